@@ -1,0 +1,17 @@
+// Package rewrite replaces chosen strings in JSON documents and event streams
+// and leaves every other byte as it was.
+//
+// Start at Scan and Splice: Scan (json.go) reads one JSON document strictly and
+// reports the values a Shape asks for, with their offsets; Splice (splice.go)
+// copies the document with some of those spans replaced, and Unquote and Quote
+// go between a raw JSON string and its text. A Scanner does many scans with one
+// memory. Events (sse.go, and event.go for the grammar of one event) does the
+// same for the data of each event of a text/event-stream, one event in, one
+// event out.
+//
+// What is refused: duplicate names at any depth, names that differ from a known
+// one only in case, invalid UTF-8, unpaired surrogates, a byte order mark before
+// a document, anything after the top value, nesting beyond 10,000, events over
+// the limit, a stream that ends inside an event. What was checked is what is
+// sent: there is one reading of the bytes.
+package rewrite
