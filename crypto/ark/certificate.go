@@ -1,0 +1,65 @@
+package ark
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"fmt"
+	"strings"
+)
+
+// Certificate is an inference endpoint's certificate, verified: whoever makes
+// one vouches that the leaf chains to a trusted root and is in force. Make it
+// with NewCertificate. Immutable.
+type Certificate struct {
+	Leaf      *x509.Certificate
+	PublicKey *ecdh.PublicKey // P-256
+	RingID    string          // AICC only: from SAN dNSName[0] "ring.<RingID>"
+	KeyID     string          // AICC only: from SAN dNSName[1] "key.<KeyID>"
+}
+
+// NewCertificate takes the key and, in AICC mode, the names out of a leaf that
+// the caller has verified. It refuses a key that is not on P-256 and, in AICC
+// mode, a leaf whose DNS names are not exactly one ring. and one key. name in
+// that order.
+func NewCertificate(leaf *x509.Certificate, aicc bool) (*Certificate, error) {
+	pub, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok || pub.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("endpoint certificate %x: its key is %s, only ECDSA on P-256 is accepted", leaf.SerialNumber, leaf.PublicKeyAlgorithm)
+	}
+	key, err := pub.ECDH()
+	if err != nil {
+		return nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
+	}
+	c := &Certificate{Leaf: leaf, PublicKey: key}
+	if !aicc {
+		return c, nil
+	}
+	if len(leaf.DNSNames) == 2 {
+		var ring, id bool
+		c.RingID, ring = strings.CutPrefix(leaf.DNSNames[0], "ring.")
+		c.KeyID, id = strings.CutPrefix(leaf.DNSNames[1], "key.")
+		if ring && id && c.RingID != "" && c.KeyID != "" {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("endpoint certificate %x: AICC needs the DNS names ring.<id> and key.<id>, in that order; it has %q", leaf.SerialNumber, leaf.DNSNames)
+}
+
+// Query says whose certificate is wanted.
+type Query struct {
+	Model      string // endpoint id (ep-…) or model name, as in the request
+	Credential string // the request's own API key, without "Bearer "; "" if it has none
+	AICC       bool
+}
+
+// AICCVersion is the certificate type of AICC endpoints.
+const AICCVersion = "AICCv0.1"
+
+// Certificates gives verified certificates. Errors that an application should
+// see in a certain way wrap an *apierror.Error. Safe for concurrent use.
+type Certificates interface {
+	Certificate(ctx context.Context, q Query) (*Certificate, error)
+}

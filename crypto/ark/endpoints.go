@@ -1,0 +1,76 @@
+package ark
+
+import (
+	"net/http"
+	"strings"
+)
+
+// BasePath is where Ark's data plane lives on every host.
+const BasePath = "/api/v3"
+
+// CertificatePath is the data-plane endpoint that hands out an endpoint's
+// certificate; CertificateToken is the literal that its requests carry in place
+// of a session token.
+const (
+	CertificatePath  = BasePath + "/e2e/get/certificate"
+	CertificateToken = "/e2e/get/certificate"
+)
+
+// Headers of the protocol.
+const (
+	HeaderEncrypted       = "X-Is-Encrypted"
+	HeaderSessionToken    = "X-Session-Token"
+	HeaderEncryptInfo     = "X-Encrypt-Info"
+	HeaderModerationScene = "X-Ark-Moderation-Scene"
+)
+
+// purpose is what the protocol can do for an endpoint.
+type purpose int
+
+const (
+	unsealable  purpose = iota // carries content the protocol has no sealing for, or is unknown
+	sealable                   // carries a chat
+	contentless                // carries none
+)
+
+// SealablePaths are the endpoints whose content the protocol seals; every SDK
+// of the vendor does so, but for its Go SDK's non-stream chats.
+func SealablePaths() []string {
+	return []string{BasePath + "/chat/completions", BasePath + "/batch/chat/completions"}
+}
+
+// purposeOf classifies by exact path: a path that is only similar is unknown.
+func purposeOf(method, path string) purpose {
+	switch path {
+	case BasePath + "/chat/completions", BasePath + "/batch/chat/completions":
+		if method == http.MethodPost {
+			return sealable
+		}
+	case CertificatePath:
+		if method == http.MethodPost {
+			return contentless
+		}
+	case BasePath + "/models":
+		if method == http.MethodGet || method == http.MethodHead {
+			return contentless
+		}
+	default:
+		id, ok := strings.CutPrefix(path, BasePath+"/models/")
+		if ok && id != "" && !strings.Contains(id, "/") && (method == http.MethodGet || method == http.MethodHead) {
+			return contentless
+		}
+	}
+	return unsealable
+}
+
+// endpointLabel names an endpoint for logs and metrics, with bounded cardinality.
+func endpointLabel(method, path string) string {
+	switch {
+	case purposeOf(method, path) == unsealable:
+		return "other"
+	case strings.HasPrefix(path, BasePath+"/models/"):
+		return BasePath + "/models/{id}"
+	default:
+		return path
+	}
+}

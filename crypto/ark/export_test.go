@@ -1,0 +1,50 @@
+package ark
+
+import (
+	"crypto/cipher"
+	"crypto/ecdh"
+)
+
+// Inner state that known-answer tests and tests of cost need.
+
+// NewSessionFrom is NewSession with a given ephemeral key.
+func NewSessionFrom(ephemeral *ecdh.PrivateKey, peer *ecdh.PublicKey) (*Session, error) {
+	return newSession(ephemeral, peer)
+}
+
+// Nonce is the session's nonce.
+func (s *Session) Nonce() []byte { return s.nonce[:] }
+
+// The ways in which a text is refused, by the names the vectors give them.
+var (
+	ErrBase64 = errBase64
+	ErrShort  = errShort
+	ErrTag    = errTag
+	ErrSplit  = errSplit
+)
+
+// CountOpens counts from now on the ciphertexts that s tries with GCM.
+func (s *Session) CountOpens() *int {
+	counter := &countingAEAD{AEAD: s.aead}
+	s.aead = counter
+	return &counter.opens
+}
+
+type countingAEAD struct {
+	cipher.AEAD
+
+	opens int
+}
+
+func (c *countingAEAD) Open(dst, nonce, ciphertext, aad []byte) ([]byte, error) {
+	c.opens++
+	return c.AEAD.Open(dst, nonce, ciphertext, aad)
+}
+
+// Shortest is the length of the shortest ciphertext that raw begins with, and
+// the field multiplications it took to find it.
+func (s *Session) Shortest(raw []byte) (n, work int) {
+	find := newFinder(s.block, s.nonce)
+	n = find.shortest(raw)
+	return n, find.work
+}

@@ -1,0 +1,196 @@
+package ark
+
+import (
+	"crypto/ecdh"
+	"errors"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+	"sealcar/rewrite"
+)
+
+// Handler is the enclave half: it opens sealed requests, hands them to Backend
+// as the plaintext OpenAI requests they are, and seals the replies. It serves
+// the sealable endpoints and answers 404 to anything else; authentication is its
+// caller's.
+//
+// A request that is not sealed is refused with a 400, unless AcceptPlaintext.
+// Its errors have the API's shape.
+type Handler struct {
+	Keys    func() []*ecdh.PrivateKey // of the endpoint certificates in force, newest first; required
+	Backend http.RoundTripper         // gets the opened request with the path as it came; required
+
+	AcceptPlaintext bool // serve requests without a session token too, and answer them in clear
+	JoinReplies     bool // seal the content of a reply that does not stream as several ciphertexts joined
+
+	MaxRequestBytes int64 // 0 means 64 MiB
+	MaxReplyBytes   int64 // of a reply that is not a stream; 0 means 64 MiB
+	MaxEventBytes   int   // of one event of a stream; 0 means 16 MiB
+
+	ErrorLog *log.Logger // of connections that break while a reply is copied; nil means the log package's
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(&httputil.ReverseProxy{
+		Rewrite:   func(*httputil.ProxyRequest) {}, // Backend knows where to
+		Transport: enclaveTransport{h},
+		ErrorLog:  h.ErrorLog,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			apierror.From(err, "backend_unreachable", "the enclave could not reach its backend").Write(w)
+		},
+	}).ServeHTTP(w, r)
+}
+
+// enclaveTransport is the mirror of Transport: open, send, seal.
+type enclaveTransport struct{ h *Handler }
+
+func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	h := t.h
+	record := exchange.From(req.Context())
+	if purposeOf(req.Method, req.URL.Path) != sealable {
+		return nil, &apierror.Error{Status: http.StatusNotFound, Code: "not_found", Message: "the enclave seals " + strings.Join(SealablePaths(), " and ")}
+	}
+	body, err := readBody(req, h.MaxRequestBytes)
+	if err != nil {
+		return nil, err
+	}
+	chat, err := readChat(body, toOpen)
+	if err != nil {
+		return nil, err
+	}
+	record.Model = chat.model
+	tokens := req.Header[HeaderSessionToken]
+	if len(tokens) == 0 && h.AcceptPlaintext {
+		record.Treatment = exchange.Plaintext
+		return sendBody(h.Backend, req.Clone(req.Context()), body)
+	}
+	if len(tokens) != 1 || req.Header.Get(HeaderEncrypted) != "true" {
+		return nil, refusal("not_sealed", HeaderSessionToken, "this enclave takes sealed requests only: send x-is-encrypted: true and one X-Session-Token, or go through a sealcar sidecar")
+	}
+	session, opened, err := h.open(tokens[0], body, chat)
+	if err != nil {
+		return nil, err
+	}
+	record.Treatment = exchange.Sealed
+	record.OpenedFields = len(chat.secret)
+	resp, err := sendBody(h.Backend, withoutProtocol(req), opened)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.sealReply(resp, session, record); err != nil {
+		_ = resp.Body.Close() // the reply is given up; its error is the one that counts
+		return nil, err
+	}
+	return resp, nil
+}
+
+// open opens the request with the first key that fits.
+func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, []byte, error) {
+	if err := CheckToken(token); err != nil {
+		e := refusal("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64")
+		e.Cause = err
+		return nil, nil, e
+	}
+	for _, key := range h.Keys() {
+		session, err := AcceptSession(key, token)
+		if err != nil {
+			return nil, nil, err
+		}
+		opened, err := rewrite.Splice(make([]byte, 0, len(body)), body, chat.secret, func(dst, value []byte) ([]byte, error) {
+			return convertString(dst, value, session.openNonEmpty)
+		})
+		if err == nil {
+			return session, opened, nil
+		}
+		if !errors.Is(err, ErrOpen) {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, refusal("cannot_open", "messages", "the request does not open under any key of this endpoint: it was sealed for another certificate, or changed on the way; fetch the certificate anew and seal again")
+}
+
+// openNonEmpty opens one content of a request. The vendor's Go SDK leaves empty
+// text parts unsealed.
+func (s *Session) openNonEmpty(dst, sealed []byte) ([]byte, error) {
+	if len(sealed) == 0 {
+		return dst, nil
+	}
+	return s.Open(dst, sealed)
+}
+
+// withoutProtocol is req without the protocol's headers: the backend knows
+// nothing of them.
+func withoutProtocol(req *http.Request) *http.Request {
+	out := req.Clone(req.Context())
+	for _, name := range []string{HeaderEncrypted, HeaderSessionToken, HeaderEncryptInfo, HeaderModerationScene} {
+		out.Header.Del(name)
+	}
+	return out
+}
+
+// sealReply seals a successful reply's content; errors pass in clear, as the
+// protocol has it.
+func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Record) error {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil
+	}
+	whole := s.Seal
+	if h.JoinReplies {
+		whole = s.sealJoined
+	}
+	switch mediaType(resp.Header) {
+	case "text/event-stream":
+		record.Stream = true
+		resp.Header.Del("Content-Length")
+		resp.ContentLength = -1
+		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: h.MaxEventBytes, Data: sealEvent(seal(s.Seal))})
+		return nil
+	case "application/json":
+		return replaceJSON(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
+			r, err := readReply(doc)
+			if err != nil {
+				return nil, replyFault("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)
+			}
+			return r.rewrite(nil, doc, seal(whole))
+		})
+	default:
+		return replyFault("backend_unreadable", "the backend answered neither JSON nor an event stream", nil)
+	}
+}
+
+func sealEvent(fn convert) func(dst, data []byte) ([]byte, bool, error) {
+	return func(dst, data []byte) ([]byte, bool, error) {
+		if string(data) == endOfStream {
+			return dst, false, nil
+		}
+		r, err := readReply(data)
+		if err != nil || len(r.contents) == 0 {
+			return dst, false, err
+		}
+		out, err := r.rewrite(dst, data, fn)
+		return out, true, err
+	}
+}
+
+// seal is a convert that leaves filtered content in clear, as Ark does.
+func seal(fn func(dst, text []byte) []byte) convert {
+	return func(dst, text []byte, filtered bool) ([]byte, error) {
+		if filtered {
+			return append(dst, text...), nil
+		}
+		return fn(dst, text), nil
+	}
+}
+
+// sealJoined seals text as several ciphertexts joined, a word each.
+func (s *Session) sealJoined(dst, text []byte) []byte {
+	for word := range strings.SplitAfterSeq(string(text), " ") {
+		dst = s.Seal(dst, []byte(word))
+	}
+	return dst
+}

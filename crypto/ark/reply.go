@@ -1,0 +1,163 @@
+package ark
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+	"sealcar/rewrite"
+)
+
+// openReply makes resp give the app its content in clear: all of a JSON reply
+// at once, so that a fault can still become a status, the events of a stream as
+// they come. Replies of another status than 2xx are the API's own errors, in
+// clear by the protocol, and pass.
+func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.Record) error {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil
+	}
+	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
+	}
+	o := &opener{session: s, record: record}
+	switch mediaType(resp.Header) {
+	case "text/event-stream":
+		resp.Header.Del("Content-Length")
+		resp.ContentLength = -1
+		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
+		return nil
+	case "application/json":
+		return replaceJSON(resp, t.MaxReplyBytes, o.document)
+	default:
+		return replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
+	}
+}
+
+// opener opens one reply.
+type opener struct {
+	session *Session
+	record  *exchange.Record
+	done    bool // [DONE] has come
+	failed  bool // an error event has come: the API's way to end a stream early
+}
+
+// endOfStream is the data of the event that ends a complete stream.
+const endOfStream = "[DONE]"
+
+// document opens a whole completion, whose contents may be several ciphertexts
+// joined.
+func (o *opener) document(doc []byte) ([]byte, error) {
+	defer o.timed(time.Now())
+	r, err := readReply(doc)
+	if err != nil {
+		return nil, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+	}
+	return r.rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
+}
+
+// event opens the data of one event.
+func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
+	defer o.timed(time.Now())
+	if o.done {
+		return nil, false, replyFault("reply_after_done", "the upstream sent more after [DONE]", nil)
+	}
+	if string(data) == endOfStream {
+		o.done = true
+		return dst, false, nil
+	}
+	r, err := readReply(data)
+	if err != nil {
+		return nil, false, replyFault("reply_unreadable", "an event of the upstream's reply is not strict JSON of a chat completion", err)
+	}
+	o.failed = o.failed || r.isError
+	if len(r.contents) == 0 {
+		return dst, false, nil
+	}
+	out, err := r.rewrite(dst, data, o.content(o.session.Open))
+	return out, true, err
+}
+
+// content opens one content string. Text that a content filter left in clear is
+// dropped: nothing vouches for it.
+func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert {
+	return func(dst, text []byte, filtered bool) ([]byte, error) {
+		out, err := open(dst, text)
+		switch {
+		case err != nil && filtered:
+			return dst, nil
+		case err != nil && !LooksSealed(text):
+			return nil, replyFault("reply_in_clear", "the upstream answered in clear where ciphertext is due, so the reply is not believed", err)
+		case err != nil:
+			return nil, replyFault("reply_not_authentic", "the upstream's reply does not open under this request's key", err)
+		case !utf8.Valid(out):
+			return nil, replyFault("reply_unreadable", "the upstream's reply opens to text that is not UTF-8", nil)
+		}
+		o.record.OpenedFields++
+		return out, nil
+	}
+}
+
+// end ends a stream: cleanly only after [DONE] or after the API's own error
+// event. Else the app gets an error event, and then a broken connection.
+func (o *opener) end(dst []byte, err error) ([]byte, error) {
+	if errors.Is(err, io.EOF) && (o.done || o.failed) {
+		return dst, io.EOF
+	}
+	fault := streamFault(err)
+	dst = append(dst, "data: "...)
+	dst = append(dst, fault.Document()...)
+	return append(dst, "\n\n"...), fault
+}
+
+// streamFault is what the app sees of the error that ended a stream.
+func streamFault(err error) *apierror.Error {
+	if fault, ok := errors.AsType[*apierror.Error](err); ok {
+		return fault
+	}
+	if errors.Is(err, rewrite.ErrEventTooLarge) {
+		return replyFault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+	}
+	if errors.Is(err, io.EOF) { // no reader up the line may take this for a clean end
+		err = io.ErrUnexpectedEOF
+	}
+	return replyFault("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
+}
+
+func (o *opener) timed(start time.Time) { o.record.Open += time.Since(start) }
+
+func replyFault(code, message string, cause error) *apierror.Error {
+	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
+}
+
+// replaceJSON reads resp's body, up to limit bytes, and replaces it by what fn
+// makes of it.
+func replaceJSON(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
+	if limit <= 0 {
+		limit = defaultBodyLimit
+	}
+	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return replyFault("reply_truncated", "the upstream's reply broke off", err)
+	}
+	if int64(len(doc)) > limit {
+		return replyFault("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
+	}
+	out, err := fn(doc)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close() // read to its end
+	resp.Body = io.NopCloser(bytes.NewReader(out))
+	resp.ContentLength = int64(len(out))
+	resp.TransferEncoding = nil
+	resp.Header.Set("Content-Length", strconv.Itoa(len(out)))
+	return nil
+}

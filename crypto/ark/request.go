@@ -1,0 +1,118 @@
+package ark
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/rewrite"
+)
+
+// readBody reads the whole request body, which it closes. Passing it on unread
+// would let the server's connection handling cut a streamed reply short
+// (golang/go#40747).
+func readBody(req *http.Request, limit int64) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	defer func() { _ = req.Body.Close() }()
+	if limit <= 0 {
+		limit = defaultBodyLimit
+	}
+	var buf bytes.Buffer
+	if req.ContentLength > 0 && req.ContentLength <= limit {
+		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
+	}
+	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
+	if n > limit {
+		return nil, &apierror.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+			Message: fmt.Sprintf("the request body is over %d bytes, so nothing was sent; send less or raise limits.request_bytes", limit),
+		}
+	}
+	if err != nil {
+		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
+	}
+	return buf.Bytes(), nil
+}
+
+// checkContentHeaders refuses bodies that another reader could take for
+// something else than the JSON that was checked.
+func checkContentHeaders(h http.Header) error {
+	if len(h["Content-Type"]) != 1 || mediaType(h) != "application/json" {
+		return refusal("unsupported_content_type", "Content-Type", "this endpoint takes one Content-Type, application/json; nothing was sent")
+	}
+	_, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return refusal("unsupported_content_type", "Content-Type", "the body must be UTF-8; nothing was sent")
+	}
+	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
+		return refusal("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be sealed; nothing was sent. Send it without Content-Encoding")
+	}
+	return nil
+}
+
+// checkContentless refuses content on endpoints that carry none, and any
+// session token but the literal one of the certificate endpoint.
+func checkContentless(req *http.Request, body []byte) error {
+	if req.Method != http.MethodPost && len(body) > 0 {
+		return refusal("unexpected_body", "", fmt.Sprintf("%s %.80s takes no body; nothing was sent", req.Method, req.URL.Path))
+	}
+	tokens, present := req.Header[HeaderSessionToken]
+	literal := req.URL.Path == CertificatePath && len(tokens) == 1 && tokens[0] == CertificateToken
+	if present && !literal {
+		return refusal("invalid_session_token", HeaderSessionToken, "this endpoint takes no session token; nothing was sent")
+	}
+	return nil
+}
+
+// checkAppSealed decides whether a request that says it is sealed may pass
+// untouched: only if nothing in it could be read. A junk token must not become a
+// way round the seal.
+func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
+	if e := h[HeaderEncrypted]; len(e) != 1 || e[0] != "true" {
+		return refusal("invalid_session_token", HeaderEncrypted, "a request with X-Session-Token must also carry x-is-encrypted: true; leave both out to have sealcar seal it")
+	}
+	tokens := h[HeaderSessionToken]
+	if len(tokens) != 1 {
+		return refusal("invalid_session_token", HeaderSessionToken, "the request carries more than one session token; nothing was sent")
+	}
+	if err := CheckToken(tokens[0]); err != nil {
+		e := refusal("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64; nothing was sent. Leave the header out to have sealcar seal the request")
+		e.Cause = err
+		return e
+	}
+	for _, span := range chat.secret {
+		text, err := rewrite.Unquote(nil, body[span.Start:span.End])
+		if err != nil {
+			return err
+		}
+		// An empty string says nothing; the vendor's Go SDK leaves empty text parts as they are.
+		if len(text) > 0 && !LooksSealed(text) {
+			return refusal("content_not_sealed", "messages", "the request says that it is sealed, but some of its content is in clear; nothing was sent. Turn the application's own encryption off to have sealcar seal it (the vendor's Go SDK leaves chats that do not stream in clear)")
+		}
+	}
+	return nil
+}
+
+// bearer is the request's API key, "" without one.
+func bearer(h http.Header) string {
+	scheme, key, ok := strings.Cut(h.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(key)
+}
+
+func mediaType(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return t
+}
