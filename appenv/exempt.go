@@ -1,0 +1,76 @@
+package appenv
+
+import (
+	"net"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// exemptions are what goes around the proxy: this machine, the cluster, and
+// what the application's lists name, each once, but nothing that covers a
+// routed host.
+func exemptions(hosts []string, lists ...string) []string {
+	// httpx takes no address ranges, and curl no *.name.
+	entries := []string{"localhost", "127.0.0.1", "::1", ".svc", ".cluster.local"}
+	for _, list := range lists {
+		entries = append(entries, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
+	}
+	var kept []string
+	for _, entry := range entries {
+		covers := strings.Trim(entry, "*.") == "" || slices.ContainsFunc(hosts, func(h string) bool { return exempts(entry, h) })
+		if !covers && !slices.Contains(kept, entry) {
+			kept = append(kept, entry)
+		}
+	}
+	return kept
+}
+
+// exempts tells whether any client takes the entry to cover the host. Clients
+// differ, so the widest reading decides: a port in the entry is no bound, and a
+// name covers whatever ends in it.
+func exempts(entry, host string) bool {
+	entry, host = strings.ToLower(bareHost(entry)), strings.ToLower(bareHost(host))
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if prefix, err := netip.ParsePrefix(entry); err == nil {
+			return prefix.Contains(addr)
+		}
+		if ip, err := netip.ParseAddr(entry); err == nil {
+			return ip.Unmap() == addr.Unmap()
+		}
+	}
+	ending := strings.TrimPrefix(entry, "*")
+	if strings.Contains(ending, "*") {
+		matched, err := path.Match(entry, host)
+		return matched || err != nil // what cannot be read might cover it
+	}
+	return strings.HasSuffix(host, strings.Trim(ending, "."))
+}
+
+// bareHost is a host without port and brackets.
+func bareHost(s string) string {
+	if host, _, err := net.SplitHostPort(s); err == nil {
+		return host
+	}
+	return strings.Trim(s, "[]")
+}
+
+// javaExemptions are the entries in the form of http.nonProxyHosts, which has
+// no address ranges.
+func javaExemptions(entries []string) string {
+	var hosts []string
+	for _, entry := range entries {
+		switch addr, err := netip.ParseAddr(bareHost(entry)); {
+		case err == nil && addr.Is6():
+			hosts = append(hosts, "["+addr.String()+"]")
+		case strings.Contains(entry, "/"):
+		case strings.HasPrefix(entry, "."):
+			hosts = append(hosts, "*"+entry)
+		default:
+			hosts = append(hosts, bareHost(entry))
+		}
+	}
+	return strings.Join(hosts, "|")
+}

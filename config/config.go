@@ -1,0 +1,118 @@
+package config
+
+import (
+	"time"
+)
+
+// Config is the whole configuration of the sidecar, validated: whoever holds a
+// *Config got it from Load or Default and may rely on its invariants. It is
+// never changed after that; a reload makes a new one.
+type Config struct {
+	Listen       string       `mapstructure:"listen"`        // host:port of the data port
+	UnsafeListen bool         `mapstructure:"unsafe_listen"` // allows Listen on an address that is not loopback
+	AllowedHosts []string     `mapstructure:"allowed_hosts"` // further Host names that base-URL requests may carry
+	Admin        Admin        `mapstructure:"admin"`
+	StateDir     string       `mapstructure:"state_dir"` // absolute; caches and the local CA live below it
+	Log          Log          `mapstructure:"log"`
+	Limits       Limits       `mapstructure:"limits"`
+	Timeouts     Timeouts     `mapstructure:"timeouts"`
+	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
+	Interception Interception `mapstructure:"interception"`
+	Egress       Egress       `mapstructure:"egress"`
+}
+
+// Admin is the listener for probes and metrics.
+type Admin struct {
+	Listen string `mapstructure:"listen"` // host:port; "" switches it off
+}
+
+// Log says what is logged to standard error, and how.
+type Log struct {
+	Level  string `mapstructure:"level"`  // debug, info, warn, error
+	Format string `mapstructure:"format"` // auto (console on a terminal, else json), json, console
+}
+
+// Limits bound what one request may cost.
+type Limits struct {
+	RequestBytes Bytes `mapstructure:"request_bytes"` // body of a request on a route
+	ReplyBytes   Bytes `mapstructure:"reply_bytes"`   // body of a reply that is not a stream
+	EventBytes   Bytes `mapstructure:"event_bytes"`   // one event of a stream
+	HeaderBytes  Bytes `mapstructure:"header_bytes"`  // headers of a request or reply
+}
+
+// Timeouts are all settings with defaults; none is infinite but where it says so.
+type Timeouts struct {
+	Drain          time.Duration `mapstructure:"drain"`           // SIGTERM until open streams are cut
+	ReadHeader     time.Duration `mapstructure:"read_header"`     // an app's request headers, and its TLS or CONNECT preamble
+	ReadBody       time.Duration `mapstructure:"read_body"`       // an app's request body, whole
+	Idle           time.Duration `mapstructure:"idle"`            // a kept-alive connection or tunnel without traffic
+	Dial           time.Duration `mapstructure:"dial"`            // TCP to an upstream
+	TLSHandshake   time.Duration `mapstructure:"tls_handshake"`   // TLS to an upstream
+	ResponseHeader time.Duration `mapstructure:"response_header"` // an upstream's first byte; models may think long
+	StreamIdle     time.Duration `mapstructure:"stream_idle"`     // between two reads of a reply
+	Certificate    time.Duration `mapstructure:"certificate"`     // one fetch of an endpoint certificate
+}
+
+// Route sends requests for some hosts to one upstream, by one protocol.
+type Route struct {
+	Name                 string      `mapstructure:"name"`     // unique; label of logs and metrics
+	Hosts                []string    `mapstructure:"hosts"`    // lower case, host or host:port; the first serves base-URL mode when Upstream is ""
+	Upstream             string      `mapstructure:"upstream"` // https://host[:port]; "" means https to the matched host
+	UpstreamCAFile       string      `mapstructure:"upstream_ca_file"`
+	UpstreamTLS          UpstreamTLS `mapstructure:"upstream_tls"`
+	UpstreamProxy        string      `mapstructure:"upstream_proxy"`           // http(s)://host:port of an egress proxy, without credentials
+	UpstreamProxyAuth    string      `mapstructure:"upstream_proxy_auth_file"` // file holding user:password for it
+	Protocol             string      `mapstructure:"protocol"`                 // ark
+	BasePaths            []BasePath  `mapstructure:"base_paths"`
+	Certificate          Certificate `mapstructure:"certificate"`
+	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
+	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream
+}
+
+// UpstreamTLS is how the upstream is verified and told who we are.
+type UpstreamTLS struct {
+	MinVersion     string   `mapstructure:"min_version"` // "1.2" or "1.3"
+	ClientCertFile string   `mapstructure:"client_cert_file"`
+	ClientKeyFile  string   `mapstructure:"client_key_file"`
+	Pins           []string `mapstructure:"pins"` // base64 SHA-256 of a SubjectPublicKeyInfo of the verified chain; any one suffices
+}
+
+// BasePath maps a leading part of the request path, at segment boundaries.
+type BasePath struct {
+	From string `mapstructure:"from"` // as the app has it, e.g. /v1
+	To   string `mapstructure:"to"`   // as the upstream has it, e.g. /api/v3
+}
+
+// Certificate is where a route's endpoint certificates come from and what they
+// must chain to.
+type Certificate struct {
+	Source         string        `mapstructure:"source"`          // api-key, openapi, file
+	Roots          string        `mapstructure:"roots"`           // builtin, or a PEM file
+	AICC           bool          `mapstructure:"aicc"`            // ask for and require AICC certificates
+	SkipModeration bool          `mapstructure:"skip_moderation"` // AICC: ask the vendor not to moderate (x-ark-moderation-scene: aicc-skip)
+	MaxAge         time.Duration `mapstructure:"max_age"`         // fetched anew after this long
+	ClockSkew      time.Duration `mapstructure:"clock_skew"`      // tolerated on NotBefore and NotAfter
+	WarmUp         []string      `mapstructure:"warm_up"`         // models fetched before ready; openapi only
+	File           string        `mapstructure:"file"`            // file: PEM, leaf first
+	AccessKeyFile  string        `mapstructure:"access_key_file"` // openapi
+	SecretKeyFile  string        `mapstructure:"secret_key_file"` // openapi
+	Region         string        `mapstructure:"region"`          // openapi
+	Host           string        `mapstructure:"host"`            // openapi: host[:port], always https
+}
+
+// Interception is the local CA that terminates CONNECT for routed hosts.
+type Interception struct {
+	CADir           string        `mapstructure:"ca_dir"`       // "" means StateDir/ca
+	CACertFile      string        `mapstructure:"ca_cert_file"` // bring your own, with CAKeyFile
+	CAKeyFile       string        `mapstructure:"ca_key_file"`
+	NameConstraints bool          `mapstructure:"name_constraints"` // own CA: critical, to the routed hosts
+	CALifetime      time.Duration `mapstructure:"ca_lifetime"`
+	CARotateBefore  time.Duration `mapstructure:"ca_rotate_before"` // a start within this time of the CA's end makes a new one
+	LeafLifetime    time.Duration `mapstructure:"leaf_lifetime"`
+}
+
+// Egress is what happens to hosts without a route.
+type Egress struct {
+	Default          string `mapstructure:"default"`            // tunnel, deny
+	UnsafeForwardLLM bool   `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
+}

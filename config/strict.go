@@ -1,0 +1,164 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parse reads a YAML text as strictly as can be: one document, every key known,
+// spelled exactly and given once, every value of its own type. What is wrong
+// becomes a mistake and is left out of the result, so that the rest can be
+// checked too. viper would take "yes" for a bool, any spelling of a key, and
+// the first of two documents.
+func parse(src []byte) (map[string]any, Mistakes, error) {
+	d := yaml.NewDecoder(bytes.NewReader(src))
+	var doc, second yaml.Node
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF): // empty, or nothing but comments
+		return map[string]any{}, nil, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("more than one YAML document (---): one is allowed")
+	}
+	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+		return map[string]any{}, nil, nil
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, nil, errors.New("the document is not a map of keys")
+	}
+	var s strict
+	s.check("", root, reflect.TypeFor[Config]())
+	m := map[string]any{}
+	return m, s.mistakes, root.Decode(m)
+}
+
+// strict compares a YAML tree with the types of Config.
+type strict struct{ mistakes Mistakes }
+
+// check tells whether the node can be decoded into the type. Members of a map
+// that cannot are taken out of it.
+func (s *strict) check(key string, n *yaml.Node, t reflect.Type) bool {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		s.mistakes.hide(key, "anchors and aliases are not supported: write the value out")
+		return false
+	}
+	switch {
+	case t.Kind() == reflect.Struct:
+		return s.members(key, n, t)
+	case t.Kind() == reflect.Slice:
+		return s.items(key, n, t.Elem())
+	default:
+		return s.scalar(key, n, t)
+	}
+}
+
+func (s *strict) members(key string, n *yaml.Node, t reflect.Type) bool {
+	if n.Kind != yaml.MappingNode {
+		s.wrong(key, n, "a map of "+strings.Join(keysOf(t), ", "))
+		return false
+	}
+	var kept []*yaml.Node
+	seen := map[string]bool{}
+	for pair := range slices.Chunk(n.Content, 2) {
+		name := pair[0].Value
+		path := join(key, name)
+		f, known := fieldOf(t, name)
+		switch {
+		case !known || pair[0].ShortTag() != "!!str" || pair[0].Kind != yaml.ScalarNode:
+			s.mistakes.hide(join(key, printable(name)), unknownKey(name, keysOf(t)))
+		case seen[name]:
+			s.mistakes.hide(path, "given twice")
+		case s.check(path, pair[1], f.Type):
+			kept = append(kept, pair...)
+		}
+		seen[name] = true
+	}
+	n.Content = kept
+	return true
+}
+
+func (s *strict) items(key string, n *yaml.Node, t reflect.Type) bool {
+	if n.Kind != yaml.SequenceNode {
+		s.wrong(key, n, "a list")
+		return false
+	}
+	for i, item := range n.Content {
+		if !s.check(fmt.Sprintf("%s[%d]", key, i), item, t) {
+			n.Content[i] = encode(reflect.Zero(t)) // keeps the place, so that the keys of later items stay right
+		}
+	}
+	return true
+}
+
+func (s *strict) scalar(key string, n *yaml.Node, t reflect.Type) bool {
+	allowed := ""
+	tag := n.ShortTag()
+	switch {
+	case isBytes(t):
+		if _, err := ParseBytes(n.Value); err != nil || tag != "!!str" && tag != "!!int" {
+			allowed = errSize.Error()
+		}
+	case isDuration(t):
+		if _, err := parseDuration(n.Value); err != nil {
+			allowed = err.Error()
+		}
+	case t.Kind() == reflect.Bool:
+		if tag != "!!bool" {
+			allowed = "true or false"
+		}
+	default:
+		if tag != "!!str" {
+			allowed = "text; put it in quotes"
+		}
+	}
+	if n.Kind == yaml.ScalarNode && allowed == "" {
+		return true
+	}
+	s.wrong(key, n, allowed)
+	return false
+}
+
+// wrong records a node of the wrong type.
+func (s *strict) wrong(key string, n *yaml.Node, allowed string) {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		s.mistakes.hide(key, "a map is not allowed: "+allowed)
+	case n.Kind == yaml.SequenceNode:
+		s.mistakes.hide(key, "a list is not allowed: "+allowed)
+	case n.ShortTag() == "!!null":
+		s.mistakes.hide(key, "has no value: give one or remove the key; allowed: "+allowed)
+	default:
+		s.mistakes.add(key, n.Value, allowed)
+	}
+}
+
+// parseDuration reads a duration, which must have a unit.
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || !strings.ContainsAny(s, "hmsµu") {
+		return 0, errors.New("a duration is a number and a unit: ms, s, m, h, as in 30s or 1h30m")
+	}
+	return d, nil
+}
+
+// unknownKey says what to do about a key that does not exist.
+func unknownKey(name string, known []string) string {
+	if looksSecret(name) {
+		return "no such key: secrets are never written inline; give the name of a file that holds it (access_key_file, secret_key_file, upstream_proxy_auth_file, client_key_file); an API key comes with each request"
+	}
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("no such key; did you mean %s?", near)
+	}
+	return "no such key; allowed: " + strings.Join(known, ", ")
+}

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxLimit bounds every limit, in bytes, so that sums with it cannot overflow.
+const maxLimit = 1 << 40
+
+// Validate checks what Load checks, for a Config that a program made from
+// Default. The error is of type Mistakes.
+func (c *Config) Validate() error {
+	if m := c.mistakes(); len(m) > 0 {
+		return m
+	}
+	return nil
+}
+
+// mistakes are those in the values, in the order of the file.
+func (c *Config) mistakes() Mistakes {
+	var m Mistakes
+	c.checkListeners(&m)
+	for i, host := range c.AllowedHosts {
+		m.check(index("allowed_hosts", i), host, hostSyntax(host))
+	}
+	if c.StateDir == "" {
+		m.hide("state_dir", "no user cache directory, since HOME and XDG_CACHE_HOME are not set: set state_dir or SEALCAR_STATE_DIR to an absolute path")
+	}
+	for _, p := range c.paths() {
+		if *p.value != "" && (!filepath.IsAbs(*p.value) || strings.ContainsFunc(*p.value, isControl)) {
+			m.add(p.key, *p.value, "an absolute path without control characters")
+		}
+	}
+	m.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	m.oneOf("log.format", c.Log.Format, "auto", "json", "console")
+	m.positive("limits", reflect.ValueOf(c.Limits))
+	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
+	c.checkRoutes(&m)
+	c.Interception.check(&m)
+	m.oneOf("egress.default", c.Egress.Default, "tunnel", "deny")
+	return m
+}
+
+// checkListeners wants the data port on loopback, for whoever reaches it can
+// use the application's endpoint, and both ports apart from each other.
+func (c *Config) checkListeners(m *Mistakes) {
+	host, port, allowed := listenSyntax(c.Listen)
+	m.check("listen", c.Listen, allowed)
+	if allowed == "" && !c.UnsafeListen && !isLoopback(host) {
+		m.add("listen", c.Listen, "a loopback address (127.0.0.1, ::1, localhost), or set unsafe_listen: true")
+	}
+	if c.Admin.Listen == "" {
+		return
+	}
+	_, adminPort, allowed := listenSyntax(c.Admin.Listen)
+	m.check("admin.listen", c.Admin.Listen, allowed)
+	if allowed == "" && port == adminPort && port != "0" {
+		m.add("admin.listen", c.Admin.Listen, "a port other than that of listen")
+	}
+}
+
+// listenSyntax takes a listener's address apart and says what is allowed if it
+// is not well formed. An empty host is every address of the machine.
+func listenSyntax(addr string) (host, port, allowed string) {
+	const form = "host:port with an IP address or localhost, and a port from 0 to 65535"
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", "", form
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || strconv.FormatUint(n, 10) != port {
+		return "", "", form
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+		return "", "", form
+	}
+	return host, port, ""
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
+func (i *Interception) check(m *Mistakes) {
+	m.both("interception.ca_cert_file", i.CACertFile, "interception.ca_key_file", i.CAKeyFile)
+	m.positive("interception", reflect.ValueOf(*i))
+	if i.CARotateBefore >= i.CALifetime {
+		m.add("interception.ca_rotate_before", formatDuration(i.CARotateBefore), "less than interception.ca_lifetime")
+	}
+	if i.LeafLifetime > i.CALifetime {
+		m.add("interception.leaf_lifetime", formatDuration(i.LeafLifetime), "at most interception.ca_lifetime")
+	}
+}
+
+// check records a value for which a syntax function says what is allowed.
+func (m *Mistakes) check(key, value, allowed string) {
+	if allowed != "" {
+		m.add(key, value, allowed)
+	}
+}
+
+func (m *Mistakes) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		m.add(key, value, strings.Join(allowed, ", "))
+	}
+}
+
+// both wants two keys that only make sense together.
+func (m *Mistakes) both(keyA, a, keyB, b string) {
+	switch {
+	case a == "" && b != "":
+		m.hide(keyA, "is missing: "+keyB+" needs it")
+	case a != "" && b == "":
+		m.hide(keyB, "is missing: "+keyA+" needs it")
+	}
+}
+
+// positive wants every size and duration of a struct to be more than nothing.
+func (m *Mistakes) positive(prefix string, v reflect.Value) {
+	for f, member := range v.Fields() {
+		key := join(prefix, keyOf(f))
+		switch {
+		case isDuration(f.Type) && member.Int() <= 0:
+			m.add(key, formatDuration(time.Duration(member.Int())), "more than 0s")
+		case isBytes(f.Type) && (member.Int() <= 0 || member.Int() > maxLimit):
+			m.add(key, Bytes(member.Int()).String(), "more than 0B, at most "+Bytes(maxLimit).String())
+		}
+	}
+}
+
+func index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
