@@ -1,0 +1,76 @@
+package certfetch
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// maxSecret bounds a credential file, in bytes.
+const maxSecret = 64 << 10
+
+// Credentials sign requests to the OpenAPI.
+type Credentials struct {
+	AccessKey    string
+	SecretKey    string
+	SessionToken string // of temporary credentials; "" for permanent ones
+}
+
+// FileCredentials reads the keys anew each time it is asked, so that rotated
+// secrets are seen. White space around them (an editor's last newline) is cut
+// off; an empty file is an error.
+func FileCredentials(accessKeyFile, secretKeyFile string) func() (Credentials, error) {
+	return func() (Credentials, error) {
+		access, err := readSecret("access_key_file", accessKeyFile)
+		if err != nil {
+			return Credentials{}, err
+		}
+		secret, err := readSecret("secret_key_file", secretKeyFile)
+		if err != nil {
+			return Credentials{}, err
+		}
+		return Credentials{AccessKey: access, SecretKey: secret}, nil
+	}
+}
+
+func readSecret(setting, path string) (string, error) {
+	text, err := readFile(path, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("reading certificate.%s %q: %w", setting, path, err)
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return "", fmt.Errorf("reading certificate.%s %q: the file is empty", setting, path)
+	}
+	return string(text), nil
+}
+
+// readFile reads a regular file of at most limit bytes. A pipe or device could
+// keep us waiting for ever.
+func readFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return readAtMost(f, limit)
+}
+
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("it is over %d bytes", limit)
+	}
+	return b, nil
+}

@@ -1,0 +1,36 @@
+package certfetch_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sealcar/certfetch"
+	"sealcar/crypto/ark"
+)
+
+func TestFileSource(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t, now)
+	dir := t.TempDir()
+	s := certfetch.FileSource{Path: filepath.Join(dir, "leaf.pem")}
+	broken := refusal{status: 503, code: "certificate_unavailable", says: "check certificate.file"}
+
+	_, err := s.Fetch(t.Context(), ark.Query{})
+	wantRefusal(t, err, broken)
+
+	write(t, s.Path, string(pemOf(p.leaf(t), p.sub.cert)))
+	if certs, err := s.Fetch(t.Context(), ark.Query{}); err != nil || len(certs) != 2 {
+		t.Errorf("%d certificates, %v", len(certs), err)
+	}
+	write(t, s.Path, "garbage")
+	_, err = s.Fetch(t.Context(), ark.Query{})
+	wantRefusal(t, err, broken)
+
+	write(t, s.Path, strings.Repeat(string(pemOf(p.leaf(t))), 5000))
+	_, err = s.Fetch(t.Context(), ark.Query{})
+	wantRefusal(t, err, broken)
+
+	_, err = (&certfetch.FileSource{Path: dir}).Fetch(t.Context(), ark.Query{})
+	wantRefusal(t, err, broken)
+}

@@ -1,0 +1,52 @@
+package certfetch
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxWords bounds what is repeated of somebody else's text, in bytes.
+const maxWords = 500
+
+// clean makes another server's words fit for our messages and logs: without
+// the secrets that were sent to it, on one line, without control or direction
+// characters, and not too long.
+func clean(words string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			words = strings.ReplaceAll(words, s, "[redacted]")
+		}
+	}
+	words = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError, !unicode.IsPrint(r):
+			return -1
+		default:
+			return r
+		}
+	}, words)
+	words = strings.Join(strings.Fields(words), " ")
+	if len(words) <= maxWords {
+		return words
+	}
+	cut := maxWords
+	for !utf8.RuneStart(words[cut]) {
+		cut--
+	}
+	return words[:cut] + "…"
+}
+
+// quoted sets words off in a sentence that goes on after them.
+func quoted(words string) string {
+	if words == "" {
+		return ""
+	}
+	return " (" + words + ")"
+}
+
+// name gives a model's name as messages have it.
+func name(model string) string { return fmt.Sprintf("%.100q", model) }
