@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+)
+
+// takeBaseURL chooses the route by path.
+func (v *visit) takeBaseURL(s self) *apierror.Error {
+	if !allowedOrigin(v.request.Header["Origin"], s) {
+		return browserOrigin()
+	}
+	route := v.table.byPath(rawPath(v.request.URL))
+	if route == nil {
+		return refusal("no_route", "No route has this path. Base URLs that sealcar serves here: %s.", strings.Join(v.table.basePaths(), ", "))
+	}
+	return v.takeRoute(route, route.targets[0])
+}
+
+// basePaths are the paths that base-URL mode serves, for messages.
+func (t *table) basePaths() []string {
+	var paths []string
+	for _, r := range t.routes {
+		for _, b := range r.BasePaths {
+			paths = append(paths, b.From, b.To)
+		}
+	}
+	return paths
+}
+
+// takeRoute sends the request by a route.
+func (v *visit) takeRoute(r *route, own target) *apierror.Error {
+	v.route, v.record.Route = r, r.Name
+	path := rawPath(v.request.URL)
+	if what := ambiguous(path); what != "" {
+		return refusal("ambiguous_path", "The request's path has %s, so that two servers could read it differently. Send the plain path.", what)
+	}
+	if upgrade := v.request.Header.Values("Upgrade"); !onlyH2C(upgrade) {
+		return refusal("upgrade_refused", "Protocol upgrades cannot be sealed. Send a plain HTTP request.")
+	}
+	u, err := r.upstreamURL(own, path, v.request.URL.RawQuery)
+	if err != nil {
+		return refusal("ambiguous_path", "The request's path cannot be read: %v.", err)
+	}
+	v.url = u
+	return nil
+}
+
+// onlyH2C reports whether the Upgrade header offers nothing but h2c, as the
+// JDK's client always does; a server may ignore that offer.
+func onlyH2C(upgrade []string) bool {
+	for _, line := range upgrade {
+		for token := range strings.SplitSeq(line, ",") {
+			if token = strings.TrimSpace(token); token != "" && !strings.EqualFold(token, "h2c") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// takeDirect sends the request to a host without a route, as the application
+// meant it: over plain HTTP, if it may at all.
+func (v *visit) takeDirect() *apierror.Error {
+	if refused := v.mayLeave(); refused != nil {
+		return refused
+	}
+	if v.record.Door == doorConnectTLS {
+		return refusal("no_route", "%s has no route any more. Connect again.", v.target)
+	}
+	v.record.Treatment = exchange.Forwarded
+	if looksLikeLLMCall(v.request) {
+		if !v.table.config.Egress.UnsafeForwardLLM {
+			v.record.Treatment = exchange.Refused
+			return refusal("unsealed_llm_call", "This looks like a call of a language model, and %s has no route that could seal it. Add a route for the host, or set egress.unsafe_forward_llm to send such calls in clear.", v.target.host)
+		}
+		v.record.Treatment = exchange.Plaintext
+	}
+	u := *v.request.URL
+	u.User = nil
+	if !u.IsAbs() {
+		u.Scheme, u.Host = "http", v.target.String()
+	}
+	v.url = &u
+	return nil
+}
+
+// mayLeave checks a target without a route against egress and the routes.
+func (v *visit) mayLeave() *apierror.Error {
+	if r, _ := v.table.claim(v.target); r != nil {
+		return refusal("routed_host_port", "Route %q serves %s on ports 443 and 80 only. Use one of them, or name the port in the route's hosts.", r.Name, v.target.host)
+	}
+	if v.table.config.Egress.Default == "deny" {
+		return refusal("egress_denied", "%s has no route, and egress.default is deny. Add a route for it or set egress.default to tunnel.", v.target)
+	}
+	return nil
+}
+
+// enterConnect decides whether a CONNECT is taken apart or tunnelled.
+func (v *visit) enterConnect(s self) *apierror.Error {
+	v.record.Door = doorConnect
+	r := v.request
+	if innerOf(r) != nil {
+		return refusal("nested_connect", "A CONNECT inside a CONNECT cannot be sealed. Use sealcar as the only proxy, and give a proxy beyond it to the route as upstream_proxy.")
+	}
+	t, err := parseTarget(r.URL.Host, "")
+	if err != nil {
+		return refusal("invalid_host", "The target of the CONNECT: %v.", err)
+	}
+	v.target = t
+	if s.isDataPort(t) {
+		v.intercept = true
+		return nil
+	}
+	if v.route, _ = v.table.match(t); v.route != nil {
+		v.record.Route = v.route.Name
+		v.intercept = true
+		return nil
+	}
+	return v.mayLeave()
+}
+
+// llmPaths end the paths of language model APIs: OpenAI's and those like it,
+// Anthropic's, Ark's, Ollama's and Cohere's.
+var llmPaths = []string{
+	"/completions", "/responses", "/messages", "/embeddings", "/embeddings/multimodal", "/moderations",
+	"/images/generations", "/images/edits", "/images/variations",
+	"/audio/speech", "/audio/transcriptions", "/audio/translations",
+	"/contents/generations/tasks", "/context/create", "/tokenization", "/rerank",
+	"/api/chat", "/api/generate", "/api/embed",
+	":generatecontent", ":streamgeneratecontent", ":embedcontent", ":batchembedcontents", // Gemini's
+}
+
+// looksLikeLLMCall reports whether a request would carry content to a language
+// model if its path means what such paths usually mean.
+func looksLikeLLMCall(r *http.Request) bool {
+	bodyless := r.ContentLength == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions)
+	if bodyless {
+		return false
+	}
+	path := strings.TrimRight(strings.ToLower(r.URL.Path), "/")
+	for _, end := range llmPaths {
+		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,173 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"sealcar/config"
+)
+
+// CAFiles are absolute paths of the files that make applications trust the
+// local CA. All are public, readable by anybody.
+type CAFiles struct {
+	CA                 string // PEM: the CA alone, for clients that add to their roots
+	Bundle             string // PEM: the system's roots and the CA, for clients that replace theirs
+	Truststore         string // PKCS #12: the same, for Java
+	TruststorePassword string // it protects nothing: Java wants one
+}
+
+func newCAFiles(c *config.Config) CAFiles {
+	dir := caDir(c)
+	return CAFiles{
+		CA:                 filepath.Join(dir, "ca.crt"),
+		Bundle:             filepath.Join(dir, "ca-bundle.crt"),
+		Truststore:         filepath.Join(dir, "truststore.p12"),
+		TruststorePassword: pkcs12.DefaultPassword,
+	}
+}
+
+// caDir is where the CA lives.
+func caDir(c *config.Config) string {
+	if c.Interception.CADir != "" {
+		return c.Interception.CADir
+	}
+	return filepath.Join(c.StateDir, "ca")
+}
+
+// write brings the files up to date with the CA's chain. What is right already
+// is not touched, so that a read-only directory does.
+func (f CAFiles) write(chain []*x509.Certificate, systemRoots []byte) error {
+	ca := encodeCertificates(chain)
+	bundle := append(systemRoots[:len(systemRoots):len(systemRoots)], ca...)
+	if same(f.CA, ca) && same(f.Bundle, bundle) && exists(f.Truststore) {
+		return nil
+	}
+	store, err := pkcs12.Modern2023.EncodeTrustStore(distinct(parseCertificates(bundle)), f.TruststorePassword) // the newest form that Java 17 reads
+	if err != nil {
+		return fmt.Errorf("encoding %q: %w", f.Truststore, err)
+	}
+	// The bundle comes last: it is what is compared, so a write that was cut
+	// short is made up for at the next start.
+	for _, file := range []struct {
+		path    string
+		content []byte
+	}{{f.CA, ca}, {f.Truststore, store}, {f.Bundle, bundle}} {
+		if err := writeFile(file.path, file.content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func same(path string, content []byte) bool {
+	old, err := os.ReadFile(path) //nolint:gosec // our own file
+	return err == nil && bytes.Equal(old, content)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// writeFile puts a file in place whole: readers see the old or the new one.
+func writeFile(path string, content []byte, mode fs.FileMode) error {
+	temp := path + "." + rand.Text()[:8]
+	err := os.WriteFile(temp, content, mode)
+	if err == nil {
+		err = os.Chmod(temp, mode) // whatever the umask
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = os.Remove(temp) // the first error is the one that matters
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	return nil
+}
+
+// systemRootFiles are where Linux distributions, Alpine, the BSDs and macOS
+// keep their roots (as crypto/x509 knows them).
+var systemRootFiles = []string{
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/pki/tls/cacert.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+}
+
+// systemRoots is the PEM bundle that applications here trust: SSL_CERT_FILE,
+// but if that is our own of an earlier run, or the system's. A system without
+// one gives none.
+func systemRoots(getenv func(string) string, ours string) ([]byte, error) {
+	if path := getenv("SSL_CERT_FILE"); path != "" && filepath.Clean(path) != filepath.Clean(ours) {
+		roots, err := os.ReadFile(path) //nolint:gosec // the user names it
+		if err != nil {
+			return nil, fmt.Errorf("reading SSL_CERT_FILE: %w", err)
+		}
+		return endLine(roots), nil
+	}
+	for _, path := range systemRootFiles {
+		roots, err := os.ReadFile(path) //nolint:gosec // from the list above
+		if err == nil {
+			return endLine(roots), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("reading the system's roots: %w", err)
+		}
+	}
+	return nil, nil
+}
+
+func endLine(b []byte) []byte {
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		return append(b, '\n')
+	}
+	return b
+}
+
+func encodeCertificates(certs []*x509.Certificate) []byte {
+	var b []byte
+	for _, c := range certs {
+		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return b
+}
+
+// parseCertificates reads the certificates of a PEM bundle. Other blocks, and
+// the odd root that crypto/x509 does not take, are left out.
+func parseCertificates(bundle []byte) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
+			certs = append(certs, c)
+		}
+	}
+	return certs
+}
+
+// distinct drops repeated certificates, which a PKCS #12 store may not hold.
+func distinct(certs []*x509.Certificate) []*x509.Certificate {
+	seen := make(map[string]bool)
+	var out []*x509.Certificate
+	for _, c := range certs {
+		if !seen[string(c.Raw)] {
+			seen[string(c.Raw)] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,19 @@
+// Package proxy is the sidecar: one data port that applications reach in four
+// ways, and an admin port for probes and metrics.
+//
+// Follow one request: Proxy.ServeHTTP (doors.go) finds out through which door
+// it came — absolute-form, CONNECT with TLS, CONNECT with plaintext, or base
+// URL — and for which host; route.go says whose request that is; forward.go
+// sends it on, a routed one by its Protocol, any other as the application meant
+// it. CONNECT is taken apart in intercept.go (hosts with a route: their bytes
+// come back as ordinary requests) and tunnel.go (all other hosts). authority.go
+// and cafiles.go are the local CA, admin.go the other port, proxy.go and run.go
+// the life cycle.
+//
+// What is refused, always with an OpenAI-shaped error and a stable code: paths
+// that two parties could read differently, Host headers that a rebound DNS name
+// or a browser page could bring, a tunnel that hides a host with a route, what
+// looks like an LLM call to a host without one, redirects and protocol upgrades
+// on routes, and any dial to ourselves. A reply that breaks off is a broken
+// connection for the application, never a clean end.
+package proxy

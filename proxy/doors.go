@@ -1,0 +1,213 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+)
+
+// The doors, as exchange.Record names them.
+const (
+	doorAbsolute     = "absolute"      // GET http://host/path, to us as a proxy
+	doorConnectTLS   = "connect-tls"   // CONNECT, then TLS that ends here
+	doorConnect      = "connect"       // CONNECT itself, refused or tunnelled
+	doorConnectPlain = "connect-plain" // CONNECT, then HTTP in clear
+	doorBaseURL      = "base-url"      // GET /path, to us as the API server
+)
+
+// visit is one request on its way through the hall that all doors open to.
+type visit struct {
+	table  *table
+	route  *route   // nil: a host without a route
+	target target   // what was asked for; the zero value in base-URL mode
+	url    *url.URL // where it goes
+	start  time.Time
+	record *exchange.Record
+
+	request *http.Request // as it came in
+	body    *inbound
+	reply   *reply
+
+	streaming bool     // counted as an open stream
+	intercept bool     // CONNECT: to be taken apart, not tunnelled
+	server    net.Conn // CONNECT: the far end of the tunnel
+
+	refusal *apierror.Error // what we answered with in place of an upstream
+	abort   string          // why the reply broke off; "" if it did not
+	broken  error           // what reading the reply failed with
+
+	sent context.Context // of the request to the upstream
+	stop context.CancelCauseFunc
+}
+
+type visitKey struct{}
+
+func visitOf(ctx context.Context) *visit {
+	v, _ := ctx.Value(visitKey{}).(*visit)
+	return v
+}
+
+// ServeHTTP is where every request comes in, through whichever door.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := p.acquire()
+	if t == nil {
+		(&apierror.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: "sealcar is stopping; try again"}).Write(w)
+		return
+	}
+	defer p.release(t)
+	v := &visit{
+		table:   t,
+		start:   p.options.Now(),
+		record:  &exchange.Record{ID: p.newID(), Treatment: exchange.Refused}, // until something is sent
+		request: r,
+		reply:   newReply(w, t.config.Timeouts.StreamIdle),
+	}
+	defer p.finish(v)
+	refused := v.enter(p.self)
+	switch {
+	case refused != nil:
+		v.refuse(refused)
+	case r.Method == http.MethodConnect:
+		p.connect(v)
+	default:
+		p.forward(v)
+	}
+}
+
+// refuse answers in place of an upstream.
+func (v *visit) refuse(e *apierror.Error) {
+	v.refusal = e
+	e.Write(v.reply)
+}
+
+// refusal is the 400 that most of them are.
+func refusal(code, format string, args ...any) *apierror.Error {
+	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// enter finds out where a request wants to go and whether it may.
+func (v *visit) enter(s self) *apierror.Error {
+	if v.request.Method == http.MethodConnect {
+		return v.enterConnect(s)
+	}
+	base, err := v.findTarget(s)
+	if err != nil {
+		return err
+	}
+	if base {
+		return v.takeBaseURL(s)
+	}
+	find := v.table.match
+	if v.record.Door == doorBaseURL {
+		find = v.table.claim // a routed name that resolves to us comes with our port
+	}
+	if route, own := find(v.target); route != nil {
+		return v.takeRoute(route, own)
+	}
+	return v.takeDirect()
+}
+
+// findTarget sets the door and the target, or reports base-URL mode.
+func (v *visit) findTarget(s self) (base bool, refused *apierror.Error) {
+	r := v.request
+	inner := innerOf(r)
+	switch {
+	case inner != nil:
+		v.record.Door, v.target = inner.door, inner.target
+		refused = sameTarget(r.Host, inner)
+	case r.URL.IsAbs():
+		v.record.Door = doorAbsolute
+		v.target, refused = absoluteTarget(r.URL)
+	default:
+		v.record.Door = doorBaseURL
+		return v.findOrigin(s)
+	}
+	if refused == nil && s.isDataPort(v.target) {
+		v.record.Door, v.target = doorBaseURL, target{}
+		return true, nil
+	}
+	return false, refused
+}
+
+// sameTarget checks that a request inside a CONNECT is for whom the CONNECT was.
+func sameTarget(host string, inner *innerConn) *apierror.Error {
+	t, err := parseTarget(host, inner.target.port)
+	if err != nil || t != inner.target {
+		return refusal("host_mismatch", "The request's Host is not the host and port that its CONNECT named. Send requests for another host through a CONNECT of their own.")
+	}
+	return nil
+}
+
+func absoluteTarget(u *url.URL) (target, *apierror.Error) {
+	defaultPort := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	if defaultPort == "" {
+		return target{}, refusal("unsupported_scheme", "Only http and https URLs can be sent through sealcar.")
+	}
+	if u.User != nil {
+		return target{}, refusal("invalid_host", "The request's URL holds credentials before the host. Send them in the Authorization header.")
+	}
+	t, err := parseTarget(u.Host, defaultPort)
+	if err != nil {
+		return target{}, refusal("invalid_host", "The request's URL: %v.", err)
+	}
+	return t, nil
+}
+
+// findOrigin takes a request for /path sent straight to the data port. A
+// browser that was told a name of the attacker's resolves to loopback would do
+// that too, so names are taken that only the user can have meant.
+func (v *visit) findOrigin(s self) (base bool, refused *apierror.Error) {
+	r := v.request
+	t, err := parseTarget(r.Host, "80")
+	if err != nil {
+		return false, refusal("unknown_host", "The Host header: %v. Send sealcar's own address, or the host of a route.", err)
+	}
+	if !allowedOrigin(r.Header["Origin"], s) {
+		return false, browserOrigin()
+	}
+	if s.isDataPort(t) {
+		return true, nil
+	}
+	if route, _ := v.table.claim(t); route != nil {
+		v.target = t
+		return false, nil
+	}
+	if s.answersTo(t.host) || v.table.allows(t.host) {
+		return true, nil
+	}
+	return false, refusal("unknown_host", "The Host header names %q, which is neither sealcar nor the host of a route. Add it to allowed_hosts if it is sealcar's.", t.host)
+}
+
+func browserOrigin() *apierror.Error {
+	return refusal("browser_origin", "The request comes from a web page, which may not use sealcar. Send it from a program, without an Origin header.")
+}
+
+// allows reports whether host is one of allowed_hosts.
+func (t *table) allows(host string) bool {
+	for _, allowed := range t.config.AllowedHosts {
+		if normal, err := normalHost(allowed); err == nil && normal == host {
+			return true
+		}
+	}
+	return false
+}
+
+// allowedOrigin reports whether every Origin, if any, is the data port itself.
+func allowedOrigin(origins []string, s self) bool {
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" {
+			return false
+		}
+		if t, err := parseTarget(u.Host, "80"); err != nil || !s.isDataPort(t) {
+			return false
+		}
+	}
+	return true
+}

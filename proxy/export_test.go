@@ -1,0 +1,14 @@
+package proxy
+
+// What tests of inner rules need: tables of strings that would be hard to send.
+var (
+	Ambiguous  = ambiguous
+	StartsHTTP = startsHTTP
+	Clip       = clip
+)
+
+// ParseTarget gives host and port apart.
+func ParseTarget(s, defaultPort string) (host, port string, err error) {
+	t, err := parseTarget(s, defaultPort)
+	return t.host, t.port, err
+}

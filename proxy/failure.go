@@ -1,0 +1,77 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"sealcar/apierror"
+)
+
+// explain is the answer to a failed round trip to host: what a protocol says,
+// what was wrong with the application's body, or what kind of trouble the
+// upstream gave. The cause is for the log.
+func explain(err, bodyErr error, host string) *apierror.Error {
+	if e, ok := errors.AsType[*apierror.Error](err); ok {
+		return e
+	}
+	if bodyErr != nil {
+		return explainBody(bodyErr)
+	}
+	if errors.Is(err, errSelfDial) {
+		return refusal("own_address", "%s is sealcar's own address. Send requests to it directly, not through it as a proxy.", host)
+	}
+	e := &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_unreachable", Cause: err}
+	if timedOut(err) {
+		e.Status, e.Code = http.StatusGatewayTimeout, "upstream_timeout"
+	}
+	e.Message = "Could not get a reply from " + host + ": " + trouble(err)
+	return e
+}
+
+func explainBody(err error) *apierror.Error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &apierror.Error{Status: http.StatusRequestTimeout, Code: "request_body_timeout", Message: "The request's body did not arrive within timeouts.read_body. Send it faster or raise the setting.", Cause: err}
+	}
+	e := refusal("bad_request_body", "The request's body broke off or is not well formed. Send it again.")
+	e.Cause = err
+	return e
+}
+
+func timedOut(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// trouble says in plain words what kind of failure err is and what to look at.
+func trouble(err error) string {
+	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
+		return "its name does not resolve. Check the host name and DNS."
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "its TLS certificate does not verify (" + e.Err.Error() + "). Check the route's upstream_ca_file."
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return "it refused the TLS handshake. Check the route's upstream_tls."
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "it does not speak TLS on that port."
+	}
+	switch {
+	case timedOut(err):
+		return "it took too long. Try again, or raise the timeouts in the configuration."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "it refuses connections. Check that it runs and that the port is right."
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "it closed the connection before it answered. Try again."
+	default:
+		return "the connection failed. sealcar's log has the cause."
+	}
+}

@@ -1,0 +1,147 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+)
+
+// forwarding are the headers that httputil.ReverseProxy takes away before
+// Rewrite. They are the application's to send; we add none.
+var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+
+// newForwarders makes the two ways on: by a route's protocol, and straight to a
+// host without a route.
+func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
+	errorLog := serverLog(p.log)
+	routed = &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			rewrite(r)
+			// Upgrades end here (RFC 9110 section 7.8), and so does the body's
+			// own journey: it has arrived whole, with nothing to expect.
+			for _, name := range []string{"Connection", "Upgrade", "Te", "Expect"} {
+				r.Out.Header.Del(name)
+			}
+			r.Out.Host = r.Out.URL.Host
+		},
+		Transport:      roundTripper(carry),
+		ModifyResponse: p.checkReply,
+		ErrorHandler:   p.fail,
+		ErrorLog:       errorLog,
+	}
+	unrouted = &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      roundTripper(p.direct),
+		ModifyResponse: p.watchReply,
+		ErrorHandler:   p.fail,
+		ErrorLog:       errorLog,
+	}
+	return routed, unrouted
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// rewrite points a request at its upstream and leaves everything else as the
+// application sent it, but for what is between it and us.
+func rewrite(r *httputil.ProxyRequest) {
+	r.Out.URL = visitOf(r.In.Context()).url
+	r.Out.RequestURI = ""
+	for _, name := range forwarding {
+		if values, ok := r.In.Header[name]; ok {
+			r.Out.Header[name] = values
+		}
+	}
+	r.Out.Header.Del("Http2-Settings") // hop-by-hop even where Connection does not name it (RFC 7540 section 3.2.1)
+	if len(r.Out.Header["Upgrade"]) > 0 && onlyH2C(r.Out.Header["Upgrade"]) {
+		r.Out.Header.Del("Connection")
+		r.Out.Header.Del("Upgrade")
+	}
+}
+
+// carry sends a request by its route's protocol.
+func carry(r *http.Request) (*http.Response, error) {
+	resp, err := visitOf(r.Context()).route.protocol.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = r // by which checkReply finds the visit, whatever request the protocol made of it
+	return resp, nil
+}
+
+// direct carries a request to a host without a route.
+func (p *Proxy) direct(r *http.Request) (*http.Response, error) {
+	v := visitOf(r.Context())
+	sent := time.Now()
+	resp, err := v.table.direct.RoundTrip(r)
+	v.record.Upstream = time.Since(sent)
+	return resp, err
+}
+
+// forward sends the request on and its reply back.
+func (p *Proxy) forward(v *visit) {
+	ctx, stop := context.WithCancelCause(exchange.With(v.request.Context(), v.record))
+	defer stop(nil)
+	v.sent, v.stop = ctx, stop
+	out := v.request.WithContext(context.WithValue(ctx, visitKey{}, v))
+	if v.request.ContentLength != 0 {
+		v.body = newInbound(v, v.reply.control)
+		out.Body = v.body
+	}
+	if v.route != nil {
+		p.routed.ServeHTTP(v.reply, out)
+		return
+	}
+	// The application and its server may both talk at once; without this the
+	// server ends the request's body with the reply's first byte.
+	_ = v.reply.control.EnableFullDuplex() // HTTP/1 always can
+	p.unrouted.ServeHTTP(v.reply, out)
+}
+
+// checkReply refuses what would lead a routed application past sealcar: a
+// redirect, which it would follow with its content in clear, and an upgrade.
+func (p *Proxy) checkReply(resp *http.Response) error {
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_upgrade", Message: "The upstream switched protocols without being asked. Check that the route's upstream is the API server.", NoRetry: true}
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified:
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_redirect", Message: fmt.Sprintf("The upstream answered with a redirect (%d), which is not passed on: following it could send content past sealcar. Set the route's upstream to the final address.", resp.StatusCode), NoRetry: true}
+	}
+	return p.watchReply(resp)
+}
+
+// watchReply keeps an eye on the reply's body.
+func (p *Proxy) watchReply(resp *http.Response) error {
+	v := visitOf(resp.Request.Context())
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil // its body is a connection, and to remain one
+	}
+	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && t == "text/event-stream" {
+		v.record.Stream, v.streaming = true, true
+		p.metrics.streams.Inc()
+	}
+	resp.Body = newOutbound(resp.Body, v, v.table.config.Timeouts.StreamIdle)
+	return nil
+}
+
+// fail answers a request that got no reply to pass on.
+func (p *Proxy) fail(_ http.ResponseWriter, r *http.Request, err error) {
+	v := visitOf(r.Context())
+	if c := cause(v.request.Context()); c != nil {
+		v.abort = "client_gone"
+		if errors.Is(c, errDrained) {
+			v.abort = "drained"
+		}
+		panic(http.ErrAbortHandler) // returning would send an empty 200 to whoever still reads
+	}
+	_, bodyErr := v.body.state()
+	v.refuse(explain(err, bodyErr, v.url.Hostname()))
+}

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"sealcar/apierror"
+)
+
+// established is the answer to a CONNECT that succeeded, to HTTP/1.0 as well
+// (RFC 9110 section 2.5: a server answers with its own version).
+const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+// newConnects is goproxy, for the dispatch of CONNECT alone: each one is
+// hijacked, so that nothing of goproxy's response path, CA or environment
+// lookups is ever used.
+func (p *Proxy) newConnects() *goproxy.ProxyHttpServer {
+	unused := func(string, string) (net.Conn, error) { return nil, errors.New("goproxy does not dial here") }
+	g := goproxy.NewProxyHttpServer()
+	g.Logger = printfLog{p.log}
+	g.Tr = &http.Transport{Dial: unused} //nolint:staticcheck // never dials; set because the default reads the environment
+	g.ConnectDial = unused
+	taken := goproxy.ReqConditionFunc(func(r *http.Request, _ *goproxy.ProxyCtx) bool { return visitOf(r.Context()).intercept })
+	g.OnRequest(taken).HijackConnect(p.terminate)
+	g.OnRequest().HijackConnect(p.tunnel)
+	return g
+}
+
+// connect serves a CONNECT that may pass. What can be refused is refused here,
+// while there is an HTTP answer to give.
+func (p *Proxy) connect(v *visit) {
+	r := v.request
+	if v.intercept {
+		select {
+		case p.preambles <- struct{}{}:
+			defer func() { <-p.preambles }()
+		default:
+			v.refuse(&apierror.Error{Status: http.StatusServiceUnavailable, Code: "busy", Message: "Too many connections are being opened at once. Try again.", RetryAfter: time.Second})
+			return
+		}
+	} else {
+		server, err := p.self.dialer(v.table.config.Timeouts.Dial).DialContext(r.Context(), "tcp", v.target.String())
+		if err != nil {
+			v.refuse(explain(err, nil, v.target.String()))
+			return
+		}
+		v.server = server
+	}
+	p.connects.ServeHTTP(earlyHijacker{v.reply.ResponseWriter}, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+}
+
+// earlyHijacker keeps what a client sent right behind its CONNECT: goproxy
+// drops the reader that Hijack returns, and these bytes with it.
+type earlyHijacker struct{ http.ResponseWriter }
+
+// Hijack gives a connection that reads those bytes first.
+func (h earlyHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("hijacking the CONNECT: %w", err)
+	}
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, fmt.Errorf("reading behind the CONNECT: %w", err)
+	}
+	return &headConn{Conn: conn, head: bytes.Clone(early)}, rw, nil
+}
+
+// terminate takes a CONNECT apart: TLS ends here, and what is inside comes back
+// to the server as a connection of requests for one target.
+func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	v := visitOf(r.Context())
+	stop := context.AfterFunc(p.accepting, func() { _ = client.Close() })
+	defer stop()
+	inner, err := p.preamble(r.Context(), v, client)
+	if err != nil {
+		_ = client.Close()
+		p.logPreamble(v, err)
+		return
+	}
+	p.inner.give(inner)
+}
+
+// preamble answers the CONNECT, looks at the client's first byte, and takes off
+// TLS if it starts a TLS record. All within timeouts.read_header.
+func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*innerConn, error) {
+	if patience := v.table.config.Timeouts.ReadHeader; patience > 0 {
+		if err := client.SetDeadline(time.Now().Add(patience)); err != nil {
+			return nil, fmt.Errorf("bounding the preamble: %w", err)
+		}
+	}
+	if _, err := io.WriteString(client, established); err != nil {
+		return nil, fmt.Errorf("answering the CONNECT: %w", err)
+	}
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(client, first); err != nil {
+		return nil, fmt.Errorf("reading the first byte: %w", err)
+	}
+	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target}
+	if first[0] == recordHandshake {
+		if err := p.handshake(ctx, v, inner); err != nil {
+			return nil, err
+		}
+	}
+	if err := client.SetDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("unbounding the connection: %w", err)
+	}
+	return inner, nil
+}
+
+// handshake takes TLS off with a certificate for the host that the client asks
+// for: the CONNECT's, or another host of the same route.
+func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error {
+	conn := tls.Server(inner.Conn, &tls.Config{
+		MinVersion:             tls.VersionTLS12,
+		NextProtos:             []string{"http/1.1"}, // the server behind speaks nothing else
+		SessionTicketsDisabled: true,                 // their key would live in this one-connection config
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			t, err := v.sniTarget(hello.ServerName)
+			if err != nil {
+				return nil, err
+			}
+			inner.target = t
+			return v.table.authority.leaf(t.host)
+		},
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS handshake: %w", err)
+	}
+	inner.Conn, inner.door = conn, doorConnectTLS
+	return nil
+}
+
+// sniTarget is whom a client means that names sni inside its CONNECT.
+func (v *visit) sniTarget(sni string) (target, error) {
+	if v.route == nil {
+		return target{}, fmt.Errorf("the data port itself speaks no TLS: use http for %s", v.target)
+	}
+	if sni == "" {
+		return v.target, nil
+	}
+	host, err := normalHost(sni)
+	if err != nil {
+		return target{}, err
+	}
+	t := target{host: host, port: v.target.port}
+	if route, _ := v.table.match(t); route != v.route {
+		return target{}, fmt.Errorf("the server name %q is not of the route that the CONNECT is for", sni)
+	}
+	return t, nil
+}

@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+)
+
+// maxLogged bounds, in bytes, each text in the log that comes from outside.
+const maxLogged = 128
+
+// newIDPrefix tells the requests of this process from another's.
+func newIDPrefix() string { return strings.ToLower(rand.Text()[:8]) + "-" }
+
+func (p *Proxy) newID() string {
+	return p.idPrefix + strconv.FormatUint(p.requests.Add(1), 10)
+}
+
+// finish writes the one line of a request and counts it, whether it ended well,
+// was refused, or broke off.
+func (p *Proxy) finish(v *visit) {
+	panicked := recover()
+	if panicked != nil && v.abort == "" {
+		v.abort = v.whyAborted()
+	}
+	if v.request.Method != http.MethodConnect || v.refusal != nil { // other CONNECTs have lines, and connections, of their own
+		v.reply.arm()
+		p.metrics.count(v)
+		p.logRequest(v)
+	}
+	if panicked != nil {
+		if !v.request.ProtoAtLeast(1, 1) {
+			resetOnClose(v.request)
+		}
+		panic(panicked) // the server ends the connection, so that the client sees the break
+	}
+}
+
+// whyAborted names why a reply that had begun broke off.
+func (v *visit) whyAborted() string {
+	c := cause(v.request.Context())
+	switch {
+	case errors.Is(c, errDrained):
+		return "drained"
+	case v.reply.err != nil && timedOut(v.reply.err):
+		return "client_stalled"
+	case c != nil || v.reply.err != nil:
+		return "client_gone"
+	case v.sent != nil && errors.Is(cause(v.sent), errStreamIdle):
+		return "stream_idle"
+	}
+	if e, ok := errors.AsType[*apierror.Error](v.broken); ok {
+		return e.Code
+	}
+	return "upstream_broken"
+}
+
+func (p *Proxy) logRequest(v *visit) {
+	r := v.record
+	requestBytes, _ := v.body.state()
+	e := p.log.Info().
+		Str("id", r.ID).
+		Str("route", r.Route).
+		Str("door", r.Door).
+		Str("method", clip(v.request.Method)).
+		Str("treatment", string(r.Treatment)).
+		Int("status", v.status()).
+		Int64("request_bytes", requestBytes).
+		Int64("reply_bytes", v.reply.bytes).
+		Dur("duration_ms", p.options.Now().Sub(v.start)).
+		Dur("upstream_ms", r.Upstream).
+		Dur("added_ms", r.Certificate+r.Seal+r.Open)
+	if v.route != nil {
+		e.Str("path", clip(rawPath(v.request.URL))).
+			Str("endpoint", clip(r.Endpoint)).
+			Str("model", clip(r.Model)).
+			Bool("stream", r.Stream).
+			Int("sealed", r.SealedFields).
+			Int("opened", r.OpenedFields)
+	} else {
+		e.Str("host", v.target.host) // no path: other services put secrets into theirs
+	}
+	if v.refusal != nil {
+		e.Str("code", v.refusal.Code).AnErr("cause", v.refusal.Cause)
+	}
+	if v.abort != "" {
+		e.Str("aborted", v.abort).AnErr("cause", v.broken)
+	}
+	e.Msg("request")
+}
+
+// statusClientGone is what nginx logs when nobody was left to answer.
+const statusClientGone = 499
+
+func (v *visit) status() int {
+	if v.reply.status == 0 && v.abort != "" {
+		return statusClientGone
+	}
+	return v.reply.status
+}
+
+// logPreamble tells of a CONNECT that came to nothing.
+func (p *Proxy) logPreamble(v *visit, err error) {
+	e := p.log.Warn().Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Err(err)
+	if errors.Is(err, errRoutedSNI) {
+		p.metrics.refused.WithLabelValues(routeLabel(""), "routed_host_in_tunnel").Inc()
+		e.Str("code", "routed_host_in_tunnel").Msg("tunnel refused: it leads to a host with a route; connect to that host by its name")
+		return
+	}
+	if v.intercept && strings.Contains(err.Error(), "remote error: tls") {
+		e.Str("ca", p.CAFiles().CA).Msg("the application ended the TLS handshake: does it trust sealcar's CA?")
+		return
+	}
+	e.Msg("connection ended before its first request")
+}
+
+func (p *Proxy) logTunnel(v *visit, up, down int64) {
+	p.log.Info().
+		Str("id", v.record.ID).
+		Str("door", doorConnect).
+		Str("host", v.target.host).
+		Str("treatment", string(exchange.Forwarded)).
+		Int64("request_bytes", up).
+		Int64("reply_bytes", down).
+		Dur("duration_ms", p.options.Now().Sub(v.start)).
+		Msg("tunnel")
+}
+
+// clip bounds a text from outside. zerolog escapes what it holds, in JSON and
+// on the console.
+func clip(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") // the cut may be inside a character
+}
+
+// printfLog is goproxy's logger. Its lines can hold what requests hold, so they
+// are for debugging only.
+type printfLog struct{ log zerolog.Logger }
+
+// Printf logs one line.
+func (l printfLog) Printf(format string, args ...any) {
+	l.log.Debug().Str("from", "goproxy").Msg(strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+// serverLog gives net/http's complaints, which are mostly about clients, to
+// zerolog at debug level.
+func serverLog(l zerolog.Logger) *log.Logger {
+	return log.New(lineWriter{l}, "", 0)
+}
+
+type lineWriter struct{ log zerolog.Logger }
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	w.log.Debug().Str("from", "net/http").Msg(strings.TrimSpace(string(line)))
+	return len(line), nil
+}

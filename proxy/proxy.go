@@ -1,0 +1,176 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elazarl/goproxy"
+	"github.com/rs/zerolog"
+
+	"sealcar/config"
+)
+
+// maxPreambles bounds how many intercepted CONNECTs may be between their 200
+// and their first request at a time.
+const maxPreambles = 1024
+
+// Options make a Proxy. Config and Protocol are required.
+type Options struct {
+	Config   *config.Config
+	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload
+	Log      zerolog.Logger                                        // the zero value logs nothing
+	Version  string                                                // shown in metrics
+
+	Now    func() time.Time                                 // nil means time.Now
+	Listen func(network, addr string) (net.Listener, error) // nil means net.Listen
+	Getenv func(key string) string                          // asked for SSL_CERT_FILE; nil means no environment
+}
+
+// Protocol is what carries the requests of one route.
+type Protocol struct {
+	// RoundTripper gets each request with the upstream's URL, Host and path and
+	// with the application's body, unbuffered: it buffers and bounds that
+	// itself. It fills the exchange.Record of the request's context. An
+	// *apierror.Error in its error's chain reaches the application as it is.
+	RoundTripper http.RoundTripper
+	// Ready says whether the route could serve now, and why or why not; nil
+	// means always. It should not outlast ctx, which ends with the probe.
+	Ready func(ctx context.Context) (ok bool, detail string)
+	// Certificates tells the state of the endpoint certificates at hand, for
+	// metrics; nil means none.
+	Certificates func() []CertificateState
+	// Close is called once no request uses the protocol any more; nil means
+	// nothing is to be done.
+	Close func()
+}
+
+// CertificateState is one endpoint certificate in a protocol's cache.
+type CertificateState struct {
+	Model    string
+	NotAfter time.Time
+	Fetched  time.Time
+}
+
+// Proxy is the sidecar. Make it with New, then call Run once.
+type Proxy struct {
+	options Options
+	log     zerolog.Logger
+	self    self
+	metrics *metrics
+
+	listener net.Listener // data port
+	admin    net.Listener // nil when off
+	inner    *handoff     // connections that came out of a CONNECT
+	server   *http.Server // the one server behind both
+
+	connects         *goproxy.ProxyHttpServer
+	routed, unrouted *httputil.ReverseProxy
+	preambles        chan struct{} // a token per CONNECT that has sent no request yet
+	requests         atomic.Uint64
+	idPrefix         string
+
+	working   context.Context // ends when open requests are cut
+	cut       context.CancelCauseFunc
+	accepting context.Context // ends when draining starts
+	refuse    context.CancelFunc
+	serving   atomic.Bool
+
+	mu     sync.Mutex // guards table and every table's users and retired
+	table  *table     // nil once stopped
+	tables sync.WaitGroup
+}
+
+// New prepares the local CA and the routes and binds both listeners, so that
+// Addr is known and connections wait for Run.
+func New(o Options) (*Proxy, error) {
+	if o.Config == nil || o.Protocol == nil {
+		return nil, errors.New("proxy: Options needs Config and Protocol")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Listen == nil {
+		o.Listen = net.Listen //nolint:noctx // binding a local port does not block
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	p := &Proxy{
+		options:   o,
+		log:       o.Log,
+		inner:     newHandoff(),
+		preambles: make(chan struct{}, maxPreambles),
+		idPrefix:  newIDPrefix(),
+	}
+	p.working, p.cut = context.WithCancelCause(context.Background())
+	p.accepting, p.refuse = context.WithCancel(p.working)
+	p.metrics = newMetrics(o.Version, o.Now, p.certificates)
+	p.connects = p.newConnects()
+	p.routed, p.unrouted = p.newForwarders()
+	if err := p.open(); err != nil {
+		p.cut(err)
+		return nil, err
+	}
+	return p, nil
+}
+
+// open makes what can fail, and leaves nothing open if it does.
+func (p *Proxy) open() error {
+	c := p.options.Config
+	if err := p.bind(c); err != nil {
+		return err
+	}
+	t, err := p.newTable(c)
+	if err != nil {
+		p.closeListeners()
+		return err
+	}
+	p.table = t
+	p.tables.Add(1)
+	p.server = p.newServer(c)
+	return nil
+}
+
+func (p *Proxy) bind(c *config.Config) (err error) {
+	if p.listener, err = p.options.Listen("tcp", c.Listen); err != nil {
+		return fmt.Errorf("listening on %q (listen): %w", c.Listen, err)
+	}
+	p.self.data = addrPort(p.listener.Addr())
+	if c.Admin.Listen == "" {
+		return nil
+	}
+	if p.admin, err = p.options.Listen("tcp", c.Admin.Listen); err != nil {
+		p.closeListeners()
+		return fmt.Errorf("listening on %q (admin.listen): %w", c.Admin.Listen, err)
+	}
+	p.self.admin = addrPort(p.admin.Addr())
+	return nil
+}
+
+func (p *Proxy) closeListeners() {
+	_ = p.listener.Close() // closing only fails when it is closed already
+	if p.admin != nil {
+		_ = p.admin.Close()
+	}
+}
+
+// Addr is the address of the data port.
+func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
+
+// AdminAddr is the address of the admin port, nil when it is off.
+func (p *Proxy) AdminAddr() net.Addr {
+	if p.admin == nil {
+		return nil
+	}
+	return p.admin.Addr()
+}
+
+// CAFiles are the files that make applications trust the local CA.
+func (p *Proxy) CAFiles() CAFiles { return newCAFiles(p.options.Config) }

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// reply is the ResponseWriter of a visit: it counts, and it gives up on a
+// reader that takes nothing for too long.
+type reply struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration // for one write
+
+	status int // 0 until one is written
+	bytes  int64
+	err    error // the first failed write
+}
+
+func newReply(w http.ResponseWriter, patience time.Duration) *reply {
+	r := &reply{ResponseWriter: w, control: http.NewResponseController(w), patience: patience}
+	_ = r.control.SetWriteDeadline(time.Time{}) // the previous request on the connection left one; fails only if the connection is gone
+	return r
+}
+
+// Unwrap lets http.ResponseController find the rest.
+func (r *reply) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// WriteHeader remembers the final status.
+func (r *reply) WriteHeader(status int) {
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *reply) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	r.arm()
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	r.note(err)
+	return n, err
+}
+
+// FlushError sends what is buffered.
+func (r *reply) FlushError() error {
+	r.arm()
+	err := r.control.Flush()
+	r.note(err)
+	return err
+}
+
+// arm bounds the next write, which may be the server's own after the handler.
+func (r *reply) arm() {
+	if r.patience > 0 {
+		_ = r.control.SetWriteDeadline(time.Now().Add(r.patience)) // if it fails so will the write
+	}
+}
+
+func (r *reply) note(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// inbound is an application's request body. Its reads have a deadline, and it
+// remembers what the error handler needs. A transport may read it on another
+// goroutine.
+type inbound struct {
+	io.ReadCloser
+	control *http.ResponseController
+	perRead time.Duration // 0: the deadline was set for the whole body
+
+	mu    sync.Mutex
+	bytes int64
+	err   error // why it broke off; nil at a clean end
+}
+
+// newInbound gives the whole body timeouts.read_body where a protocol buffers
+// it, and timeouts.idle for each read where it streams through.
+func newInbound(v *visit, control *http.ResponseController) *inbound {
+	b := &inbound{ReadCloser: v.request.Body, control: control}
+	t := v.table.config.Timeouts
+	if v.route == nil {
+		b.perRead = t.Idle
+	} else if t.ReadBody > 0 {
+		_ = control.SetReadDeadline(time.Now().Add(t.ReadBody)) // if it fails so will the read
+	}
+	return b
+}
+
+func (b *inbound) Read(p []byte) (int, error) {
+	if b.perRead > 0 {
+		_ = b.control.SetReadDeadline(time.Now().Add(b.perRead))
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
+		// From here on the server reads only to see the client go.
+		_ = b.control.SetReadDeadline(time.Time{})
+	case err != nil && b.err == nil:
+		b.err = err
+	}
+	return n, err
+}
+
+// state gives the bytes read and what broke the body off.
+func (b *inbound) state() (int64, error) {
+	if b == nil {
+		return 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes, b.err
+}
+
+var errStreamIdle = errors.New("the upstream sent nothing for timeouts.stream_idle")
+
+// outbound is an upstream's reply body: a read that takes too long ends the
+// request. It remembers what it failed with.
+type outbound struct {
+	io.ReadCloser
+	visit    *visit
+	patience time.Duration
+	timer    *time.Timer // nil without patience
+}
+
+func newOutbound(body io.ReadCloser, v *visit, patience time.Duration) *outbound {
+	o := &outbound{ReadCloser: body, visit: v, patience: patience}
+	if patience > 0 {
+		o.timer = time.AfterFunc(patience, func() { v.stop(errStreamIdle) })
+		o.timer.Stop()
+	}
+	return o
+}
+
+func (o *outbound) Read(p []byte) (int, error) {
+	if o.timer != nil {
+		o.timer.Reset(o.patience)
+		defer o.timer.Stop()
+	}
+	n, err := o.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		o.visit.broken = err
+	}
+	return n, err
+}
+
+// cause is why ctx ended, nil if it has not.
+func cause(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"sealcar/config"
+)
+
+// stopGrace is how long Run waits for requests that have been cut: they only
+// need to notice.
+const stopGrace = 5 * time.Second
+
+var errDrained = errors.New("cut at the end of timeouts.drain")
+
+// newServer is the one server that all doors lead to. HTTP/1 only: it is what
+// every client can speak to a proxy, and what keeps a connection one request.
+func (p *Proxy) newServer(c *config.Config) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:                      p,
+		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
+		ReadHeaderTimeout:            c.Timeouts.ReadHeader,
+		IdleTimeout:                  c.Timeouts.Idle,
+		MaxHeaderBytes:               int(c.Limits.HeaderBytes),
+		ErrorLog:                     serverLog(p.log),
+		BaseContext:                  func(net.Listener) context.Context { return p.working },
+		ConnContext:                  withConn,
+		Protocols:                    protocols,
+	}
+}
+
+// Run serves until ctx ends. Then it drains: no new connections, /readyz says
+// 503, CONNECTs without a request are closed, open requests and tunnels have
+// timeouts.drain to end before they are cut. It returns nil after a clean end,
+// also when requests were cut.
+func (p *Proxy) Run(ctx context.Context) error {
+	defer p.cut(nil)
+	failed := make(chan error, 3)
+	var servers sync.WaitGroup
+	serve := func(s *http.Server, l net.Listener) {
+		servers.Go(func() {
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
+			}
+		})
+	}
+	admin := p.newAdmin()
+	if p.admin != nil {
+		serve(admin, p.admin) // ends with admin.Close
+	}
+	serve(p.server, p.listener) // both end with server.Shutdown
+	serve(p.server, p.inner)
+	p.serving.Store(true)
+	p.log.Info().Stringer("listen", p.Addr()).Msg("serving")
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	p.serving.Store(false)
+	err = errors.Join(err, p.drain(context.WithoutCancel(ctx)))
+	_ = admin.Close() // it served probes and metrics until now; nothing of it is worth waiting for
+	servers.Wait()
+	return err
+}
+
+// drain ends all requests, gently until timeouts.drain has passed.
+func (p *Proxy) drain(ctx context.Context) error {
+	p.refuse()
+	ctx, cancel := context.WithTimeout(ctx, p.current().Timeouts.Drain)
+	defer cancel()
+	shutdown := p.server.Shutdown(ctx)
+	_ = p.replace(nil) // nobody else stops it, so it was not stopped
+	ended := make(chan struct{})
+	go func() { // ends with the last request
+		p.tables.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended: // tunnels and upgraded connections too, which Shutdown does not know
+	case <-ctx.Done():
+	}
+	p.cut(errDrained)
+	if shutdown != nil {
+		_ = p.server.Close() // closing only fails for listeners closed already
+	}
+	select {
+	case <-ended:
+		p.log.Info().Msg("stopped")
+		return nil
+	case <-time.After(stopGrace):
+		return errors.New("requests did not end after they were cut")
+	}
+}
+
+// Reload puts c in force for requests to come; those on their way keep what
+// they started with. On an error the old configuration stays whole. Settings
+// of the listeners themselves (listen, admin, limits.header_bytes,
+// timeouts.read_header, timeouts.idle of connections, ca_dir and the
+// bring-your-own CA) need a restart: a change is logged, the rest applies.
+func (p *Proxy) Reload(c *config.Config) (err error) {
+	defer func() { p.metrics.reloaded(err) }()
+	kept, waiting := keepUntilRestart(p.options.Config, c)
+	t, err := p.newTable(kept)
+	if err != nil {
+		return fmt.Errorf("reloading: %w", err)
+	}
+	if err := p.replace(t); err != nil {
+		t.close()
+		return fmt.Errorf("reloading: %w", err)
+	}
+	if len(waiting) > 0 {
+		p.log.Warn().Str("settings", strings.Join(waiting, ", ")).Msg("changed settings need a restart; the rest of the configuration is in force")
+	}
+	return nil
+}
+
+// keepUntilRestart is next with the settings that cannot change at run time as
+// they were, and the names of those that would have changed.
+func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting []string) {
+	c := *next
+	keep := func(name string, same bool) {
+		if !same {
+			waiting = append(waiting, name)
+		}
+	}
+	keep("listen", c.Listen == first.Listen)
+	keep("admin.listen", c.Admin == first.Admin)
+	keep("limits.header_bytes", c.Limits.HeaderBytes == first.Limits.HeaderBytes)
+	keep("timeouts.read_header", c.Timeouts.ReadHeader == first.Timeouts.ReadHeader)
+	keep("timeouts.idle", c.Timeouts.Idle == first.Timeouts.Idle)
+	keep("interception.ca_dir", caDir(&c) == caDir(first))
+	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
+	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
+	c.Listen, c.Admin, c.StateDir = first.Listen, first.Admin, first.StateDir
+	c.Limits.HeaderBytes = first.Limits.HeaderBytes
+	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
+	c.Interception.CADir = first.Interception.CADir
+	c.Interception.CACertFile, c.Interception.CAKeyFile = first.Interception.CACertFile, first.Interception.CAKeyFile
+	return &c, waiting
+}
+
+// current is the configuration in force, or the last one once stopped.
+func (p *Proxy) current() *config.Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.table == nil {
+		return p.options.Config
+	}
+	return p.table.config
+}

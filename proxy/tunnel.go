@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/elazarl/goproxy"
+)
+
+// accessDenied is a fatal TLS alert record (RFC 8446 section 6), so that a
+// client whose hello is refused can say more than that the connection closed.
+const accessDenied = "\x15\x03\x03\x00\x02\x02\x31"
+
+var errRoutedSNI = errors.New("a TLS hello that names a host with a route")
+
+// tunnel joins the client of a CONNECT with a host without a route, once the
+// client's first bytes show that no host with a route is behind it. Bytes from
+// the host flow at once, for protocols where the server speaks first. Plain
+// HTTP is not tunnelled: it goes on as requests, under the rules for those.
+func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	v := visitOf(r.Context())
+	j := newJoint(client, v.server, v.table.config.Timeouts.Idle)
+	defer j.idle.Stop()
+	stop := context.AfterFunc(r.Context(), j.close)
+	defer stop()
+	if _, err := io.WriteString(client, established); err != nil {
+		j.close()
+		return
+	}
+	down := make(chan int64, 1)
+	go func() { down <- j.pipe(client, v.server) }() // ends when either side is closed
+
+	opening, err := p.readOpening(r.Context(), v, client)
+	if err == nil && opening.http {
+		_ = v.server.Close()
+		if <-down == 0 && stop() {
+			p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target})
+			return
+		}
+		err = errors.New("an HTTP request to a server that spoke first")
+	}
+	if err != nil {
+		j.close()
+		<-down
+		p.logPreamble(v, err)
+		return
+	}
+	up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
+	received := <-down
+	j.close()
+	p.logTunnel(v, up, received)
+}
+
+// readOpening reads a client's first bytes and refuses a TLS hello for a host
+// that has a route. There is no limit on when the first byte must come but the
+// tunnel's own idleness; from then on timeouts.read_header holds.
+func (p *Proxy) readOpening(ctx context.Context, v *visit, client net.Conn) (*opening, error) {
+	o, err := readOpening(ctx, client, v.table.config.Timeouts.ReadHeader)
+	if err != nil {
+		return nil, err
+	}
+	if o.serverName == "" {
+		return o, nil
+	}
+	host, err := normalHost(o.serverName)
+	if err == nil {
+		if claimed, _ := v.table.claim(target{host: host, port: v.target.port}); claimed == nil {
+			return o, nil
+		}
+	}
+	_, _ = io.WriteString(client, accessDenied) // the connection ends either way
+	return nil, errRoutedSNI
+}
+
+// joint is two connections that end together when neither has had traffic for
+// some time.
+type joint struct {
+	client, server net.Conn
+	patience       time.Duration
+	idle           *time.Timer
+}
+
+func newJoint(client, server net.Conn, patience time.Duration) *joint {
+	j := &joint{client: client, server: server, patience: patience}
+	if patience <= 0 {
+		patience = 1<<63 - 1
+	}
+	j.patience = patience
+	j.idle = time.AfterFunc(patience, j.close)
+	return j
+}
+
+func (j *joint) close() {
+	_ = j.client.Close() // closing twice only says so
+	_ = j.server.Close()
+}
+
+// pipe copies src to dst until src ends, then ends dst's side of it. An error
+// ends both connections. It returns the bytes copied.
+func (j *joint) pipe(dst net.Conn, src io.Reader) int64 {
+	n, err := io.Copy(dst, busy{src, j})
+	if err != nil || closeWrite(dst) != nil {
+		j.close()
+	}
+	return n
+}
+
+// busy is a reader that tells the joint of traffic.
+type busy struct {
+	io.Reader
+	joint *joint
+}
+
+func (b busy) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if n > 0 {
+		b.joint.idle.Reset(b.joint.patience)
+	}
+	return n, err
+}
