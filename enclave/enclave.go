@@ -1,0 +1,148 @@
+package enclave
+
+import (
+	"crypto/ecdh"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"sealcar/crypto/volcsign"
+)
+
+// BackendEcho as Options.Backend chooses the built-in backend.
+const BackendEcho = "echo"
+
+// The defaults of Options.
+const (
+	defaultRegion        = "cn-beijing"
+	defaultDrain         = 30 * time.Second
+	defaultReadHeader    = 10 * time.Second
+	defaultReadBody      = time.Minute
+	defaultIdle          = 2 * time.Minute
+	defaultBackendHeader = 10 * time.Minute
+)
+
+// Options are the settings of a Server. StateDir and Backend are required.
+type Options struct {
+	StateDir string   // keys, certificates and credentials; made if missing, else mode 0700 is required
+	Names    []string // DNS names and IP addresses of the TLS certificate; nil means DefaultNames
+	Region   string   // that OpenAPI signatures must be scoped to; "" means cn-beijing
+
+	Backend        string        // BackendEcho, or the base URL of an OpenAI-compatible API, e.g. http://127.0.0.1:8000/v1
+	BackendKeyFile string        // file with the backend's API key, read anew for each request; "" sends none
+	EchoDelay      time.Duration // the echo backend waits this long before each word of a stream
+
+	AcceptPlaintext bool // serve chats that are not sealed, and answer them in clear
+	JoinReplies     bool // seal a reply that does not stream as several ciphertexts joined
+
+	ReadHeader    time.Duration // a client's TLS handshake and request headers; 0 means 10 s
+	ReadBody      time.Duration // a client's request body, whole; 0 means 1 min
+	Idle          time.Duration // a kept-alive connection without a request; 0 means 2 min
+	BackendHeader time.Duration // the backend's response headers; 0 means 10 min: models may think long
+	Drain         time.Duration // open requests, once Serve's context has ended; 0 means 30 s
+
+	Log zerolog.Logger   // one line a request, no content; the zero Logger writes nothing
+	Now func() time.Time // nil means time.Now
+
+	Tap        func(net.Conn) net.Conn                   // wraps every connection inside TLS, which then is HTTP/1.1; nil wraps none
+	TapBackend func(http.RoundTripper) http.RoundTripper // wraps the way to the backend; nil wraps nothing
+}
+
+// DefaultNames are the names of the TLS certificate when none are given: this
+// machine, and the hosts of Ark and of its control plane, so that a client that
+// is pointed here needs no other setting than the CA.
+func DefaultNames() []string {
+	return []string{
+		"localhost", "127.0.0.1", "::1",
+		"ark.cn-beijing.volces.com", "open.volcengineapi.com",
+		"ark.ap-southeast.bytepluses.com", "open.ap-southeast-1.byteplusapi.com",
+	}
+}
+
+// Server is an enclave. Make it with New, run it with Serve.
+type Server struct {
+	o           Options
+	pki         *pki
+	credentials *credentials
+	signatures  *volcsign.Verifier
+	base        *url.URL // of the backend; nil: the echo backend, which Serve starts
+}
+
+// New checks the options and makes or loads the state. Certificates that are
+// near their end, or carry other names than asked for, are issued anew for the
+// keys they had.
+func New(o Options) (*Server, error) {
+	o = o.withDefaults()
+	if err := checkNames(o.Names); err != nil {
+		return nil, err
+	}
+	var base *url.URL
+	if o.Backend != BackendEcho {
+		var err error
+		if base, err = parseBackend(o); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := openStateDir(o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.close()
+	p, err := loadPKI(dir, o.Names, o.Now())
+	if err != nil {
+		return nil, err
+	}
+	c, err := loadCredentials(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{o: o, pki: p, credentials: c, signatures: c.verifier(o), base: base}, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Names == nil {
+		o.Names = DefaultNames()
+	}
+	if o.Region == "" {
+		o.Region = defaultRegion
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&o.ReadHeader, defaultReadHeader},
+		{&o.ReadBody, defaultReadBody},
+		{&o.Idle, defaultIdle},
+		{&o.BackendHeader, defaultBackendHeader},
+		{&o.Drain, defaultDrain},
+	} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	return o
+}
+
+func checkNames(names []string) error {
+	if len(names) == 0 {
+		return errors.New("names of the TLS certificate: at least one is needed")
+	}
+	for _, name := range names {
+		if net.ParseIP(name) == nil && (name == "" || strings.ContainsAny(name, " /:@\x00")) {
+			return fmt.Errorf("name %q of the TLS certificate: it is neither a DNS name nor an IP address", name)
+		}
+	}
+	return nil
+}
+
+// keys gives ark.Handler the private keys of the endpoint, newest first.
+func (s *Server) keys() []*ecdh.PrivateKey { return []*ecdh.PrivateKey{s.pki.endpointKey} }

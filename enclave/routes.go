@@ -1,0 +1,137 @@
+package enclave
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"sealcar/apierror"
+	"sealcar/crypto/ark"
+	"sealcar/exchange"
+)
+
+// headerRequestID is the client's own name for a request. Ark answers with it,
+// and the vendor's SDKs report it in their errors.
+const headerRequestID = "X-Client-Request-Id"
+
+const maxRequestID = 128
+
+// handler is all that the enclave answers.
+func (s *Server) handler(backend http.RoundTripper) http.Handler {
+	chat := s.authenticated(&ark.Handler{
+		Keys:            s.keys,
+		Backend:         backend,
+		AcceptPlaintext: s.o.AcceptPlaintext,
+		JoinReplies:     s.o.JoinReplies,
+		ErrorLog:        s.errorLog(),
+	})
+	models := s.authenticated(s.forward(backend))
+
+	mux := http.NewServeMux()
+	for _, path := range ark.SealablePaths() {
+		mux.Handle("POST "+path, chat)
+	}
+	mux.Handle("GET "+ark.BasePath+"/models", models)
+	mux.Handle("GET "+ark.BasePath+"/models/{id}", models)
+	mux.Handle("POST "+ark.CertificatePath, s.authenticated(http.HandlerFunc(s.serveCertificate)))
+	mux.HandleFunc("POST /{$}", s.serveOpenAPI)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		notFound("the enclave has no such endpoint; it serves chats, models and the endpoint's certificate").write(w)
+	})
+	return s.logged(s.limited(mux))
+}
+
+// forward passes a request without content on to the backend.
+func (s *Server) forward(backend http.RoundTripper) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite:   func(*httputil.ProxyRequest) {}, // the backend knows where to
+		Transport: backend,
+		ErrorLog:  s.errorLog(),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			s.o.Log.Warn().Err(err).Msg("the backend did not answer")
+			apierror.From(err, "backend_unreachable", "the enclave could not reach its backend").Write(w)
+		},
+	}
+}
+
+// authenticated lets only requests with one of the enclave's API keys through.
+func (s *Server) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.credentials.accept(r.Header, s.o.Now()); err != nil {
+			unauthorized(err).write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logged names the request and writes its line.
+func (s *Server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get(headerRequestID)
+		if id == "" || len(id) > maxRequestID {
+			id = rand.Text()
+		}
+		w.Header().Set(headerRequestID, id)
+		record := &exchange.Record{ID: id}
+		r = r.WithContext(exchange.With(r.Context(), record))
+		start, counted := s.o.Now(), &countedWriter{ResponseWriter: w}
+		defer func() { // also when the handler aborts a reply that was cut
+			s.o.Log.Info().
+				Str("id", record.ID).
+				Str("endpoint", r.Pattern).
+				Str("model", record.Model).
+				Str("treatment", string(record.Treatment)).
+				Int("opened_fields", record.OpenedFields).
+				Bool("stream", record.Stream).
+				Int("status", counted.status).
+				Int64("bytes", counted.bytes).
+				Dur("duration", s.o.Now().Sub(start)).
+				Msg("request")
+		}()
+		next.ServeHTTP(counted, r)
+	})
+}
+
+// countedWriter remembers what was answered.
+type countedWriter struct {
+	http.ResponseWriter
+	status int // 0: nothing was
+	bytes  int64
+}
+
+// Unwrap gives http.ResponseController the way to Flush and the deadlines.
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *countedWriter) WriteHeader(status int) {
+	if w.status < http.StatusOK { // informational ones are followed by the real one
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countedWriter) Write(p []byte) (int, error) {
+	if w.status < http.StatusOK {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// limited gives each request Options.ReadBody to bring its body.
+func (s *Server) limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			control := http.NewResponseController(w)
+			// A connection without deadlines (a tap's) is limited by its end alone.
+			_ = control.SetReadDeadline(time.Now().Add(s.o.ReadBody))
+			r.Body = &timedBody{ReadCloser: r.Body, control: control}
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,364 @@
+package enclave_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io/fs"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sealcar/enclave"
+)
+
+func options(dir string) enclave.Options {
+	return enclave.Options{StateDir: dir, Backend: enclave.BackendEcho}
+}
+
+func newState(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "deep", "state")
+	if _, err := enclave.New(options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// snapshot is the content of every file of dir.
+func snapshot(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		files[e.Name()] = readFile(t, dir, e.Name())
+	}
+	return files
+}
+
+func TestStateIsMadeWithTightModes(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	want := map[string]fs.FileMode{".": 0o700, "roots.pem": 0o644, "tls-ca.pem": 0o644}
+	for _, name := range []string{"ak", "api-key", "endpoint.key", "root.key", "sk", "sub-ca.key", "tls-ca.key", "tls-server.key"} {
+		want[name] = 0o600
+	}
+	for name, mode := range want {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %#o, want %#o", name, info.Mode().Perm(), mode)
+		}
+	}
+	if got := snapshot(t, dir); len(got) != len(want)-1 {
+		t.Errorf("%d files, want %d: nothing temporary stays", len(got), len(want)-1)
+	}
+}
+
+func TestStateIsKept(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	before := snapshot(t, dir)
+	if _, err := enclave.New(options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if after := snapshot(t, dir); !maps.Equal(before, after) {
+		t.Error("it changed")
+	}
+}
+
+func TestEnclavesThatStartAtOnceShareTheState(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	const n = 8
+	errs := make([]error, n)
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() { _, errs[i] = enclave.New(options(dir)) })
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	before := snapshot(t, dir)
+	if _, err := enclave.New(options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if after := snapshot(t, dir); !maps.Equal(before, after) {
+		t.Error("what they left did not fit together")
+	}
+}
+
+func TestPublicFilesAreRestored(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	before := snapshot(t, dir)
+	if err := os.Remove(filepath.Join(dir, "roots.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tls-ca.pem"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enclave.New(options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if after := snapshot(t, dir); !maps.Equal(before, after) {
+		t.Error("they were not restored")
+	}
+}
+
+func TestOwnCredentialsAreTaken(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	const own = "my-own-key-0123456789"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "api-key"), []byte(own+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := start(t, enclave.Options{StateDir: dir})
+	if got := e.do(t, e.request(t, "GET", "/api/v3/models", "", "Authorization", "Bearer "+own)); got.StatusCode != 200 {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
+	}
+}
+
+func TestBadStateIsRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil func(dir string) error
+		want  string // in the error, which also names what is wrong
+	}{
+		"loose directory": {func(dir string) error { return os.Chmod(dir, 0o755) }, "chmod"},
+		"loose key":       {func(dir string) error { return os.Chmod(filepath.Join(dir, "endpoint.key"), 0o644) }, "endpoint.key"},
+		"loose api-key":   {func(dir string) error { return os.Chmod(filepath.Join(dir, "api-key"), 0o640) }, "api-key"},
+		"linked key": {func(dir string) error {
+			name := filepath.Join(dir, "root.key")
+			if err := os.Rename(name, name+".moved"); err != nil {
+				return err
+			}
+			return os.Symlink("root.key.moved", name)
+		}, "root.key"},
+		"key is a directory": {func(dir string) error {
+			name := filepath.Join(dir, "sk")
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+			return os.Mkdir(name, 0o700)
+		}, "sk"},
+		"garbage key":      {spoil("endpoint.key", "garbage"), "endpoint.key"},
+		"empty key":        {spoil("tls-ca.key", ""), "tls-ca.key"},
+		"huge key":         {spoil("endpoint.key", strings.Repeat("x", 1<<20)), "endpoint.key"},
+		"empty credential": {spoil("sk", "\n"), "sk"},
+		"short credential": {spoil("api-key", "secret"), "api-key"},
+		"another key's certificate": {func(dir string) error {
+			sub, err := os.ReadFile(filepath.Join(dir, "sub-ca.key"))
+			if err != nil {
+				return err
+			}
+			key, _ := pem.Decode(sub)
+			other, err := os.ReadFile(filepath.Join(dir, "endpoint.key"))
+			if err != nil {
+				return err
+			}
+			_, certs := pem.Decode(other)
+			return os.WriteFile(filepath.Join(dir, "endpoint.key"), append(pem.EncodeToMemory(key), certs...), 0o600)
+		}, "endpoint.key"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := newState(t)
+			if err := tc.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, err := enclave.New(options(dir))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("got %v, want one with %q and the directory", err, tc.want)
+			}
+		})
+	}
+}
+
+func spoil(name, content string) func(string) error {
+	return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600) }
+}
+
+func TestLinkedStateDirectoryIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enclave.New(options(link)); err == nil {
+		t.Error("a symbolic link was taken")
+	}
+}
+
+// certificates are those of a file, be it a .pem or a .key.
+func certificates(t *testing.T, dir, name string) []*x509.Certificate {
+	t.Helper()
+	var certs []*x509.Certificate
+	for block, rest := pem.Decode([]byte(readFile(t, dir, name))); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certs = append(certs, c)
+	}
+	return certs
+}
+
+func TestPKIIsLikeTheVendors(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	roots, leaves := certificates(t, dir, "roots.pem"), certificates(t, dir, "endpoint.key")
+	if len(roots) != 2 || len(leaves) != 2 {
+		t.Fatalf("%d certificates in roots.pem and %d for the endpoint, want 2 and 2", len(roots), len(leaves))
+	}
+	root, sub := roots[0], roots[1]
+	if err := root.CheckSignatureFrom(root); err != nil || root.MaxPathLen != 1 {
+		t.Errorf("root: %v, path length %d", err, root.MaxPathLen)
+	}
+	if err := sub.CheckSignatureFrom(root); err != nil || !sub.MaxPathLenZero {
+		t.Errorf("sub CA: %v, path length %d", err, sub.MaxPathLen)
+	}
+	for _, c := range slices.Concat(roots, leaves) {
+		key, ok := c.PublicKey.(*ecdsa.PublicKey)
+		if !ok || key.Curve != elliptic.P256() || c.SignatureAlgorithm != x509.ECDSAWithSHA256 {
+			t.Errorf("%s: %v by %v, want ECDSA on P-256 with SHA-256", c.Subject, c.PublicKeyAlgorithm, c.SignatureAlgorithm)
+		}
+	}
+	for _, c := range leaves {
+		if c.KeyUsage != x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement || !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}) || c.IsCA {
+			t.Errorf("leaf has usages %v and %v", c.KeyUsage, c.ExtKeyUsage)
+		}
+		if c.NotAfter.After(sub.NotAfter) || sub.NotAfter.After(root.NotAfter.Add(time.Second)) {
+			t.Error("a certificate outlives its issuer")
+		}
+	}
+	if names := leaves[0].DNSNames; len(names) != 0 {
+		t.Errorf("plain leaf has the names %v", names)
+	}
+	if names := leaves[1].DNSNames; len(names) != 2 || !strings.HasPrefix(names[0], "ring.") || !strings.HasPrefix(names[1], "key.") {
+		t.Errorf("AICC leaf has the names %v", names)
+	}
+}
+
+func TestListenerHasTheNamesAskedFor(t *testing.T) {
+	t.Parallel()
+	dir := newState(t)
+	for _, names := range [][]string{enclave.DefaultNames(), {"enclave.internal", "10.1.2.3", "fd00::1"}} {
+		o := options(dir)
+		o.Names = names
+		if _, err := enclave.New(o); err != nil {
+			t.Fatal(err)
+		}
+		leaf, pool := certificates(t, dir, "tls-server.key")[0], x509.NewCertPool()
+		pool.AddCert(certificates(t, dir, "tls-ca.pem")[0])
+		for _, name := range names {
+			if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: name}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if got := len(leaf.DNSNames) + len(leaf.IPAddresses); got != len(names) {
+			t.Errorf("%d names, want %d", got, len(names))
+		}
+	}
+}
+
+func TestBadNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, names := range [][]string{{}, {""}, {"localhost", "https://localhost"}, {"localhost:8443"}, {"a b"}} {
+		o := options(filepath.Join(t.TempDir(), "state"))
+		o.Names = names
+		if _, err := enclave.New(o); err == nil {
+			t.Errorf("%q was taken", names)
+		}
+	}
+}
+
+// TestCertificatesAreRenewedForTheSameKeys starts again and again, years apart.
+func TestCertificatesAreRenewedForTheSameKeys(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	dir, begin := filepath.Join(t.TempDir(), "state"), time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	at := func(age time.Duration) (leaf, sub *x509.Certificate) {
+		o := options(dir)
+		now := begin.Add(age)
+		o.Now = func() time.Time { return now }
+		if _, err := enclave.New(o); err != nil {
+			t.Fatal(err)
+		}
+		leaf = certificates(t, dir, "endpoint.key")[0]
+		roots := certificates(t, dir, "roots.pem")
+		anchors, others := x509.NewCertPool(), x509.NewCertPool()
+		anchors.AddCert(roots[0])
+		others.AddCert(roots[1])
+		for _, when := range []time.Time{now, now.Add(80 * day)} {
+			if _, err := leaf.Verify(x509.VerifyOptions{Roots: anchors, Intermediates: others, CurrentTime: when}); err != nil {
+				t.Errorf("started after %v, at %v: %v", age, when, err)
+			}
+		}
+		return leaf, roots[1]
+	}
+	first, firstSub := at(0)
+	if again, sub := at(200 * day); !again.Equal(first) || !sub.Equal(firstSub) {
+		t.Error("renewed too early")
+	}
+	second, sub := at(300 * day)
+	if second.Equal(first) || !sub.Equal(firstSub) {
+		t.Error("the leaf was not renewed, or the sub CA was")
+	}
+	if !first.PublicKey.(*ecdsa.PublicKey).Equal(second.PublicKey) {
+		t.Error("the renewal changed the key")
+	}
+	if _, sub := at(9 * 365 * day); sub.Equal(firstSub) {
+		t.Error("the sub CA was not renewed")
+	}
+	at(30 * 365 * day)
+	at(0) // a clock that was set back
+}
+
+func TestListenerSpeaksNoOldTLS(t *testing.T) {
+	t.Parallel()
+	e := start(t, enclave.Options{})
+	dialer := tls.Dialer{NetDialer: new(net.Dialer), Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "https://"))
+	if err == nil {
+		_ = conn.Close()
+		t.Error("TLS 1.1 was accepted")
+	}
+}
+
+func TestErrorsHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"endpoint.key", "sk", "api-key"} {
+		dir := newState(t)
+		const secret = "canary-4711"
+		if err := spoil(name, secret)(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := enclave.New(options(dir)); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
