@@ -1,0 +1,109 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"sealcar/appenv"
+)
+
+func newExec(p Process) *cobra.Command {
+	var configFile, logLevel string
+	cmd := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND [ARG…]",
+		Short: "Run a command behind a sidecar of its own",
+		Long: `Run a command behind a sidecar of its own, on free ports, with every proxy and
+CA variable set that its HTTP client might look at. Signals are passed on, and
+the exit status is the command's. listen and admin.listen of the configuration
+are ignored, so that it can run beside another sidecar and share its CA and
+caches.`,
+		Example: "  sealcar exec -- python app.py\n  sealcar exec -- curl https://ark.cn-beijing.volces.com/api/v3/models",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: failing(func(cmd *cobra.Command, args []string) error {
+			return execute(cmd.Context(), p, configFile, logLevel, args)
+		}),
+	}
+	configFlag(cmd, &configFile)
+	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "in place of log.level, for standard error is the command's")
+	cmd.Flags().SetInterspersed(false) // the command's flags are its own
+	return cmd
+}
+
+func execute(ctx context.Context, p Process, configFile, logLevel string, args []string) error {
+	loaded, err := loadConfig(p, configFile)
+	if err != nil {
+		return err
+	}
+	c := *loaded
+	c.Listen, c.Admin.Listen, c.Log.Level = "127.0.0.1:0", "", logLevel
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return &exitError{status: 127, err: err}
+	}
+	side, err := newSidecar(p, &c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- side.Run(ctx) }()
+
+	status, err := runChild(p, path, args, appenv.Merge(p.Environ, appenv.Variables(appSettings(side, &c), p.Getenv)))
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	if status != 0 {
+		return &exitError{status: status}
+	}
+	return nil
+}
+
+// runChild runs the command to its end and returns its exit status: its own, or
+// 128 and the number of the signal that ended it, as a shell has it.
+func runChild(p Process, path string, args, environ []string) (int, error) {
+	child := &exec.Cmd{Path: path, Args: args, Env: environ, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	if err := child.Start(); err != nil {
+		return 0, &exitError{status: 126, err: fmt.Errorf("starting %q: %w", path, err)}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			if !fromTerminal(p, s) {
+				_ = child.Process.Signal(s) // it may have just ended; Wait tells
+			}
+		case err := <-ended:
+			return exitStatus(child.ProcessState, err)
+		}
+	}
+}
+
+// fromTerminal reports whether the terminal sends s to the child itself, as it
+// does with ^C and ^\ to every process in its foreground.
+func fromTerminal(p Process, s os.Signal) bool {
+	f, ok := p.Stdin.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && (s == syscall.SIGINT || s == syscall.SIGQUIT)
+}
+
+func exitStatus(state *os.ProcessState, err error) (int, error) {
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		return 0, fmt.Errorf("waiting for the command: %w", err)
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return state.ExitCode(), nil
+}

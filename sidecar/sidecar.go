@@ -1,0 +1,141 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"sealcar/certfetch"
+	"sealcar/config"
+	"sealcar/crypto/ark"
+	"sealcar/proxy"
+	"sealcar/upstream"
+)
+
+// New makes the sidecar of a configuration, with both ports bound. getenv is
+// asked for where the system's certificate authorities are.
+func New(c *config.Config, log zerolog.Logger, version string, getenv func(string) string) (*proxy.Proxy, error) {
+	return proxy.New(proxy.Options{
+		Config:  c,
+		Log:     log,
+		Version: version,
+		Getenv:  getenv,
+		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
+			p, err := newRoute(c, r, log.With().Str("route", r.Name).Logger())
+			if err != nil {
+				return nil, fmt.Errorf("route %q: %w", r.Name, err)
+			}
+			return p.protocol(), nil
+		},
+	})
+}
+
+// route is what carries one route's requests by ark-v1, the one protocol there
+// is. Each upstream host answers for certificates of its own, so each has its
+// own client half.
+type route struct {
+	config config.Route
+	out    *http.Transport
+	halves map[string]*half // by the upstream's host[:port]
+	first  *half            // the one that serves base-URL mode
+}
+
+// half is the client half of the protocol towards one upstream host.
+type half struct {
+	transport    *ark.Transport
+	certificates *certfetch.Cache
+}
+
+func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, error) {
+	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
+	if err != nil {
+		return nil, err
+	}
+	made := &route{config: r, out: out, halves: map[string]*half{}}
+	for _, origin := range origins(r) {
+		certificates, err := newCertificates(c, r, origin, out, log)
+		if err != nil {
+			made.close()
+			return nil, err
+		}
+		h := &half{certificates: certificates, transport: &ark.Transport{
+			Base:                 out,
+			Certificates:         certificates,
+			AICC:                 r.Certificate.AICC,
+			SkipModeration:       r.Certificate.SkipModeration,
+			UnsafePlaintextPaths: r.UnsafePlaintextPaths,
+			MaxRequestBytes:      int64(c.Limits.RequestBytes),
+			MaxReplyBytes:        int64(c.Limits.ReplyBytes),
+			MaxEventBytes:        int(c.Limits.EventBytes),
+		}}
+		_, host, _ := strings.Cut(origin, "://")
+		made.halves[host] = h
+		if made.first == nil {
+			made.first = h
+		}
+	}
+	return made, nil
+}
+
+// origins are the places that a route's requests may go to, scheme and host.
+func origins(r config.Route) []string {
+	if r.Upstream != "" {
+		return []string{r.Upstream}
+	}
+	list := make([]string, len(r.Hosts))
+	for i, host := range r.Hosts {
+		list[i] = "https://" + host
+	}
+	return list
+}
+
+func (r *route) protocol() *proxy.Protocol {
+	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, Close: r.close}
+}
+
+// RoundTrip implements http.RoundTripper: it picks the half by the request's host.
+func (r *route) RoundTrip(req *http.Request) (*http.Response, error) {
+	h, ok := r.halves[req.URL.Host]
+	if !ok {
+		h = r.first // whose certificate another host's enclave could not use: it fails, in ciphertext
+	}
+	return h.transport.RoundTrip(req)
+}
+
+// ready gates the sidecar on the certificates that it can fetch by itself: a
+// source that needs an application's key has to wait for its first request.
+func (r *route) ready(ctx context.Context) (bool, string) {
+	models := r.config.Certificate.WarmUp
+	if r.config.Certificate.Source == "file" {
+		models = []string{"file"} // it is every model's certificate
+	}
+	if err := r.first.certificates.Warm(ctx, models, r.config.Certificate.AICC); err != nil {
+		return false, err.Error()
+	}
+	n := len(r.states())
+	if n == 0 {
+		return true, "awaiting first request"
+	}
+	return true, fmt.Sprintf("%d endpoint certificates verified", n)
+}
+
+// states gives the certificates' dates to the metrics.
+func (r *route) states() []proxy.CertificateState {
+	var list []proxy.CertificateState
+	for _, h := range r.halves {
+		for _, s := range h.certificates.State() {
+			list = append(list, proxy.CertificateState{Model: s.Model, NotAfter: s.NotAfter, Fetched: s.Fetched})
+		}
+	}
+	return list
+}
+
+func (r *route) close() {
+	for _, h := range r.halves {
+		h.certificates.Close()
+	}
+	r.out.CloseIdleConnections()
+}
