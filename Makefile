@@ -1,0 +1,105 @@
+# Two commands are enough to begin with: `make demo` and `make test`.
+# `make help` lists the rest. Go and make are all that is needed; what a machine
+# lacks beyond that is named in one SKIP line (under CI=true it is a failure).
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+PKG       ?= ./...
+TESTFLAGS ?=
+FUZZTIME  ?= 10s
+BENCH     ?= .
+
+# Tools run at one pinned version each and leave go.mod alone.
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+DEADCODE      := $(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0
+PIP_TOOLS     := pip-tools==7.6.2
+
+CLIENTS := .cache/clients
+
+.DEFAULT_GOAL := build
+
+.PHONY: build
+build: ## build bin/sealcar, static and reproducible
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X sealcar/command.version=$(VERSION)' -o bin/sealcar .
+
+.PHONY: demo
+demo: build ## both ends on loopback and two chats, shown side by side
+	@./bin/sealcar demo
+
+.PHONY: test
+test: clients ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on -timeout=20m $(TESTFLAGS) $(PKG)
+
+.PHONY: check
+check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart
+
+.PHONY: fmt
+fmt: ## format the tree
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: ## fail if `make fmt` would change something
+	$(GOLANGCI_LINT) fmt --diff
+
+.PHONY: lint
+lint: ## the linters of .golangci.yaml
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: deadcode
+deadcode: ## fail on functions that neither the binary nor a test can reach
+	@echo '$(DEADCODE) -test ./...'; dead=$$($(DEADCODE) -test ./...) && { [ -z "$$dead" ] || { echo "$$dead"; exit 1; }; }
+
+.PHONY: tidy
+tidy: ## fail if a go.mod is not tidy
+	$(GO) mod tidy -diff
+	$(GO) -C test/clients/go mod tidy -diff
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@$(MAKE) -s fuzz-list | while read -r dir name; do \
+		echo "$$dir $$name" && $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir" || exit 1; \
+	done
+
+.PHONY: fuzz-list
+fuzz-list: ## list the fuzz targets: folder and name
+	@grep -rE --include='*_test.go' --exclude-dir=.cache '^func Fuzz[A-Za-z0-9_]*\(' . \
+		| sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort
+
+.PHONY: bench
+bench: ## run the benchmarks (PKG, BENCH)
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
+
+.PHONY: cover
+cover: clients ## coverage of the whole module by all of its tests
+	@mkdir -p .cache
+	$(GO) test -coverpkg=./... -coverprofile=.cache/cover.out $(PKG)
+	$(GO) tool cover -func=.cache/cover.out | tail -1
+
+# The SDKs that test/clients talks through, by lock file. Without an interpreter
+# the file stays away, so that each run says so again.
+.PHONY: clients
+clients: $(CLIENTS)/python.ok $(CLIENTS)/node.ok ## install the SDKs that the tests talk through
+
+$(CLIENTS)/python.ok: test/clients/python/requirements.txt test/clients/install.sh
+	@test/clients/install.sh python
+
+$(CLIENTS)/node.ok: test/clients/node/package-lock.json test/clients/install.sh
+	@test/clients/install.sh node
+
+.PHONY: clients-lock
+clients-lock: clients ## make the lock files of the SDKs anew after their versions were edited
+	$(CLIENTS)/python/bin/python -m venv $(CLIENTS)/lock
+	$(CLIENTS)/lock/bin/pip install --quiet '$(PIP_TOOLS)'
+	$(CLIENTS)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate --no-emit-options \
+		-o test/clients/python/requirements.txt test/clients/python/requirements.in
+	npm install --prefix test/clients/node --package-lock-only --omit-lockfile-registry-resolved
+	$(GO) -C test/clients/go mod tidy
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf bin .cache
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,241 @@
+package test_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sealcar is the plan of the house. Whoever adds a package, a folder or a third
+// party's package adds its line here, with the reason.
+func sealcar() house {
+	return house{
+		rooms: map[string]room{
+			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command"}},
+			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
+			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "crypto/ark"}},
+
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config"}},
+			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
+
+			"certfetch":       {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror"}},
+			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "apierror", "exchange"}},
+			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
+
+			"rewrite":  {why: "what changes bytes knows nothing of why"},
+			"config":   {why: "everybody reads it, so it reads nobody"},
+			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},
+			"apierror": {why: "every layer refuses in one form"},
+			"exchange": {why: "a door and a protocol share facts without knowing each other"},
+
+			"test":         {why: "it proves the house and is no part of it"},
+			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between"},
+		},
+		guests: map[string]guest{
+			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
+			"github.com/elazarl/goproxy":          {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
+			"github.com/prometheus/client_golang": {why: "facts are counted where the request ends", by: []string{"proxy"}},
+			"software.sslmate.com/src/go-pkcs12":  {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
+			"github.com/spf13/viper":              {why: "everybody else sees a typed Config", by: []string{"config"}},
+			"github.com/fsnotify/fsnotify":        {why: "everybody else sees a typed Config", by: []string{"config"}},
+			"github.com/go-viper/mapstructure/v2": {why: "everybody else sees a typed Config", by: []string{"config"}},
+			"go.yaml.in/yaml/v3":                  {why: "everybody else sees a typed Config", by: []string{"config"}},
+			"github.com/dustin/go-humanize":       {why: "sizes are written by people in the configuration only", by: []string{"config"}},
+			"github.com/spf13/cobra":              {why: "no package depends on being called from a command line", by: []string{"command"}},
+			"github.com/mattn/go-isatty":          {why: "only a command has a terminal", by: []string{"command"}},
+			"github.com/go-json-experiment/json":  {why: "there is one reading of a JSON document", by: []string{"rewrite"}},
+			"golang.org/x/sync":                   {why: "one fetch of a certificate, however many wait", by: []string{"certfetch"}},
+		},
+		folders: map[string]string{
+			"docs": "one page per decision that a newcomer would question",
+		},
+	}
+}
+
+// root is the top of the source tree, seen from this package.
+const root = ".."
+
+func TestImportsFollowTheRules(t *testing.T) {
+	t.Parallel()
+	for _, v := range sealcar().violations(list(t)) {
+		t.Error(v)
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if v := undocumented(p); v != "" {
+			t.Error(v)
+		}
+	}
+}
+
+func TestNothingRunsBeforeMain(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		for _, name := range p.GoFiles {
+			found, err := initFunctions(filepath.Join(p.Dir, name), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range found {
+				t.Errorf("%s: an init function; let the caller construct what it needs", at)
+			}
+		}
+	}
+}
+
+func TestEveryFolderHasAReason(t *testing.T) {
+	t.Parallel()
+	found, err := sealcar().strangers(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range found {
+		t.Errorf("%s/ has no entry: say in arch_test.go why it is at the top", name)
+	}
+}
+
+// TestRulesCatch breaks each rule once.
+func TestRulesCatch(t *testing.T) {
+	t.Parallel()
+	rules := house{
+		rooms: map[string]room{
+			".":       {why: "W", may: []string{"command"}},
+			"command": {why: "W", may: []string{"*"}},
+			"proxy":   {why: "W", may: []string{"config"}},
+			"enclave": {why: "W", may: []string{"crypto/*"}},
+			"config":  {why: "W"},
+		},
+		guests: map[string]guest{"example.com/log": {why: "W", by: []string{"proxy"}}},
+	}
+	tests := []struct {
+		name, importer, imported, want string
+	}{
+		{"allowed", "sealcar/proxy", "sealcar/config", ""},
+		{"allowed below", "sealcar/enclave", "sealcar/crypto/ark", ""},
+		{"allowed everything", "sealcar/command", "sealcar/crypto/ark", ""},
+		{"the standard library", "sealcar/config", "net/http", ""},
+		{"an invited guest", "sealcar/proxy", "example.com/log/sub", ""},
+
+		{"a sideways import", "sealcar/proxy", "sealcar/enclave", "may import only [config]"},
+		{"an upward import", "sealcar/config", "sealcar/proxy", "may import only []"},
+		{"below stops at one level", "sealcar/enclave", "sealcar/crypto/ark/x", "may import only [crypto/*]"},
+		{"main reaches past command", "sealcar", "sealcar/proxy", "may import only [command]"},
+		{"nobody imports main", "sealcar/command", "sealcar", "may import only [*]"},
+		{"nobody imports tests", "sealcar/command", "sealcar/test/e2e", "may import only [*]"},
+		{"a guest of another room", "sealcar/config", "example.com/log", "only [proxy] may"},
+		{"a guest with the same beginning", "sealcar/proxy", "example.com/logger", "third party without an entry"},
+		{"a package without an entry", "sealcar/util", "fmt", "util has no entry"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var pkgs []pkg
+			for name := range rules.rooms {
+				pkgs = append(pkgs, pkg{ImportPath: strings.TrimSuffix("sealcar/"+name, "/.")})
+			}
+			pkgs = append(pkgs, pkg{ImportPath: tt.importer, Imports: []string{tt.imported}})
+			got := rules.violations(pkgs)
+			switch {
+			case tt.want == "" && len(got) > 0:
+				t.Errorf("refused: %q", got)
+			case tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)):
+				t.Errorf("got %q, want one line with %q", got, tt.want)
+			}
+		})
+	}
+
+	t.Run("an entry without a package", func(t *testing.T) {
+		t.Parallel()
+		if got := len(rules.violations(nil)); got != len(rules.rooms) {
+			t.Errorf("%d lines, want %d", got, len(rules.rooms))
+		}
+	})
+}
+
+func TestMissingDocumentationIsSeen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "doc.go"), []byte("package p\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, p := range map[string]pkg{
+		"has no doc.go":          {Name: "p", GoFiles: []string{"p.go", "q.go"}, Doc: "Package p."},
+		"has no main.go":         {Name: "main", GoFiles: []string{"doc.go"}, Doc: "Command p."},
+		"has no package comment": {Name: "p", GoFiles: []string{"doc.go"}},
+		"elsewhere than in":      {Name: "p", GoFiles: []string{"doc.go", "p.go"}, Doc: "Package p.", Dir: dir},
+	} {
+		if got := undocumented(p); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestInitFunctionIsSeen(t *testing.T) {
+	t.Parallel()
+	found, err := initFunctions("p.go", "package p\n\ntype t int\n\nfunc (t) init() {}\n\nfunc init() {}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(found, []string{"p.go:7:1"}) {
+		t.Errorf("found %q, want the function in line 7 alone", found)
+	}
+}
+
+func TestFolderWithoutReasonIsSeen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"known", "room", "stranger", "ignored", ".hidden"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("/ignored/\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := house{folders: map[string]string{"known": "W"}, rooms: map[string]room{"room/inner": {}}}.strangers(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(found, []string{"stranger"}) {
+		t.Errorf("found %q, want the stranger alone", found)
+	}
+}
+
+// list asks the go command for every package of the module.
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,Name,Doc,GoFiles,Imports", "./...")
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		pkgs = append(pkgs, p)
+	}
+	if len(pkgs) == 0 {
+		t.Fatal("go list found no package")
+	}
+	return pkgs
+}

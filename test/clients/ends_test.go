@@ -1,0 +1,124 @@
+package clients_test
+
+import (
+	"bufio"
+	"context"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// endpoint is an inference endpoint: the enclave, or one made of the vendor's code.
+type endpoint struct {
+	*server          // nil if it is none of ours
+	addr, state, key string
+}
+
+// startEnclave runs `sealcar enclave` with the built-in backend.
+func startEnclave(t *testing.T, flags ...string) *endpoint {
+	t.Helper()
+	state := filepath.Join(t.TempDir(), "enclave")
+	s := start(t, append([]string{"enclave", "--listen", "127.0.0.1:0", "--backend", "echo", "--state", state}, flags...)...)
+	addr, _ := s.await(t, "listen")["listen"].(string)
+	return &endpoint{server: s, addr: addr, state: state, key: read(t, state, "api-key")}
+}
+
+// startVendorServer runs an endpoint that opens and seals with the vendor's code.
+func startVendorServer(t *testing.T) *endpoint {
+	t.Helper()
+	state := t.TempDir()
+	command := python(t, "python/vendor_server.py", state)
+	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...) // ends with its standard input
+	cmd.Env = environment(t, nil)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Logf("the vendor's server: %v\n%s", err, stderr.String())
+		}
+	})
+	port, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the vendor's server said no port: %v", err)
+	}
+	return &endpoint{addr: "127.0.0.1:" + strings.TrimSpace(port), state: state, key: "any"}
+}
+
+// direct is the environment of an application that talks straight to e.
+func (e *endpoint) direct(t *testing.T) map[string]string {
+	t.Helper()
+	return e.application(t, "https://"+e.addr+"/api/v3", map[string]string{
+		"SSL_CERT_FILE":       filepath.Join(e.state, "tls-ca.pem"),
+		"NODE_EXTRA_CA_CERTS": filepath.Join(e.state, "tls-ca.pem"),
+	})
+}
+
+// application is the environment of an application with e's credential. Each SDK
+// reads its own names.
+func (e *endpoint) application(t *testing.T, baseURL string, extra map[string]string) map[string]string {
+	t.Helper()
+	env := map[string]string{
+		"OPENAI_BASE_URL": baseURL, "OPENAI_API_KEY": e.key,
+		"ARK_BASE_URL": baseURL, "ARK_API_KEY": e.key,
+		"NODE_PATH": absolute(t, filepath.Join(install, "node", "node_modules")),
+	}
+	maps.Copy(env, extra)
+	return env
+}
+
+// sidecar is a running `sealcar run` in front of an endpoint.
+type sidecar struct {
+	*server
+	doors []door
+}
+
+// door is one way for an application to its sidecar.
+type door struct {
+	name string            // the setting that leads there
+	env  map[string]string // of an application that goes through it
+}
+
+func startSidecar(t *testing.T, e *endpoint) *sidecar {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sealcar.yaml")
+	write(t, file, `
+listen: 127.0.0.1:0
+admin: {listen: ""}
+state_dir: %q
+log: {format: json}
+routes:
+  - name: ark
+    hosts: [%s]
+    upstream: https://%s
+    upstream_ca_file: %q
+    certificate: {source: api-key, roots: %q}
+`, filepath.Join(dir, "state"), arkHost, e.addr, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"))
+	s := start(t, "run", "--config", file)
+	addr, _ := s.await(t, "listen")["listen"].(string)
+	ca := filepath.Join(dir, "state", "ca")
+	proxy := "http://" + addr
+	return &sidecar{server: s, doors: []door{
+		{"HTTP_PROXY", e.application(t, "http://"+arkHost+"/api/v3", map[string]string{"HTTP_PROXY": proxy})},
+		{"HTTPS_PROXY", e.application(t, "https://"+arkHost+"/api/v3", map[string]string{
+			"HTTPS_PROXY":         proxy,
+			"SSL_CERT_FILE":       filepath.Join(ca, "ca-bundle.crt"),
+			"NODE_EXTRA_CA_CERTS": filepath.Join(ca, "ca.crt"),
+		})},
+		{"base URL", e.application(t, proxy+"/v1", nil)},
+	}}
+}

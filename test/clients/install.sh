@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs the SDKs that these tests talk through into .cache/clients, by lock
+# file. Usage: install.sh python|node. A machine that cannot have them gets one
+# SKIP line, and the tests that need them skip; under CI=true it is a failure.
+set -eu
+cd "$(dirname "$0")/../.."
+clients=.cache/clients
+log=$clients/$1.log
+
+skip() {
+	if [ "${CI:-}" = true ]; then
+		echo "FAIL: $1, and under CI=true the tests with the $2 SDKs (test/clients) must run" >&2
+		exit 1
+	fi
+	echo "SKIP: $1: the tests with the $2 SDKs (test/clients) do not run" >&2
+	exit 0
+}
+
+install_python() {
+	python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >"$log" 2>&1 ||
+		skip "no python3 (3.11 or newer, with venv) here" Python
+	rm -rf $clients/python
+	{
+		python3 -m venv $clients/python &&
+			$clients/python/bin/python -m pip install --disable-pip-version-check --only-binary :all: \
+				--require-hashes -r test/clients/python/requirements.txt
+	} >"$log" 2>&1 || skip "installing failed, see $log" Python
+}
+
+install_node() {
+	node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' >"$log" 2>&1 &&
+		npm --version >>"$log" 2>&1 || skip "no node (20.19 or newer, with npm) here" Node
+	rm -rf $clients/node
+	mkdir $clients/node
+	cp test/clients/node/package.json test/clients/node/package-lock.json $clients/node
+	npm ci --prefix $clients/node --no-audit --no-fund --ignore-scripts >"$log" 2>&1 ||
+		skip "installing failed, see $log" Node
+}
+
+mkdir -p $clients
+rm -f "$clients/$1.ok"
+case $1 in
+python) install_python ;;
+node) install_node ;;
+*) echo "usage: install.sh python|node" >&2 && exit 2 ;;
+esac
+: >"$clients/$1.ok"

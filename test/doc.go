@@ -1,0 +1,5 @@
+// Package test holds what proves the house as a whole, and nothing that the
+// binary needs: arch_test.go says who may import whom and why; clients/ runs
+// real SDKs against the real binary; vectors/ is data that any implementation
+// can read.
+package test
