@@ -11,6 +11,7 @@ import (
 
 func main() {
 	os.Exit(command.Main(context.Background(), command.Process{
+		Name:    os.Args[0],
 		Args:    os.Args[1:],
 		Environ: os.Environ(),
 		Stdin:   os.Stdin,

@@ -13,9 +13,9 @@ import (
 	"sealcar/crypto/ark"
 )
 
-// certificateToken is the X-Session-Token that the certificate endpoint of the
-// data plane wants, literally.
-const certificateToken = "/e2e/get/certificate"
+// certificatePath is where the data plane gives certificates. It wants the path
+// as X-Session-Token too, literally.
+const certificatePath = "/e2e/get/certificate"
 
 // APIKeySource asks the data plane with the request's own API key. The answer
 // is the leaf alone; the chain is completed from the Verifier's roots.
@@ -56,7 +56,7 @@ func (s *APIKeySource) Fetch(ctx context.Context, q ark.Query) ([]*x509.Certific
 }
 
 func (s *APIKeySource) request(ctx context.Context, q ark.Query) (*http.Request, error) {
-	target, err := url.JoinPath(s.BaseURL, certificateToken)
+	target, err := url.JoinPath(s.BaseURL, certificatePath)
 	if err != nil {
 		return nil, fmt.Errorf("certificate endpoint %q: %w", s.BaseURL, err)
 	}
@@ -70,7 +70,7 @@ func (s *APIKeySource) request(ctx context.Context, q ark.Query) (*http.Request,
 	}
 	req.Header.Set("Authorization", "Bearer "+q.Credential)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Session-Token", certificateToken)
+	req.Header.Set("X-Session-Token", certificatePath)
 	return req, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,26 +178,26 @@ func TestAPIKeySourceNobodyThere(t *testing.T) {
 
 func TestAPIKeySourceFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
-	reached := make(chan struct{}, 1)
-	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{} }))
+	var reached atomic.Bool
+	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
 	t.Cleanup(elsewhere.Close)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := endpoint(t, answer(status, "", "Location", elsewhere.URL))
 		_, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1", Credential: apiKey})
 		wantRefusal(t, err, refusal{status: 502, code: "certificate_rejected", says: "redirects are never followed", noRetry: true})
 	}
-	if len(reached) != 0 {
+	if reached.Load() {
 		t.Error("the redirect was followed")
 	}
 }
 
 func TestAPIKeySourceWithoutAKeySendsNothing(t *testing.T) {
 	t.Parallel()
-	asked := make(chan struct{}, 1)
-	s := endpoint(t, func(http.ResponseWriter, *http.Request) { asked <- struct{}{} })
+	var asked atomic.Bool
+	s := endpoint(t, func(http.ResponseWriter, *http.Request) { asked.Store(true) })
 	_, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1"})
 	wantRefusal(t, err, refusal{status: 401, code: "missing_api_key", says: "Authorization: Bearer"})
-	if len(asked) != 0 {
+	if asked.Load() {
 		t.Error("a request without a key was sent")
 	}
 }

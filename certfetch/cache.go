@@ -126,7 +126,7 @@ func (c *Cache) Certificate(ctx context.Context, q ark.Query) (*ark.Certificate,
 	if e := c.cached(key{q.Model, q.AICC}); e != nil && c.current(e) {
 		return e.certificate, nil
 	}
-	done := c.flight.DoChan(c.flightKey(q), func() (any, error) { return c.renew(q) })
+	done := c.flight.DoChan(c.flightKey(q), func() (any, error) { return c.renew(q) }) //nolint:contextcheck // the fetch outlives the request that came first
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for the certificate of model %s: %w", name(q.Model), ctx.Err())
@@ -134,7 +134,7 @@ func (c *Cache) Certificate(ctx context.Context, q ark.Query) (*ark.Certificate,
 		if r.Err != nil {
 			return nil, r.Err
 		}
-		return r.Val.(*entry).certificate, nil
+		return r.Val.(*entry).certificate, nil //nolint:errcheck // renew gives nothing else
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -81,7 +82,7 @@ func (c call) refused(r *reply, status int, words string) error {
 
 // unreachable tells of an answer that did not come.
 func (c call) unreachable(cause error) error {
-	if errors.Is(cause, context.DeadlineExceeded) {
+	if timeout, ok := errors.AsType[net.Error](cause); ok && timeout.Timeout() || errors.Is(cause, context.DeadlineExceeded) {
 		return c.unavailable("no answer in time", cause)
 	}
 	return c.unavailable("it could not be reached", cause)

@@ -12,7 +12,8 @@ import (
 
 // Process is what a command may know of the process it runs in.
 type Process struct {
-	Args    []string // without the program's name
+	Name    string   // as it was called, for lines to copy
+	Args    []string // without the name
 	Environ []string // "KEY=value"
 	Stdin   io.Reader
 	Stdout  io.Writer

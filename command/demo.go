@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -46,7 +45,7 @@ func newDemo(p Process) *cobra.Command {
 				return err
 			}
 			if !serve && !asJSON {
-				_, err := fmt.Fprintf(p.Stdout, "\nNext: '%s demo --serve' keeps both ends up for an app of your own; README.md goes on from there.\n", program())
+				_, err := fmt.Fprintf(p.Stdout, "\nNext: '%s demo --serve' keeps both ends up for an app of your own; README.md goes on from there.\n", p.Name)
 				return err
 			}
 			return nil
@@ -75,14 +74,6 @@ func exports(p Process, s appenv.Settings, apiKey string) string {
 		lines += fmt.Sprintf("export %s=%s\n", v.Name, shellQuote(v.Value))
 	}
 	return lines
-}
-
-// program is how this binary was called, for lines to copy.
-func program() string {
-	if path, err := os.Executable(); err == nil {
-		return path
-	}
-	return "sealcar"
 }
 
 // shellQuote quotes a value for a POSIX shell.

@@ -80,8 +80,12 @@ func exchange(req *http.Request, addr string) (*http.Response, []byte, error) {
 		return nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	received, err := httputil.DumpResponse(resp, true)
-	return resp, received, err
+	head, err := httputil.DumpResponse(resp, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return resp, append(head, body...), err
 }
 
 // appClock is what the application could measure.
@@ -124,16 +128,16 @@ func (s *stage) record(scene *scene, app *appClock) error {
 	scene.WireBytes = len(scene.wireAll)
 	opened, asked, answered := s.backend.last()
 	scene.Opened = string(opened)
-	sealing := "sidecar: seal and send"
+	sealing := "sidecar seals and sends"
 	if scene.Certificates > 0 {
-		sealing = "sidecar: fetch and verify the certificate, seal and send"
+		sealing = "sidecar fetches and verifies the certificate, seals, sends"
 	}
 	scene.Steps = []step{
 		{sealing, reached.Sub(app.sent).Seconds()},
-		{"enclave: open and hand to the model", asked.Sub(reached).Seconds()},
-		{"model: begin the answer", answered.Sub(asked).Seconds()},
-		{"enclave: seal; sidecar: open; app: first byte", app.first.Sub(answered).Seconds()},
-		{"app: the rest of the reply", app.done.Sub(app.first).Seconds()},
+		{"enclave opens, hands to the model", asked.Sub(reached).Seconds()},
+		{"model begins its answer", answered.Sub(asked).Seconds()},
+		{"enclave seals, sidecar opens, app has the first byte", app.first.Sub(answered).Seconds()},
+		{"app has the rest", app.done.Sub(app.first).Seconds()},
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -13,7 +14,8 @@ import (
 const (
 	defaultWidth = 120
 	gap          = " │ "
-	cellLines    = 22 // of one panel; the rest is counted, not shown
+	cellLines    = 26 // of one panel; what is between its beginning and its end is counted, not shown
+	cellEnd      = 7
 )
 
 // panel is a column: a heading and what stands below it.
@@ -44,7 +46,7 @@ func showPanels(w io.Writer, width int, word string, scenes []*scene, took time.
 func times(steps []step) panel {
 	var b strings.Builder
 	for _, s := range steps {
-		fmt.Fprintf(&b, "%9s  %s\n", round(time.Duration(s.Seconds*float64(time.Second))), s.Name)
+		fmt.Fprintf(&b, "%s: %s\n", s.Name, round(time.Duration(s.Seconds*float64(time.Second))))
 	}
 	return panel{"the time each step took", b.String()}
 }
@@ -102,11 +104,12 @@ func wrap(text string, width int) []string {
 		}
 		lines = append(lines, string(runes))
 	}
-	if len(lines) > cellLines {
-		more := len(lines) - cellLines + 1
-		lines = append(lines[:cellLines-1], fmt.Sprintf("… %d more lines", more))
+	if len(lines) <= cellLines {
+		return lines
 	}
-	return lines
+	head, tail := lines[:cellLines-cellEnd-1], lines[len(lines)-cellEnd:]
+	more := len(lines) - len(head) - len(tail)
+	return slices.Concat(head, []string{fmt.Sprintf("… %d more lines", more)}, tail)
 }
 
 // showJSON prints the scenes as one document.

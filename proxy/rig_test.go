@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -386,3 +387,5 @@ func do(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string
 	}
 	return resp, string(body)
 }
+
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -35,24 +37,26 @@ func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	go func() { down <- j.pipe(client, v.server) }() // ends when either side is closed
 
 	opening, err := p.readOpening(r.Context(), v, client)
-	if err == nil && opening.http {
-		_ = v.server.Close()
-		if <-down == 0 && stop() {
-			p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target})
-			return
-		}
-		err = errors.New("an HTTP request to a server that spoke first")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		j.close()
 		<-down
 		p.logPreamble(v, err)
-		return
+	case opening.http:
+		j.detached.Store(true)
+		_ = v.server.Close()
+		if spoke := <-down > 0; spoke || !stop() {
+			j.close()
+			p.logPreamble(v, errors.New("an HTTP request to a server that is not HTTP's: it spoke first"))
+			return
+		}
+		p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target})
+	default:
+		up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
+		received := <-down
+		j.close()
+		p.logTunnel(v, up, received)
 	}
-	up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
-	received := <-down
-	j.close()
-	p.logTunnel(v, up, received)
 }
 
 // readOpening reads a client's first bytes and refuses a TLS hello for a host
@@ -82,14 +86,14 @@ type joint struct {
 	client, server net.Conn
 	patience       time.Duration
 	idle           *time.Timer
+	detached       atomic.Bool // the client goes on without the server
 }
 
 func newJoint(client, server net.Conn, patience time.Duration) *joint {
-	j := &joint{client: client, server: server, patience: patience}
 	if patience <= 0 {
-		patience = 1<<63 - 1
+		patience = math.MaxInt64 // never
 	}
-	j.patience = patience
+	j := &joint{client: client, server: server, patience: patience}
 	j.idle = time.AfterFunc(patience, j.close)
 	return j
 }
@@ -103,6 +107,9 @@ func (j *joint) close() {
 // ends both connections. It returns the bytes copied.
 func (j *joint) pipe(dst net.Conn, src io.Reader) int64 {
 	n, err := io.Copy(dst, busy{src, j})
+	if j.detached.Load() {
+		return n
+	}
 	if err != nil || closeWrite(dst) != nil {
 		j.close()
 	}

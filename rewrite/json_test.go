@@ -373,7 +373,8 @@ func TestScanner_IsReusableAfterAnything(t *testing.T) {
 	}
 }
 
-func TestScanner_DoesNotAllocateForADocument(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole process
+func TestScanner_DoesNotAllocateForADocument(t *testing.T) {
+	// Not parallel: allocations are counted for the whole process.
 	doc, shape := chatDocument(1<<10), chat()
 	var s rewrite.Scanner
 	allocs := testing.AllocsPerRun(100, func() {

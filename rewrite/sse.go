@@ -99,7 +99,7 @@ func (r *eventReader) advance() {
 	piece, err := r.next()
 	switch {
 	case err != nil:
-		r.end(err)
+		r.end(nil, err)
 	case piece != nil:
 		r.out = piece
 	case r.bodyErr != nil:
@@ -183,23 +183,23 @@ func (r *eventReader) finish() {
 	rest := r.buf[r.taken:]
 	switch {
 	case r.bodyErr != io.EOF: //nolint:errorlint // an error that wraps io.EOF is a fault, not a clean end
-		r.end(r.bodyErr)
+		r.end(nil, r.bodyErr)
 	case onlyComments(rest):
-		r.end(io.EOF)
-		r.out = append(rest[:len(rest):len(rest)], r.out...)
+		r.end(rest, io.EOF)
 	default:
-		r.end(fmt.Errorf("the event stream ended inside an event: %w", io.ErrUnexpectedEOF))
+		r.end(nil, fmt.Errorf("the event stream ended inside an event: %w", io.ErrUnexpectedEOF))
 	}
 }
 
-func (r *eventReader) end(err error) {
-	r.err = err
+// end lets End have the last word after last, the bytes that may still go out.
+func (r *eventReader) end(last []byte, err error) {
+	r.out, r.err = last, err
 	if r.config.End == nil {
 		return
 	}
-	out, last := r.config.End(nil, err)
+	out, final := r.config.End(last, err)
 	r.out = out
-	if last != nil {
-		r.err = last
+	if final != nil {
+		r.err = final
 	}
 }

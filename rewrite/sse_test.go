@@ -87,7 +87,8 @@ func grammar() []struct {
 		{"several lines, twice", "data: a\ndata: b\n\ndata: c\ndata: d\n\n", "data: A\ndata: B\n\ndata: C\ndata: D\n\n", []string{"a\nb", "c\nd"}},
 		{
 			"other fields stay where they are", "id: 1\ndata: a\n: c\nevent: e\ndata: b\nretry: 10\nx\n\n",
-			"id: 1\ndata: A\ndata: B\n: c\nevent: e\nretry: 10\nx\n\n", []string{"a\nb"},
+			"id: 1\ndata: A\ndata: B\n: c\nevent: e\nretry: 10\nx\n\n",
+			[]string{"a\nb"},
 		},
 		{"comments and fields alone", ": ping\n\nid: 7\n\nretry: 5\n\n", ": ping\n\nid: 7\n\nretry: 5\n\n", nil},
 		{"blank lines", "\n\r\n\rdata: a\n\n\n", "\n\r\n\rdata: A\n\n\n", []string{"a"}},

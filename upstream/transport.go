@@ -109,7 +109,7 @@ func newTLSConfig(r config.Route) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &tls.Config{MinVersion: version, RootCAs: roots, VerifyConnection: check} //nolint:gosec // minVersion gives 1.2 or 1.3
+	c := &tls.Config{MinVersion: version, RootCAs: roots, VerifyConnection: check}
 	if r.UpstreamTLS.ClientCertFile != "" || r.UpstreamTLS.ClientKeyFile != "" {
 		client, err := newClientCert(r.UpstreamTLS.ClientCertFile, r.UpstreamTLS.ClientKeyFile)
 		if err != nil {

@@ -33,7 +33,7 @@ func server(t *testing.T, a *ca, edits ...func(*httptest.Server)) *httptest.Serv
 		_, _ = io.WriteString(w, r.Proto)
 	}))
 	srv.EnableHTTP2 = true
-	srv.TLS = &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server")}} //nolint:gosec // the test's own floor is what is tested
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server")}}
 	srv.Config.ErrorLog = silent()
 	for _, e := range edits {
 		e(srv)

@@ -152,11 +152,11 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 		return nil
 	case "application/json":
 		return replaceJSON(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
-			r, err := readReply(doc)
+			c, err := readCompletion(new(rewrite.Scanner), doc)
 			if err != nil {
 				return nil, replyFault("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)
 			}
-			return r.rewrite(nil, doc, seal(whole))
+			return c.rewrite(nil, doc, seal(whole))
 		})
 	default:
 		return replyFault("backend_unreadable", "the backend answered neither JSON nor an event stream", nil)
@@ -164,15 +164,16 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 }
 
 func sealEvent(fn convert) func(dst, data []byte) ([]byte, bool, error) {
+	var scanner rewrite.Scanner
 	return func(dst, data []byte) ([]byte, bool, error) {
 		if string(data) == endOfStream {
 			return dst, false, nil
 		}
-		r, err := readReply(data)
-		if err != nil || len(r.contents) == 0 {
+		c, err := readCompletion(&scanner, data)
+		if err != nil || len(c.contents) == 0 {
 			return dst, false, err
 		}
-		out, err := r.rewrite(dst, data, fn)
+		out, err := c.rewrite(dst, data, fn)
 		return out, true, err
 	}
 }

@@ -100,7 +100,7 @@ func TestBothHalvesCarryAChatUnchangedAndSealed(t *testing.T) {
 
 func TestHandlerSealsReplies(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, contentType, reply, clear string }{
+	tests := []struct{ name, contentType, reply, inClear string }{
 		{"whole", "application/json", `{"choices":[{"message":{"content":"canary"}}]}`, ""},
 		{"stream", "text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"canary\"}}]}\n\ndata: [DONE]\n\n", ""},
 		{"filtered stays in clear, as Ark has it", "application/json", `{"choices":[{"message":{"content":"notice"},"finish_reason":"content_filter"}]}`, "notice"},
@@ -117,7 +117,7 @@ func TestHandlerSealsReplies(t *testing.T) {
 			req.Header.Set("X-Session-Token", session.Token())
 			req.Header.Set("X-Is-Encrypted", "true")
 			status, body, err := roundTrip(e.wire.Client().Transport, req)
-			if err != nil || status != 200 || strings.Contains(body, "canary") || !strings.Contains(body, test.clear) {
+			if err != nil || status != 200 || strings.Contains(body, "canary") || !strings.Contains(body, test.inClear) {
 				t.Errorf("got %d %s, %v", status, body, err)
 			}
 		})
@@ -126,7 +126,7 @@ func TestHandlerSealsReplies(t *testing.T) {
 
 func TestHandlerRefusesWhatItCannotOpen(t *testing.T) {
 	t.Parallel()
-	clear := `{"model":"m","messages":[{"role":"user","content":"hello there, in clear"}]}`
+	plain := `{"model":"m","messages":[{"role":"user","content":"hello there, in clear"}]}`
 	other := newEndpoint(t)
 	foreign, err := ark.NewSession(other.cert.PublicKey)
 	if err != nil {
@@ -138,10 +138,10 @@ func TestHandlerRefusesWhatItCannotOpen(t *testing.T) {
 		status                             int
 		code                               string
 	}{
-		{"not sealed", chatPath, clear, "", "", 400, "not_sealed"},
+		{"not sealed", chatPath, plain, "", "", 400, "not_sealed"},
 		{"not declared", chatPath, sealed, foreign.Token(), "", 400, "not_sealed"},
 		{"junk token", chatPath, sealed, "junk", "true", 400, "invalid_session_token"},
-		{"content in clear", chatPath, clear, foreign.Token(), "true", 400, "cannot_open"},
+		{"content in clear", chatPath, plain, foreign.Token(), "true", 400, "cannot_open"},
 		{"another endpoint's", chatPath, sealed, foreign.Token(), "true", 400, "cannot_open"},
 		{"not JSON", chatPath, "{", foreign.Token(), "true", 400, "invalid_json"},
 		{"another path", "/api/v3/embeddings", sealed, foreign.Token(), "true", 404, "not_found"},

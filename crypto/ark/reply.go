@@ -45,6 +45,7 @@ func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.
 type opener struct {
 	session *Session
 	record  *exchange.Record
+	scanner rewrite.Scanner
 	done    bool // [DONE] has come
 	failed  bool // an error event has come: the API's way to end a stream early
 }
@@ -56,11 +57,11 @@ const endOfStream = "[DONE]"
 // joined.
 func (o *opener) document(doc []byte) ([]byte, error) {
 	defer o.timed(time.Now())
-	r, err := readReply(doc)
+	c, err := readCompletion(&o.scanner, doc)
 	if err != nil {
 		return nil, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
-	return r.rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
+	return c.rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
 }
 
 // event opens the data of one event.
@@ -73,15 +74,15 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 		o.done = true
 		return dst, false, nil
 	}
-	r, err := readReply(data)
+	c, err := readCompletion(&o.scanner, data)
 	if err != nil {
 		return nil, false, replyFault("reply_unreadable", "an event of the upstream's reply is not strict JSON of a chat completion", err)
 	}
-	o.failed = o.failed || r.isError
-	if len(r.contents) == 0 {
+	o.failed = o.failed || c.isError
+	if len(c.contents) == 0 {
 		return dst, false, nil
 	}
-	out, err := r.rewrite(dst, data, o.content(o.session.Open))
+	out, err := c.rewrite(dst, data, o.content(o.session.Open))
 	return out, true, err
 }
 

@@ -103,7 +103,7 @@ func programs() []program {
 func TestSDKsSeeNoDifference(t *testing.T) {
 	t.Parallel()
 	inClear := startEnclave(t, "--accept-plaintext")
-	sealing := startEnclave(t)
+	sealing := startEnclave(t, "--joined-replies") // the harder form; TestVendorOpensWhatTheSidecarSeals has the other
 	for _, p := range programs() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
