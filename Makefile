@@ -47,8 +47,11 @@ lint: ## the linters of .golangci.yaml
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: deadcode
-deadcode: ## fail on functions that neither the binary nor a test can reach
-	@echo '$(DEADCODE) -test ./...'; dead=$$($(DEADCODE) -test ./...) && { [ -z "$$dead" ] || { echo "$$dead"; exit 1; }; }
+deadcode: ## fail on functions that the binary cannot reach, or in tests no test
+	@for scope in . '-test ./...'; do \
+		echo "$(DEADCODE) $$scope"; dead=$$($(DEADCODE) $$scope) || exit 1; \
+		if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi; \
+	done
 
 .PHONY: tidy
 tidy: ## fail if a go.mod is not tidy

@@ -175,12 +175,12 @@ func (c *Cache) flightKey(q ark.Query) string {
 	return k
 }
 
-// cached gives what memory holds for k, unless it is out of its time.
+// cached gives what memory holds for k, unless it has expired.
 func (c *Cache) cached(k key) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries.get(k)
-	if !ok || !c.config.Verifier.inForce(e.certificate.Leaf) {
+	if !ok || c.config.Verifier.expired(e.certificate.Leaf) {
 		return nil
 	}
 	return e

@@ -93,6 +93,27 @@ func TestDiskIsSharedByTwoProcesses(t *testing.T) {
 	})
 }
 
+func TestDiskOlderThanMemoryIsNotTakenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := onDisk(t)
+		old, renewed := b.pki.leaf(t), b.pki.leaf(t)
+		b.source.give(old)
+		b.want(t, "m", old, 1)
+		text, err := os.ReadFile(b.file(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		b.source.give(renewed)
+		b.want(t, "m", renewed, 2)
+		write(t, b.file(t), string(text)) // as if the renewal could not be written
+		time.Sleep(time.Hour)
+		b.source.fail(http.StatusServiceUnavailable)
+		b.want(t, "m", renewed, 3)
+	})
+}
+
 func TestDiskKeepsScopesApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,6 +124,12 @@ func TestDiskKeepsScopesApart(t *testing.T) {
 		b.config.Scope = "ark.example.net"
 		b.Cache = b.open(t)
 		b.want(t, "m", leaf, 2)
+		b.config.Scope = "ark.example"
+		b.Cache = b.open(t)
+		b.want(t, "m", leaf, 2)
+		if len(b.faults) != 0 {
+			t.Errorf("reported %v", b.faults)
+		}
 	})
 }
 

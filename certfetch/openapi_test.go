@@ -129,7 +129,7 @@ func TestT21_OpenAPIAnswersThatAreNoCertificate(t *testing.T) {
 		{"500", refused(500, "InternalError"), unavailable},
 		{"HTML", answer(200, "<html>"), unavailable},
 		{"no result", answer(200, `{"ResponseMetadata":{}}`), unavailable},
-		{"sub CA without a leaf", answer(200, gatewayReply(t, map[string]any{"PCASubCACertificate": "x"})), unavailable},
+		{"sub CA without a leaf", answer(200, gatewayReply(t, map[string]any{"PCASubCACertificate": string(pemOf(newPKI(t, now).sub.cert))})), unavailable},
 		{"garbage", answer(200, gatewayReply(t, map[string]any{"PCAInstanceCertificate": "garbage"})), unavailable},
 		{"10 MB", answer(200, strings.Repeat(" ", 10<<20)), unavailable},
 	}

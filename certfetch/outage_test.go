@@ -1,12 +1,15 @@
 package certfetch_test
 
 import (
+	"context"
+	"crypto/x509"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sealcar/certfetch"
+	"sealcar/crypto/ark"
 )
 
 func TestCacheServesOnThroughAnOutageUntilNotAfter(t *testing.T) {
@@ -34,6 +37,45 @@ func TestCacheServesOnThroughAnOutageUntilNotAfter(t *testing.T) {
 		_, err := get(b.Cache, "m")
 		wantStatus(t, err, http.StatusInternalServerError)
 		b.wantAsked(t, 5)
+	})
+}
+
+// Two credentials, two flights: the one that fails must not undo the renewal of
+// the one that succeeded meanwhile.
+func TestCacheFailedRenewalDoesNotUndoAnothers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := new(keyed)
+		b := newRig(t, func(c *certfetch.CacheConfig) { c.Source = source })
+		old, renewed, fail := b.pki.leaf(t), b.pki.leaf(t), make(chan struct{})
+		source.give(old)
+		ask := func(credential string) *x509.Certificate {
+			c, err := b.Certificate(context.Background(), ark.Query{Model: "m", Credential: credential})
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			return c.Leaf
+		}
+		ask("a")
+		time.Sleep(time.Hour)
+		source.then(func(_ context.Context, q ark.Query) ([]*x509.Certificate, error) {
+			if q.Credential == "a" {
+				<-fail
+				return nil, scripted(http.StatusServiceUnavailable)
+			}
+			return chain(renewed), nil
+		})
+		slow := make(chan *x509.Certificate)
+		go func() { slow <- ask("a") }()
+		synctest.Wait()
+		if !ask("b").Equal(renewed) {
+			t.Error("b got no renewed certificate")
+		}
+		close(fail)
+		if !(<-slow).Equal(renewed) || !ask("a").Equal(renewed) {
+			t.Error("the failed renewal brought the old certificate back")
+		}
 	})
 }
 

@@ -68,10 +68,9 @@ func (v *Verifier) verifyPath(leaf *x509.Certificate, rest []*x509.Certificate) 
 	return err
 }
 
-// inForce says whether a leaf that was verified before is still within its time.
-func (v *Verifier) inForce(leaf *x509.Certificate) bool {
-	now := v.now()
-	return !now.Add(v.ClockSkew).Before(leaf.NotBefore) && !now.Add(-v.ClockSkew).After(leaf.NotAfter)
+// expired says whether a leaf that was verified before may not be used any more.
+func (v *Verifier) expired(leaf *x509.Certificate) bool {
+	return v.now().Add(-v.ClockSkew).After(leaf.NotAfter)
 }
 
 func (v *Verifier) now() time.Time {

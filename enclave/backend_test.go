@@ -3,11 +3,13 @@ package enclave_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,6 +188,35 @@ func TestT77_ClientHangUpCancelsTheBackend(t *testing.T) {
 	case <-cancelled:
 	case <-time.After(generous):
 		t.Error("the backend still works for a client that is gone")
+	}
+}
+
+func TestServeLeavesNoConnectionToTheBackend(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(answers("application/json", completion))
+	var open sync.WaitGroup
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Done()
+		default:
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	e := start(t, enclave.Options{Backend: server.URL, AcceptPlaintext: true})
+	e.post(t, chatPath, hello)
+	if err := e.stop(); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	go func() { open.Wait(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(generous):
+		t.Error("a connection to the backend is still open")
 	}
 }
 

@@ -216,7 +216,18 @@ func TestEchoStreamsChoicesInTurn(t *testing.T) {
 	}
 }
 
-func TestEchoWaitsBetweenWords(t *testing.T) {
+func TestEchoWaitsBeforeEachWord(t *testing.T) {
+	t.Parallel()
+	const delay = 10 * time.Millisecond
+	e := start(t, enclave.Options{AcceptPlaintext: true, EchoDelay: delay})
+	begin := time.Now()
+	events(t, e.post(t, chatPath, `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	if took := time.Since(begin); took < 3*delay { // a timer is never early
+		t.Errorf("three words took %v", took)
+	}
+}
+
+func TestEchoStopsWaitingForAClientThatIsGone(t *testing.T) {
 	t.Parallel()
 	e := start(t, enclave.Options{AcceptPlaintext: true, EchoDelay: time.Hour})
 	resp, err := e.client.Do(e.request(t, http.MethodPost, chatPath, `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
@@ -228,7 +239,7 @@ func TestEchoWaitsBetweenWords(t *testing.T) {
 	if err != nil || !strings.Contains(string(first[:n]), `"role":"assistant"`) {
 		t.Errorf("%v: %s", err, first[:n])
 	}
-	if err := resp.Body.Close(); err != nil { // ends the wait, or the test would not end
+	if err := resp.Body.Close(); err != nil { // ends the wait, or the stream would not drain
 		t.Error(err)
 	}
 }

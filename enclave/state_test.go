@@ -2,10 +2,13 @@ package enclave_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io/fs"
 	"maps"
 	"net"
@@ -81,25 +84,31 @@ func TestStateIsKept(t *testing.T) {
 
 func TestEnclavesThatStartAtOnceShareTheState(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "state")
-	const n = 8
-	errs := make([]error, n)
-	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() { _, errs[i] = enclave.New(options(dir)) })
-	}
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			t.Error(err)
+	const rounds, enclaves = 8, 16
+	for range rounds {
+		dir := filepath.Join(t.TempDir(), "state")
+		errs, begin := make([]error, enclaves), make(chan struct{})
+		var group sync.WaitGroup
+		for i := range enclaves {
+			group.Go(func() {
+				<-begin
+				_, errs[i] = enclave.New(options(dir))
+			})
 		}
-	}
-	before := snapshot(t, dir)
-	if _, err := enclave.New(options(dir)); err != nil {
-		t.Fatal(err)
-	}
-	if after := snapshot(t, dir); !maps.Equal(before, after) {
-		t.Error("what they left did not fit together")
+		close(begin)
+		group.Wait()
+		for _, err := range errs {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		before := snapshot(t, dir)
+		if _, err := enclave.New(options(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if after := snapshot(t, dir); !maps.Equal(before, after) {
+			t.Error("what they left did not fit together")
+		}
 	}
 }
 
@@ -141,7 +150,7 @@ func TestBadStateIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		spoil func(dir string) error
-		want  string // in the error, which also names what is wrong
+		want  string // in the error, which also names the directory
 	}{
 		"loose directory": {func(dir string) error { return os.Chmod(dir, 0o755) }, "chmod"},
 		"loose key":       {func(dir string) error { return os.Chmod(filepath.Join(dir, "endpoint.key"), 0o644) }, "endpoint.key"},
@@ -152,17 +161,29 @@ func TestBadStateIsRefused(t *testing.T) {
 				return err
 			}
 			return os.Symlink("root.key.moved", name)
-		}, "root.key"},
+		}, `root.key": it is not a regular file`},
 		"key is a directory": {func(dir string) error {
 			name := filepath.Join(dir, "sk")
 			if err := os.Remove(name); err != nil {
 				return err
 			}
 			return os.Mkdir(name, 0o700)
-		}, "sk"},
+		}, `sk": it is not a regular file`},
 		"garbage key":      {spoil("endpoint.key", "garbage"), "endpoint.key"},
 		"empty key":        {spoil("tls-ca.key", ""), "tls-ca.key"},
-		"huge key":         {spoil("endpoint.key", strings.Repeat("x", 1<<20)), "endpoint.key"},
+		"huge key": {func(dir string) error {
+			f, err := os.OpenFile(filepath.Join(dir, "endpoint.key"), os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(make([]byte, 1<<20)) // behind a good key
+			return errors.Join(err, f.Close())
+		}, "endpoint.key"},
+		"key of another curve": {spoilKey("endpoint.key", func() (any, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) }), "P-256"},
+		"key of another kind": {spoilKey("root.key", func() (any, error) {
+			_, key, err := ed25519.GenerateKey(rand.Reader)
+			return key, err
+		}), "P-256"},
 		"empty credential": {spoil("sk", "\n"), "sk"},
 		"short credential": {spoil("api-key", "secret"), "api-key"},
 		"another key's certificate": {func(dir string) error {
@@ -198,6 +219,42 @@ func spoil(name, content string) func(string) error {
 	return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600) }
 }
 
+// spoilKey puts another key alone into a file.
+func spoilKey(name string, generate func() (any, error)) func(string) error {
+	return func(dir string) error {
+		key, err := generate()
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return err
+		}
+		return spoil(name, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))(dir)
+	}
+}
+
+// TestOwnKeyGetsCertificates brings a key without certificates, and a new root
+// under which nothing fits any more.
+func TestOwnKeyGetsCertificates(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"endpoint.key", "sub-ca.key", "root.key"} {
+		dir := newState(t)
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := spoilKey(name, func() (any, error) { return key, nil })(dir); err != nil {
+			t.Fatal(err)
+		}
+		e := start(t, enclave.Options{StateDir: dir})
+		e.endpoint(t, `{"model":"m"}`) // verifies
+		if !key.PublicKey.Equal(certificates(t, dir, name)[0].PublicKey) {
+			t.Errorf("the key in %s was not taken", name)
+		}
+	}
+}
+
 func TestLinkedStateDirectoryIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := newState(t)
@@ -205,8 +262,8 @@ func TestLinkedStateDirectoryIsRefused(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := enclave.New(options(link)); err == nil {
-		t.Error("a symbolic link was taken")
+	if _, err := enclave.New(options(link)); err == nil || !strings.Contains(err.Error(), "not a directory itself") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -266,7 +323,12 @@ func TestPKIIsLikeTheVendors(t *testing.T) {
 func TestListenerHasTheNamesAskedFor(t *testing.T) {
 	t.Parallel()
 	dir := newState(t)
-	for _, names := range [][]string{enclave.DefaultNames(), {"enclave.internal", "10.1.2.3", "fd00::1"}} {
+	for _, names := range [][]string{
+		enclave.DefaultNames(),
+		{"enclave.internal", "10.1.2.3", "fd00::1"},
+		{"other.internal", "10.1.2.3", "fd00::1"},
+		{"other.internal", "10.1.2.4"},
+	} {
 		o := options(dir)
 		o.Names = names
 		if _, err := enclave.New(o); err != nil {

@@ -1,0 +1,228 @@
+package proxy_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sealcar/config"
+	"sealcar/exchange"
+	"sealcar/proxy"
+)
+
+// admin reads a path of the admin port.
+func admin(t *testing.T, r *rig, path string) (*http.Response, string) {
+	t.Helper()
+	tr := &http.Transport{DisableKeepAlives: true}
+	return get(t, &http.Client{Transport: tr}, "http://"+r.AdminAddr().String()+path)
+}
+
+// metric is the value of one series, "" if there is none.
+func metric(t *testing.T, r *rig, series string) string {
+	t.Helper()
+	_, body := admin(t, r, "/metrics")
+	for line := range strings.Lines(body) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// protocols gives each route a protocol by its name.
+func protocols(byRoute map[string]*proxy.Protocol) func(*proxy.Options) {
+	return func(o *proxy.Options) {
+		o.Protocol = func(_ *config.Config, r config.Route) (*proxy.Protocol, error) { return byRoute[r.Name], nil }
+	}
+}
+
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	var ready atomic.Bool
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{
+		"ark":   {RoundTripper: new(recorder), Ready: func(context.Context) (bool, string) { return ready.Load(), "certificate of m" }},
+		"third": {RoundTripper: new(recorder)},
+	}))
+	eventually(t, func() bool { _, body := admin(t, r, "/readyz"); return strings.Contains(body, "route ark") }, func() string { return "never serving" })
+	if resp, body := admin(t, r, "/healthz"); resp.StatusCode != http.StatusOK {
+		t.Errorf("healthz: %s %s", resp.Status, body)
+	}
+	if resp, body := admin(t, r, "/readyz"); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "route ark: certificate of m") || strings.Contains(body, "routes") {
+		t.Errorf("readyz: %s %s", resp.Status, body)
+	}
+	ready.Store(true)
+	resp, body := admin(t, r, "/readyz?verbose")
+	var state struct {
+		Ready  bool
+		Routes []struct {
+			Name, Detail string
+			Ready        bool
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &state); err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK || !state.Ready || len(state.Routes) != 2 {
+		t.Fatalf("readyz: %s %s", resp.Status, body)
+	}
+	if state.Routes[0].Detail != "certificate of m" || state.Routes[1].Detail != "awaiting first request" || !state.Routes[1].Ready {
+		t.Errorf("readyz: %s", body)
+	}
+}
+
+func TestAdminServesNothingElse(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t))
+	for _, path := range []string{"/", "/v1/chat/completions", "/debug/pprof/"} {
+		if resp, _ := admin(t, r, path); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+func TestAdminOff(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Admin.Listen = "" }))
+	if r.AdminAddr() != nil {
+		t.Errorf("admin listens on %v", r.AdminAddr())
+	}
+	if resp, _ := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
+		t.Error(resp.Status)
+	}
+}
+
+func TestMetricsOfRequests(t *testing.T) {
+	t.Parallel()
+	upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		x := exchange.From(r.Context())
+		x.Treatment, x.SealedFields, x.OpenedFields = exchange.Sealed, 2, 3
+		x.Seal, x.Open, x.Upstream = time.Millisecond, 2*time.Millisecond, time.Second
+		if r.URL.Query().Has("clear") {
+			x.Treatment = exchange.Plaintext
+		}
+		return answer(200, "application/json", strings.NewReader("{}")), nil
+	}}
+	r := start(t, upstream, testConfig(t))
+	do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+	do(t, r.client(), newPost(t, t.Context(), routedURL+"?clear", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t, t.Context(), r.url("/nowhere"), strings.NewReader(chat)))
+	for series, want := range map[string]string{
+		`sealcar_requests_total{route="ark",status="200",treatment="sealed"}`:    "1",
+		`sealcar_requests_total{route="ark",status="200",treatment="plaintext"}`: "1",
+		`sealcar_requests_total{route="none",status="400",treatment="refused"}`:  "1",
+		`sealcar_refused_total{code="no_route",route="none"}`:                    "1",
+		`sealcar_plaintext_total{route="ark"}`:                                   "1",
+		`sealcar_seal_seconds_sum{route="ark"}`:                                  "0.002",
+		`sealcar_open_seconds_count{route="ark"}`:                                "2",
+		`sealcar_upstream_seconds_sum{route="ark"}`:                              "2",
+	} {
+		eventually(t, func() bool { return metric(t, r, series) == want }, func() string {
+			_, body := admin(t, r, "/metrics")
+			return fmt.Sprintf("%s is not %s in\n%s", series, want, body)
+		})
+	}
+	if _, body := admin(t, r, "/metrics"); !strings.Contains(body, `sealcar_build_info{goversion="go`) {
+		t.Error("no build info")
+	}
+}
+
+func TestT66_LabelsAreBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(2_000_000_000, 0)
+	certificates := func() []proxy.CertificateState {
+		list := []proxy.CertificateState{{Model: "first", NotAfter: now.Add(time.Hour), Fetched: now.Add(-time.Minute)}, {Model: "first"}, {Model: "bad \xff\n\"" + strings.Repeat("x", 1000)}}
+		for i := range 1000 {
+			list = append(list, proxy.CertificateState{Model: fmt.Sprint("m", i)})
+		}
+		return list
+	}
+	upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		exchange.From(r.Context()).Model = r.URL.Query().Get("n")
+		var status int
+		_, _ = fmt.Sscan(r.URL.Query().Get("n"), &status)
+		return answer(status, "application/json", strings.NewReader("")), nil
+	}}
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: upstream, Certificates: certificates}, "third": {RoundTripper: upstream}}),
+		func(o *proxy.Options) { o.Now = func() time.Time { return now } })
+	for i := 600; i < 660; i++ {
+		do(t, r.client(), newPost(t, t.Context(), fmt.Sprintf("%s?n=%d", routedURL, i), strings.NewReader(chat)))
+		if req, err := http.NewRequestWithContext(t.Context(), fmt.Sprint("METHOD", i), fmt.Sprintf("http://%s/v1/path/%d", routedHost, i), http.NoBody); err == nil {
+			do(t, r.client(), req)
+		}
+	}
+	_, body := admin(t, r, "/metrics")
+	if n := strings.Count(body, "\nsealcar_requests_total{"); n > 3 {
+		t.Errorf("%d series of requests:\n%s", n, body)
+	}
+	if n := strings.Count(body, "\nsealcar_certificate_age_seconds{"); n < 90 || n > 100 {
+		t.Errorf("%d series of certificates", n)
+	}
+	if got := metric(t, r, `sealcar_certificate_not_after_seconds{model="first",route="ark"}`); got != "2.0000036e+09" {
+		t.Errorf("not after %s", got)
+	}
+	if got := metric(t, r, `sealcar_certificate_age_seconds{model="first",route="ark"}`); got != "60" {
+		t.Errorf("age %s", got)
+	}
+}
+
+func TestT65_NothingFromOutsideBreaksTheLog(t *testing.T) {
+	t.Parallel()
+	evil := "m\r\n{\"forged\":true}\x1b[31m\x00" + strings.Repeat("é", 200)
+	upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		x := exchange.From(r.Context())
+		x.Model, x.Endpoint = evil, evil
+		return answer(200, "application/json", strings.NewReader("{}")), nil
+	}}
+	r := start(t, upstream, testConfig(t))
+	do(t, r.client(), newPost(t, t.Context(), "http://"+routedHost+"/v1/%0d%0a%1b[31m", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t, t.Context(), "http://"+routedHost+"/v1/caf%C3%A9?key=sk-secret", strings.NewReader(chat)))
+	line := r.log.line(t, map[string]any{"message": "request", "status": 200.0})
+	if model := line["model"].(string); len(model) > 128 || !strings.HasPrefix(evil, model) {
+		t.Errorf("model is logged as %q", model)
+	}
+	for text := range strings.Lines(r.log.String()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil || line["forged"] != nil {
+			t.Errorf("a line of the log is %q", text)
+		}
+	}
+	for _, secret := range []string{"sk-secret", "\x1b", chat, "Bearer"} {
+		if strings.Contains(r.log.String(), secret) {
+			t.Errorf("%q is in the log", secret)
+		}
+	}
+}
+
+func TestOneLineARequest(t *testing.T) {
+	t.Parallel()
+	upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		x := exchange.From(r.Context())
+		*x = exchange.Record{
+			ID: x.ID, Door: x.Door, Route: x.Route, Endpoint: "/api/v3/chat/completions", Model: "m", Treatment: exchange.Sealed, SealedFields: 2, OpenedFields: 1,
+			Certificate: time.Millisecond, Seal: 2 * time.Millisecond, Upstream: 8 * time.Millisecond, Open: 4 * time.Millisecond,
+		}
+		return answer(200, "application/json", strings.NewReader("{}")), nil
+	}}
+	r := start(t, upstream, testConfig(t))
+	resp, err := http.Post(r.url("/v1/chat/completions"), "application/json", strings.NewReader(chat))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	line := r.log.line(t, map[string]any{
+		"level": "info", "message": "request", "route": "ark", "door": "base-url", "method": "POST", "path": "/v1/chat/completions",
+		"endpoint": "/api/v3/chat/completions", "model": "m", "treatment": "sealed", "stream": false, "sealed": 2.0, "opened": 1.0,
+		"status": 200.0, "request_bytes": float64(len(chat)), "reply_bytes": 2.0, "upstream_ms": 8.0, "added_ms": 7.0,
+	})
+	if line["id"] == "" || strings.Count(r.log.String(), `"message":"request"`) != 1 {
+		t.Errorf("log:\n%s", r.log)
+	}
+}
