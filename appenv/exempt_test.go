@@ -76,6 +76,16 @@ func TestNoExemptionCoversARoutedHost(t *testing.T) {
 	}
 }
 
+func TestAnExemptionOfEverythingIsNeverKept(t *testing.T) {
+	t.Parallel()
+	for _, entry := range []string{"*", ".", "*.", "*.*"} {
+		got := values(t, appenv.Variables(appenv.Settings{ProxyURL: proxyURL}, getenv(map[string]string{"no_proxy": entry})))
+		if want := "localhost,127.0.0.1,::1,.svc,.cluster.local"; got["NO_PROXY"] != want {
+			t.Errorf("%s: NO_PROXY = %q, want %q", entry, got["NO_PROXY"], want)
+		}
+	}
+}
+
 func TestBuiltInExemptionsGiveWayToRoutedHosts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -134,7 +134,7 @@ func (c *Cache) Certificate(ctx context.Context, q ark.Query) (*ark.Certificate,
 		if r.Err != nil {
 			return nil, r.Err
 		}
-		return r.Val.(*entry).certificate, nil //nolint:errcheck // renew gives nothing else
+		return r.Val.(*entry).certificate, nil
 	}
 }
 

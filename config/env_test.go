@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -65,6 +66,20 @@ func TestWrongVariables(t *testing.T) {
 		if _, err := load(t, "", entry); err == nil || err.Error() != want {
 			t.Errorf("%q: got\n%v, want\n%s", entry, err, want)
 		}
+	}
+}
+
+func TestRelativePathsInVariablesAreNotRelativeToTheFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sealcar.yaml")
+	writeFile(t, path, "interception: {ca_dir: ca}")
+	c, err := config.Load(config.Source{Path: path, Environ: []string{"SEALCAR_STATE_DIR=state"}, Dir: "/work/dir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.StateDir != "/work/dir/state" || c.Interception.CADir != filepath.Join(dir, "ca") {
+		t.Errorf("state_dir %s, ca_dir %s", c.StateDir, c.Interception.CADir)
 	}
 }
 

@@ -133,6 +133,51 @@ routes:
 	}
 }
 
+func TestNamesAreInLowerCase(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+allowed_hosts: [Own.Example.COM]
+routes:
+  - name: a
+    hosts: [A.Example.com]
+    upstream: HTTPS://B.Example.com:8443
+    upstream_proxy: http://Proxy:3128
+`)
+	r := c.Routes[0]
+	if c.AllowedHosts[0] != "own.example.com" || r.Hosts[0] != "a.example.com" || r.Upstream != "https://b.example.com:8443" || r.UpstreamProxy != "http://proxy:3128" {
+		t.Errorf("got %q and %+v", c.AllowedHosts, r)
+	}
+}
+
+func TestListenAddresses(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{"127.0.0.1:0", "127.9.9.9:65535", "[::1]:8080", "[::ffff:127.0.0.1]:8080", "localhost:8080"} {
+		if c := mustLoad(t, "listen: '"+listen+"'"); c.Listen != listen {
+			t.Errorf("%s became %s", listen, c.Listen)
+		}
+	}
+	for _, listen := range []string{":8080", "0.0.0.0:8080", "[::]:8080", "10.0.0.1:8080", "[fe80::1%eth0]:8080"} {
+		if c := mustLoad(t, "listen: '"+listen+"'\nunsafe_listen: true"); c.Listen != listen {
+			t.Errorf("%s became %s", listen, c.Listen)
+		}
+	}
+	// Two free ports are never the same one.
+	mustLoad(t, "listen: 127.0.0.1:0\nadmin: {listen: ':0'}")
+}
+
+func TestHostsOfRoutes(t *testing.T) {
+	t.Parallel()
+	mustLoad(t, "routes: [{name: a, hosts: [localhost, 'a.b:1', a_b.svc, xn--fiqs8s, '1a.b', 10.0.0.1, '10.0.0.1:65535', '[::1]', '[2001:db8::1]:443', "+
+		strings.Repeat("a.", 126)+"b]}]")
+	// The same host, told apart by port or base path.
+	mustLoad(t, `
+routes:
+  - {name: a, hosts: [a.example.com, "b.example.com:8443"]}
+  - {name: b, hosts: ["a.example.com:8443", b.example.com]}
+  - {name: c, hosts: [a.example.com], base_paths: [{from: /v10, to: /}, {from: /v1x, to: /api/v3}]}
+`)
+}
+
 func TestOpenAPISourceGetsTheControlPlaneOfItsHost(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ hosts, more, region, host string }{

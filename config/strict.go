@@ -75,7 +75,7 @@ func (s *strict) members(key string, n *yaml.Node, t reflect.Type) bool {
 		path := join(key, name)
 		f, known := fieldOf(t, name)
 		switch {
-		case !known || pair[0].ShortTag() != "!!str" || pair[0].Kind != yaml.ScalarNode:
+		case !known: // a key that is no text has no name of ours
 			s.mistakes.hide(join(key, printable(name)), unknownKey(name, keysOf(t)))
 		case seen[name]:
 			s.mistakes.hide(path, "given twice")
@@ -102,31 +102,29 @@ func (s *strict) items(key string, n *yaml.Node, t reflect.Type) bool {
 }
 
 func (s *strict) scalar(key string, n *yaml.Node, t reflect.Type) bool {
-	allowed := ""
-	tag := n.ShortTag()
-	switch {
-	case isBytes(t):
-		if _, err := ParseBytes(n.Value); err != nil || tag != "!!str" && tag != "!!int" {
-			allowed = errSize.Error()
-		}
-	case isDuration(t):
-		if _, err := parseDuration(n.Value); err != nil {
-			allowed = err.Error()
-		}
-	case t.Kind() == reflect.Bool:
-		if tag != "!!bool" {
-			allowed = "true or false"
-		}
-	default:
-		if tag != "!!str" {
-			allowed = "text; put it in quotes"
-		}
-	}
-	if n.Kind == yaml.ScalarNode && allowed == "" {
+	allowed, ok := readable(n, t)
+	if ok && n.Kind == yaml.ScalarNode {
 		return true
 	}
 	s.wrong(key, n, allowed)
 	return false
+}
+
+// readable tells whether a scalar is one of the type, and what is allowed.
+func readable(n *yaml.Node, t reflect.Type) (allowed string, ok bool) {
+	tag := n.ShortTag()
+	switch {
+	case isBytes(t):
+		_, err := ParseBytes(n.Value)
+		return errSize.Error(), err == nil && (tag == "!!str" || tag == "!!int")
+	case isDuration(t):
+		_, err := parseDuration(n.Value)
+		return errDuration.Error(), err == nil
+	case t.Kind() == reflect.Bool:
+		return "true or false", tag == "!!bool"
+	default:
+		return "text, in quotes", tag == "!!str"
+	}
 }
 
 // wrong records a node of the wrong type.
@@ -143,11 +141,13 @@ func (s *strict) wrong(key string, n *yaml.Node, allowed string) {
 	}
 }
 
-// parseDuration reads a duration, which must have a unit.
+var errDuration = errors.New("a duration is a number and a unit: ms, s, m, h, as in 30s or 1h30m")
+
+// parseDuration reads a duration, which must have a unit, even if it is 0.
 func parseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	if err != nil || !strings.ContainsAny(s, "hmsµu") {
-		return 0, errors.New("a duration is a number and a unit: ms, s, m, h, as in 30s or 1h30m")
+	if err != nil || !strings.HasSuffix(s, "s") && !strings.HasSuffix(s, "m") && !strings.HasSuffix(s, "h") {
+		return 0, errDuration
 	}
 	return d, nil
 }

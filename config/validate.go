@@ -87,7 +87,7 @@ func listenSyntax(addr string) (host, port, allowed string) {
 
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 func (i *Interception) check(m *Mistakes) {

@@ -27,7 +27,10 @@ func watched(t *testing.T, path string) <-chan string {
 			if err != nil {
 				t.Errorf("called while the file cannot be read: %v", err)
 			}
-			contents <- string(text)
+			select {
+			case contents <- string(text):
+			case <-ctx.Done():
+			}
 		})
 	}()
 	t.Cleanup(func() {

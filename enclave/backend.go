@@ -10,8 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/exchange"
 )
 
 const (
@@ -27,6 +30,7 @@ type backend struct {
 	base      *url.URL // without a trailing slash
 	keyFile   string   // "" means no key
 	transport *http.Transport
+	log       zerolog.Logger // of failures, whose cause no client is told
 }
 
 // parseBackend checks Options.Backend, which is not BackendEcho, and its key.
@@ -49,7 +53,7 @@ func parseBackend(o Options) (*url.URL, error) {
 }
 
 func newBackend(base *url.URL, o Options) *backend {
-	return &backend{base: base, keyFile: o.BackendKeyFile, transport: &http.Transport{
+	return &backend{base: base, keyFile: o.BackendKeyFile, log: o.Log, transport: &http.Transport{
 		// No proxy from the environment: opened requests go where the operator said.
 		DialContext:           (&net.Dialer{Timeout: backendDial}).DialContext,
 		TLSHandshakeTimeout:   backendDial,
@@ -63,6 +67,14 @@ func newBackend(base *url.URL, o Options) *backend {
 
 // RoundTrip implements http.RoundTripper.
 func (b *backend) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.send(req)
+	if err != nil && req.Context().Err() == nil { // else it is the client that gave up
+		b.log.Warn().Str("id", exchange.From(req.Context()).ID).Err(err).Msg("the backend did not answer")
+	}
+	return resp, err
+}
+
+func (b *backend) send(req *http.Request) (*http.Response, error) {
 	key, err := readKey(b.keyFile)
 	if err != nil {
 		if req.Body != nil {

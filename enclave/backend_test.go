@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"sealcar/enclave"
 )
 
@@ -148,11 +150,19 @@ func TestUnreachableBackendIsABadGateway(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	e := start(t, enclave.Options{Backend: server.URL, AcceptPlaintext: true})
+	address := strings.TrimPrefix(server.URL, "http://")
+	var lines syncBuffer
+	e := start(t, enclave.Options{Backend: server.URL, AcceptPlaintext: true, Log: zerolog.New(&lines)})
 	for _, r := range []reply{e.post(t, chatPath, hello), e.do(t, e.request(t, http.MethodGet, "/api/v3/models", ""))} {
-		if r.StatusCode != http.StatusBadGateway || errorCode(t, r) != "backend_unreachable" || strings.Contains(string(r.body), server.URL) {
+		if r.StatusCode != http.StatusBadGateway || errorCode(t, r) != "backend_unreachable" || strings.Contains(string(r.body), address) {
 			t.Errorf("status %d: %s", r.StatusCode, r.body)
 		}
+	}
+	if err := e.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(lines.b.String(), address); n != 2 {
+		t.Errorf("the log says %d times what failed, want 2: %s", n, lines.b.String())
 	}
 }
 

@@ -110,7 +110,7 @@ func (c *credentials) acceptTemporary(key string, now time.Time) error {
 	if !hmac.Equal(tag, c.tag(payload)) {
 		return unknown
 	}
-	if uint64(max(now.Unix(), 0)) >= binary.BigEndian.Uint64(payload) { //nolint:gosec // not negative
+	if uint64(max(now.Unix(), 0)) >= binary.BigEndian.Uint64(payload) {
 		return errors.New("the temporary API key has expired; get another by GetApiKey")
 	}
 	return nil
@@ -118,7 +118,7 @@ func (c *credentials) acceptTemporary(key string, now time.Time) error {
 
 // temporaryKey makes an API key that is good until expiry, to the second.
 func (c *credentials) temporaryKey(expiry time.Time) string {
-	payload := binary.BigEndian.AppendUint64(nil, uint64(max(expiry.Unix(), 0))) //nolint:gosec // not negative
+	payload := binary.BigEndian.AppendUint64(nil, uint64(max(expiry.Unix(), 0)))
 	payload = append(payload, rand.Text()[:saltSize]...)
 	return temporaryPrefix + base64.RawURLEncoding.EncodeToString(append(payload, c.tag(payload)...))
 }

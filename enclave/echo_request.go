@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -96,9 +97,9 @@ func (r *echoRequest) choices() int {
 
 // lastUserText is the text of the last message of a user.
 func (r *echoRequest) lastUserText() string {
-	for i := len(r.Messages) - 1; i >= 0; i-- {
-		if r.Messages[i].Role == "user" {
-			return string(r.Messages[i].Content)
+	for _, m := range slices.Backward(r.Messages) {
+		if m.Role == "user" {
+			return string(m.Content)
 		}
 	}
 	return ""

@@ -23,7 +23,7 @@ const (
 	defaultRegion        = "cn-beijing"
 	defaultDrain         = 30 * time.Second
 	defaultReadHeader    = 10 * time.Second
-	defaultReadBody      = time.Minute
+	defaultReadRequest   = time.Minute
 	defaultIdle          = 2 * time.Minute
 	defaultBackendHeader = 10 * time.Minute
 )
@@ -42,7 +42,7 @@ type Options struct {
 	JoinReplies     bool // seal a reply that does not stream as several ciphertexts joined
 
 	ReadHeader    time.Duration // a client's TLS handshake and request headers; 0 means 10 s
-	ReadBody      time.Duration // a client's request body, whole; 0 means 1 min
+	ReadRequest   time.Duration // a client's request, headers and body; 0 means 1 min
 	Idle          time.Duration // a kept-alive connection without a request; 0 means 2 min
 	BackendHeader time.Duration // the backend's response headers; 0 means 10 min: models may think long
 	Drain         time.Duration // open requests, once Serve's context has ended; 0 means 30 s
@@ -120,7 +120,7 @@ func (o Options) withDefaults() Options {
 		fallback time.Duration
 	}{
 		{&o.ReadHeader, defaultReadHeader},
-		{&o.ReadBody, defaultReadBody},
+		{&o.ReadRequest, defaultReadRequest},
 		{&o.Idle, defaultIdle},
 		{&o.BackendHeader, defaultBackendHeader},
 		{&o.Drain, defaultDrain},

@@ -291,14 +291,16 @@ func TestLogsOneLineARequestAndNoContent(t *testing.T) {
 	var lines syncBuffer
 	e := start(t, enclave.Options{AcceptPlaintext: true, Log: zerolog.New(&lines)})
 	e.post(t, chatPath, `{"model":"log-model","stream":true,"messages":[{"role":"user","content":"canary-4711"}]}`, "X-Client-Request-Id", "id-1")
+	e.post(t, chatPath, `{"model":"`+strings.Repeat("m", 1<<20)+`","messages":[{"role":"user","content":"canary-4711"}]}`)
 	e.post(t, chatPath, `{"model":"m"}`, "Authorization", "Bearer wrong-4711")
+	e.do(t, e.request(t, http.MethodGet, "/healthz", ""))
 	if err := e.stop(); err != nil {
 		t.Fatal(err)
 	}
 	log := lines.b.String()
 	got := strings.Split(strings.TrimSpace(log), "\n")
-	if len(got) != 2 {
-		t.Fatalf("%d lines, want 2: %s", len(got), log)
+	if len(got) != 4 || len(log) > 4096 {
+		t.Fatalf("%d lines, want 4, and %d bytes: %.4096s", len(got), len(log), log)
 	}
 	first := decode[map[string]any](t, []byte(got[0]))
 	for key, want := range map[string]any{
@@ -309,8 +311,11 @@ func TestLogsOneLineARequestAndNoContent(t *testing.T) {
 			t.Errorf("%s is %v, want %v", key, first[key], want)
 		}
 	}
-	if second := decode[map[string]any](t, []byte(got[1])); second["status"] != 401.0 {
-		t.Errorf("second line: %v", second)
+	if refused := decode[map[string]any](t, []byte(got[2])); refused["status"] != 401.0 || refused["treatment"] != "refused" {
+		t.Errorf("third line: %v", refused)
+	}
+	if health := decode[map[string]any](t, []byte(got[3])); health["status"] != 200.0 || health["treatment"] != "no_content" {
+		t.Errorf("fourth line: %v", health)
 	}
 	for _, secret := range []string{"canary-4711", "wrong-4711", e.apiKey} {
 		if strings.Contains(log, secret) {
@@ -409,7 +414,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 // up on the rest.
 func TestT74_SlowBodyIsCutOff(t *testing.T) {
 	t.Parallel()
-	e := start(t, enclave.Options{AcceptPlaintext: true, ReadBody: 10 * time.Millisecond})
+	e := start(t, enclave.Options{AcceptPlaintext: true, ReadRequest: 10 * time.Millisecond})
 	body, feed := io.Pipe()
 	defer feed.Close()
 	go func() { _, _ = io.WriteString(feed, `{"model":"m",`) }()
@@ -434,14 +439,14 @@ func isTimeout(err error) bool {
 	return ok && e.Timeout()
 }
 
-// TestBodyDeadlineEndsWithTheBody streams for longer than a body may take.
-func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
+// TestReadTimeoutEndsWithTheRequest streams for longer than a request may take.
+func TestReadTimeoutEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	const perWord = 20 * time.Millisecond
 	for name, tap := range map[string]func(net.Conn) net.Conn{"HTTP/2": nil, "HTTP/1.1": func(c net.Conn) net.Conn { return c }} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := start(t, enclave.Options{AcceptPlaintext: true, ReadBody: 5 * perWord, EchoDelay: perWord, Tap: tap})
+			e := start(t, enclave.Options{AcceptPlaintext: true, ReadRequest: 5 * perWord, EchoDelay: perWord, Tap: tap})
 			got := e.post(t, chatPath, `{"model":"m","stream":true,"messages":[{"role":"user","content":"`+strings.Repeat("a ", 20)+`"}]}`)
 			if got.err != nil || !bytes.HasSuffix(got.body, []byte("data: [DONE]\n\n")) {
 				t.Errorf("%v: %s", got.err, got.body)

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httputil"
-	"time"
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
@@ -15,7 +14,8 @@ import (
 // and the vendor's SDKs report it in their errors.
 const headerRequestID = "X-Client-Request-Id"
 
-const maxRequestID = 128
+// maxLogged bounds what a client may put into a line of the log, in bytes.
+const maxLogged = 128
 
 // handler is all that the enclave answers.
 func (s *Server) handler(backend http.RoundTripper) http.Handler {
@@ -42,7 +42,7 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		notFound("the enclave has no such endpoint; it serves chats, models and the endpoint's certificate").write(w)
 	})
-	return s.logged(s.limited(mux))
+	return s.logged(mux)
 }
 
 // forward passes a request without content on to the backend.
@@ -52,7 +52,6 @@ func (s *Server) forward(backend http.RoundTripper) http.Handler {
 		Transport: backend,
 		ErrorLog:  s.errorLog(),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			s.o.Log.Warn().Err(err).Msg("the backend did not answer")
 			apierror.From(err, "backend_unreachable", "the enclave could not reach its backend").Write(w)
 		},
 	}
@@ -73,7 +72,7 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 func (s *Server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(headerRequestID)
-		if id == "" || len(id) > maxRequestID {
+		if id == "" || len(id) > maxLogged {
 			id = rand.Text()
 		}
 		w.Header().Set(headerRequestID, id)
@@ -84,8 +83,8 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			s.o.Log.Info().
 				Str("id", record.ID).
 				Str("endpoint", r.Pattern).
-				Str("model", record.Model).
-				Str("treatment", string(record.Treatment)).
+				Str("model", record.Model[:min(len(record.Model), maxLogged)]).
+				Str("treatment", string(treatment(record, counted.status))).
 				Int("opened_fields", record.OpenedFields).
 				Bool("stream", record.Stream).
 				Int("status", counted.status).
@@ -95,6 +94,19 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(counted, r)
 	})
+}
+
+// treatment is what ark.Handler says of a chat; it has no say in what has no
+// content and in what it does not get to see.
+func treatment(record *exchange.Record, status int) exchange.Treatment {
+	switch {
+	case record.Treatment != "":
+		return record.Treatment
+	case status < http.StatusBadRequest:
+		return exchange.NoContent
+	default:
+		return exchange.Refused
+	}
 }
 
 // countedWriter remembers what was answered.
@@ -121,17 +133,4 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
-}
-
-// limited gives each request Options.ReadBody to bring its body.
-func (s *Server) limited(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != http.NoBody {
-			control := http.NewResponseController(w)
-			// A connection without deadlines (a tap's) is limited by its end alone.
-			_ = control.SetReadDeadline(time.Now().Add(s.o.ReadBody))
-			r.Body = &timedBody{ReadCloser: r.Body, control: control}
-		}
-		next.ServeHTTP(w, r)
-	})
 }

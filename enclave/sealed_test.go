@@ -97,8 +97,11 @@ func TestSealedChatStreamed(t *testing.T) {
 		}
 		for _, choice := range c.Choices {
 			if content := choice.Delta.Content; content != nil && *content != "" {
-				texts[choice.Index] += chat.open(t, *content, chat.session.Open)
-				pieces++
+				piece := chat.open(t, *content, chat.session.Open)
+				texts[choice.Index] += piece
+				if piece != "" {
+					pieces++
+				}
 			}
 		}
 	}

@@ -25,6 +25,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler(b),
 		ReadHeaderTimeout: s.o.ReadHeader,
+		ReadTimeout:       s.o.ReadRequest, // net/http ends it with the body, so long replies are free of it
 		IdleTimeout:       s.o.Idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          s.errorLog(),
@@ -43,7 +44,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.o.Log.Warn().Err(err).Msg("open requests were cut")
 		_ = server.Close() // whatever is wrong with it, it is over
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", ln.Addr(), err)
+	}
 	return nil
 }
 

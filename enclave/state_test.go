@@ -169,8 +169,8 @@ func TestBadStateIsRefused(t *testing.T) {
 			}
 			return os.Mkdir(name, 0o700)
 		}, `sk": it is not a regular file`},
-		"garbage key":      {spoil("endpoint.key", "garbage"), "endpoint.key"},
-		"empty key":        {spoil("tls-ca.key", ""), "tls-ca.key"},
+		"garbage key": {spoil("endpoint.key", "garbage"), "endpoint.key"},
+		"empty key":   {spoil("tls-ca.key", ""), "tls-ca.key"},
 		"huge key": {func(dir string) error {
 			f, err := os.OpenFile(filepath.Join(dir, "endpoint.key"), os.O_WRONLY|os.O_APPEND, 0)
 			if err != nil {
