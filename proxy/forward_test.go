@@ -36,38 +36,43 @@ func newPost(t *testing.T, ctx context.Context, url string, body io.Reader) *htt
 
 func TestEventsAreFlushedOneByOne(t *testing.T) {
 	t.Parallel()
-	next := make(chan string)
-	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-		for event := range next {
-			_, _ = io.WriteString(w, event)
-			_ = http.NewResponseController(w).Flush()
-		}
-	})
-	for _, door := range []string{routedURL, "https://" + routedHost + "/v1/chat/completions", s.URL + "/events"} {
-		r := start(t, overHTTP{s}, testConfig(t))
-		resp, err := r.client().Do(newPost(t, t.Context(), door, strings.NewReader(chat)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		events := bufio.NewReader(resp.Body)
-		for i := range 3 { // each is read before the next is sent
-			event := fmt.Sprintf("data: %d\n", i)
-			next <- event
-			if got, err := events.ReadString('\n'); got != event {
-				t.Fatalf("%s: got %q %v", door, got, err)
+	for _, door := range []string{routedURL, "https://" + routedHost + "/v1/chat/completions", "unrouted"} {
+		t.Run(door, func(t *testing.T) {
+			t.Parallel()
+			next := make(chan string)
+			s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+				_ = http.NewResponseController(w).Flush()
+				for {
+					select {
+					case event := <-next:
+						_, _ = io.WriteString(w, event)
+						_ = http.NewResponseController(w).Flush()
+					case <-r.Context().Done():
+						return
+					}
+				}
+			})
+			r := start(t, overHTTP{s}, testConfig(t))
+			resp, err := r.client().Do(newPost(t, t.Context(), strings.Replace(door, "unrouted", s.URL+"/events", 1), strings.NewReader(chat)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := bufio.NewReader(resp.Body)
+			for i := range 3 { // each is read before the next is sent
+				event := fmt.Sprintf("data: %d\n", i)
+				next <- event
+				if got, err := events.ReadString('\n'); got != event {
+					t.Fatalf("got %q %v", got, err)
+				}
 			}
 			if got := metric(t, r, "sealcar_open_streams"); got != "1" {
-				t.Errorf("%s: %s open streams", door, got)
+				t.Errorf("%s open streams", got)
 			}
-		}
-		_ = resp.Body.Close()
-		next <- ": the handler finds its client gone\n"
-		r.log.line(t, map[string]any{"message": "request", "aborted": "client_gone"})
-		eventually(t, func() bool { return metric(t, r, "sealcar_open_streams") == "0" }, func() string { return "a stream stays counted" })
-		next2 := next // the handler of the next door ranges over a channel of its own
-		next = make(chan string)
-		close(next2)
+			_ = resp.Body.Close()
+			r.log.line(t, map[string]any{"message": "request", "aborted": "client_gone"})
+			eventually(t, func() bool { return metric(t, r, "sealcar_open_streams") == "0" }, func() string { return "a stream stays counted" })
+		})
 	}
 }
 
@@ -313,6 +318,7 @@ func TestT35_OddStatuses(t *testing.T) {
 		"unavailable":                {503, http.Header{"Retry-After": {"7"}}, 503, ""},
 		"an error of the upstream's": {418, nil, 418, ""},
 		"a status nobody knows":      {799, nil, 799, ""},
+		"a status that is none":      {99, nil, 502, "upstream_invalid"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
