@@ -14,10 +14,6 @@ import (
 	"sealcar/exchange"
 )
 
-// forwarding are the headers that httputil.ReverseProxy takes away before
-// Rewrite. They are the application's to send; we add none.
-var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
-
 // newForwarders makes the two ways on: by a route's protocol, and straight to a
 // host without a route.
 func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
@@ -56,7 +52,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL = visitOf(r.In.Context()).url
 	r.Out.RequestURI = ""
-	for _, name := range forwarding {
+	// httputil.ReverseProxy took these away. They are the application's to send;
+	// we add none.
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, ok := r.In.Header[name]; ok {
 			r.Out.Header[name] = values
 		}
