@@ -28,7 +28,7 @@ func newDemo(p Process) *cobra.Command {
 			defer stop()
 			width, _ := strconv.Atoi(p.Getenv("COLUMNS")) // 0 when it is not set: the default
 			o := demo.Options{
-				Out: p.Stdout, Width: width, JSON: asJSON, Environ: p.Environ,
+				Out: p.Stdout, Width: width, JSON: asJSON,
 				Log: zerolog.New(p.Stderr).Level(zerolog.WarnLevel),
 			}
 			o.Sidecar = func(c *config.Config) (*proxy.Proxy, error) {

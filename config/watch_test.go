@@ -15,8 +15,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// watched starts Watch on a file and gives the content at each call of changed.
+// watched is start, and waits until Watch has begun.
 func watched(t *testing.T, path string) <-chan string {
+	t.Helper()
+	contents := start(t, path)
+	awake(t, path, contents)
+	return contents
+}
+
+// start runs Watch on a file and gives the content at each call of changed.
+func start(t *testing.T, path string) <-chan string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	contents := make(chan string, 16)
@@ -39,7 +47,6 @@ func watched(t *testing.T, path string) <-chan string {
 			t.Errorf("Watch ended with %v", err)
 		}
 	})
-	awake(t, path, contents)
 	return contents
 }
 
@@ -47,7 +54,7 @@ func watched(t *testing.T, path string) <-chan string {
 // since nothing else tells.
 func awake(t *testing.T, path string, contents <-chan string) {
 	t.Helper()
-	for n := 0; ; n++ {
+	for n := range 150 {
 		writeFile(t, path, string(rune('a'+n%26))+awakening)
 		select {
 		case <-contents:
@@ -55,6 +62,7 @@ func awake(t *testing.T, path string, contents <-chan string) {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+	t.Fatal("no call for any of 150 changes in 30 seconds")
 }
 
 // awakening ends the contents that awake writes.
@@ -130,11 +138,18 @@ func TestWatchIsSilentWithoutAChange(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sealcar.yaml")
-	contents := watched(t, path)
+	replaceFile(t, path, "found")
+	contents := start(t, path)
+	for n := range 10 { // Watch begins somewhere among these
+		replaceFile(t, filepath.Join(dir, "other.yaml"), strings.Repeat("x", n))
+		if got, called := next(contents, 50*time.Millisecond); called {
+			t.Errorf("called with content %q, which was there before", got)
+		}
+	}
+	awake(t, path, contents)
 	replaceFile(t, path, "one")
 	expect(t, contents, "one")
 
-	writeFile(t, filepath.Join(dir, "other.yaml"), "x")
 	replaceFile(t, path, "one")
 	must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
 	expectNone(t, contents)

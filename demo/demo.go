@@ -27,8 +27,7 @@ type Options struct {
 
 	// Sidecar makes the sidecar, as `sealcar run` would; required.
 	Sidecar func(c *config.Config) (*proxy.Proxy, error)
-	Environ []string // for the configuration; required
-	Log     zerolog.Logger
+	Log     zerolog.Logger // of the enclave
 
 	// Serve, if set, is called once both chats are done, with both ends still
 	// up; the demo ends when it returns.
@@ -89,8 +88,10 @@ func build(dir string, o Options) (*stage, error) {
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("listening for the enclave: %w", err)
 	}
-	s.config, err = config.Load(config.Source{Environ: append(o.Environ,
-		"SEALCAR_CONFIG_YAML="+sidecarConfig(dir, state, s.listener.Addr().String()))})
+	// No SEALCAR_… variable of the user's has a say in this.
+	s.config, err = config.Load(config.Source{Environ: []string{
+		"SEALCAR_CONFIG_YAML=" + sidecarConfig(dir, state, s.listener.Addr().String()),
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("configuring the sidecar: %w", err)
 	}

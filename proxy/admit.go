@@ -125,6 +125,8 @@ func (v *visit) enterConnect(s self) *apierror.Error {
 
 // llmPaths end the paths of language model APIs: OpenAI's and those like it,
 // Anthropic's, Ark's, Ollama's and Cohere's.
+//
+//nolint:gochecknoglobals // immutable table
 var llmPaths = []string{
 	"/completions", "/responses", "/messages", "/embeddings", "/embeddings/multimodal", "/moderations",
 	"/images/generations", "/images/edits", "/images/variations",

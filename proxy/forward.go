@@ -7,15 +7,12 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httputil"
+	"os"
 	"time"
 
 	"sealcar/apierror"
 	"sealcar/exchange"
 )
-
-// forwarding are the headers that httputil.ReverseProxy takes away before
-// Rewrite. They are the application's to send; we add none.
-var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // newForwarders makes the two ways on: by a route's protocol, and straight to a
 // host without a route.
@@ -55,7 +52,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL = visitOf(r.In.Context()).url
 	r.Out.RequestURI = ""
-	for _, name := range forwarding {
+	// httputil.ReverseProxy took these away. They are the application's to send;
+	// we add none.
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, ok := r.In.Header[name]; ok {
 			r.Out.Header[name] = values
 		}
@@ -121,6 +120,9 @@ func (p *Proxy) checkReply(resp *http.Response) error {
 // watchReply keeps an eye on the reply's body.
 func (p *Proxy) watchReply(resp *http.Response) error {
 	v := visitOf(resp.Request.Context())
+	if resp.StatusCode < 100 || resp.StatusCode > 999 { // net/http reads what it does not write
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_invalid", Message: fmt.Sprintf("The upstream answered with the status %03d, which HTTP does not have.", resp.StatusCode), NoRetry: true}
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil // its body is a connection, and to remain one
 	}
@@ -135,13 +137,14 @@ func (p *Proxy) watchReply(resp *http.Response) error {
 // fail answers a request that got no reply to pass on.
 func (p *Proxy) fail(_ http.ResponseWriter, r *http.Request, err error) {
 	v := visitOf(r.Context())
-	if c := cause(v.request.Context()); c != nil {
+	_, bodyErr := v.body.state()
+	late := errors.Is(bodyErr, os.ErrDeadlineExceeded) // which net/http takes for a client that is gone
+	if c := cause(v.request.Context()); c != nil && !late {
 		v.abort = "client_gone"
 		if errors.Is(c, errDrained) {
 			v.abort = "drained"
 		}
 		panic(http.ErrAbortHandler) // returning would send an empty 200 to whoever still reads
 	}
-	_, bodyErr := v.body.state()
 	v.refuse(explain(err, bodyErr, v.url.Hostname()))
 }

@@ -69,7 +69,7 @@ func (h earlyHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("hijacking the CONNECT: %w", err)
 	}
-	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	early, err := rw.Peek(rw.Reader.Buffered())
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, fmt.Errorf("reading behind the CONNECT: %w", err)

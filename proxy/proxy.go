@@ -97,7 +97,7 @@ func New(o Options) (*Proxy, error) {
 		o.Now = time.Now
 	}
 	if o.Listen == nil {
-		o.Listen = net.Listen //nolint:noctx // binding a local port does not block
+		o.Listen = net.Listen
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
