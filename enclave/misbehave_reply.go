@@ -45,6 +45,7 @@ func certificateHuge(w http.ResponseWriter, _ *http.Request) {
 }
 
 func certificateDrip(w http.ResponseWriter, r *http.Request) {
+	awaitBody(w, r)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, certificateStart)
 	tick := time.NewTicker(dripInterval)
@@ -59,7 +60,16 @@ func certificateDrip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func certificateHang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+func certificateHang(w http.ResponseWriter, r *http.Request) {
+	awaitBody(w, r)
+	<-r.Context().Done()
+}
+
+// awaitBody reads the request to its end: before that a server does not notice
+// that its client has gone.
+func awaitBody(w http.ResponseWriter, r *http.Request) {
+	_, _ = readControl(w, r) // it is not looked at
+}
 
 func certificateWrongModel(w http.ResponseWriter, _ *http.Request) {
 	arkError{Status: http.StatusNotFound, Code: "InvalidEndpointOrModel.NotFound", Type: "NotFound", Message: "the enclave misbehaves: certificate-wrong-model"}.write(w)
