@@ -569,7 +569,7 @@ func TestT35_InterimResponses(t *testing.T) {
 		t.Errorf("got %s %q %v", resp.Status, body, resp.Header)
 	}
 	flood.Store(true)
-	c := r.dial("GET http://" + addr + "/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	c := r.dial("GET http://" + addr + "/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	got, err := io.ReadAll(io.LimitReader(c, 64<<20))
 	if errors.Is(err, errTimeout) || !strings.Contains(string(got), "upstream_unreachable") {
 		t.Errorf("a flood of interim responses: %v, %d bytes", err, len(got))

@@ -38,7 +38,9 @@ func sealcar() house {
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},
 
 			"test":         {why: "it proves the house and is no part of it"},
-			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between"},
+			"test/process": {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/e2e":     {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
 			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},

@@ -1,0 +1,154 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sealcar/test/process"
+)
+
+// command runs sealcar to its end.
+func command(t *testing.T, env map[string]string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), sealcar, args...)
+	cmd.Env = process.Environment(t, env)
+	var out, faults bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &faults
+	err := cmd.Run()
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), faults.String()
+}
+
+func TestExecGivesCurlEveryVariableItNeeds(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	e := start(t, "", "")
+	for _, scheme := range []string{"http", "https"} {
+		status, stdout, stderr := command(t, nil, "exec", "--config", e.config, "--",
+			"curl", "-sS", "--fail-with-body", scheme+"://"+arkHost+chatPath,
+			"-H", "Authorization: Bearer "+e.key, "-H", "Content-Type: application/json", "-d", chat(true, "hello"))
+		if status != 0 || !strings.Contains(stdout, `"content":" hello"`) || !strings.HasSuffix(stdout, "data: [DONE]\n\n") {
+			t.Errorf("%s: status %d\n%s%s", scheme, status, stdout, stderr)
+		}
+	}
+	if n := strings.Count(e.enclave.Log(), `"treatment":"sealed"`); n != 2 {
+		t.Errorf("the enclave opened %d chats, want 2", n)
+	}
+}
+
+func TestExecPassesTheExitStatusThrough(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"success", []string{"true"}, 0},
+		{"failure", []string{"sh", "-c", "exit 7"}, 7},
+		{"ended by a signal", []string{"sh", "-c", "kill -TERM $$"}, 128 + int(syscall.SIGTERM)},
+		{"its flags are its own", []string{"sh", "-c", `test "$1" = --config && exit 5`, "sh", "--config"}, 5},
+		{"no such command", []string{"no-such-command-anywhere"}, 127},
+		{"not a program", []string{"/dev/null"}, 127},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			status, _, stderr := command(t, nil, append([]string{"exec", "--"}, test.args...)...)
+			if status != test.want {
+				t.Errorf("status %d, want %d\n%s", status, test.want, stderr)
+			}
+		})
+	}
+}
+
+func TestExecPassesSignalsOn(t *testing.T) {
+	t.Parallel()
+	s := process.Start(t, sealcar, nil, "exec", "--", "sh", "-c", `trap 'echo "{\"got\":\"it\"}" >&2; exit 0' USR1; echo '{"up":true}' >&2; while :; do sleep 0.05; done`)
+	s.AwaitKey(t, "up")
+	s.Signal(t, syscall.SIGUSR1)
+	s.AwaitKey(t, "got")
+	if status := s.Wait(t); status != 0 {
+		t.Errorf("status %d, want the command's own 0", status)
+	}
+}
+
+func TestDemoKeepsItsPromise(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := command(t, nil, "demo", "--json")
+	if status != 0 {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	var shown struct {
+		Word  string
+		Chats []struct {
+			AppSent     string `json:"app_sent"`
+			WireRequest string `json:"wire_request"`
+			Opened      string
+			WireReply   string `json:"wire_reply"`
+			AppReceived string `json:"app_received"`
+			Steps       []struct{ Seconds float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if len(shown.Chats) != 2 || shown.Word == "" {
+		t.Fatalf("%d chats about %q", len(shown.Chats), shown.Word)
+	}
+	for i, c := range shown.Chats {
+		for name, text := range map[string]string{"the app's request": c.AppSent, "the opened request": c.Opened, "the app's reply": c.AppReceived} {
+			if !strings.Contains(text, shown.Word) {
+				t.Errorf("chat %d: %s lacks the word: %s", i, name, text)
+			}
+		}
+		for name, text := range map[string]string{"request": c.WireRequest, "reply": c.WireReply} {
+			if text == "" || strings.Contains(text, shown.Word) {
+				t.Errorf("chat %d: the word, or nothing, crossed the wire in the %s: %s", i, name, text)
+			}
+		}
+		for _, s := range c.Steps {
+			if s.Seconds < 0 {
+				t.Errorf("chat %d: a step took %v s", i, s.Seconds)
+			}
+		}
+	}
+}
+
+func TestCommandLineMistakesHaveTheirStatus(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		env    map[string]string
+		args   []string
+		status int
+		stderr string
+	}{
+		{"unknown command", nil, []string{"bogus"}, 2, `unknown command "bogus"`},
+		{"unknown flag", nil, []string{"run", "--bogus"}, 2, "--bogus"},
+		{"enclave without state", nil, []string{"enclave"}, 2, `"state" not set`},
+		{"a mistake is one line", map[string]string{"SEALCAR_CONFIG_YAML": "listn: 1\negress: {default: maybe}\n"}, []string{"check"}, 1, "listn: no such key; did you mean listen?\n"},
+		{"run with a mistake", map[string]string{"SEALCAR_CONFIG_YAML": "listn: 1\n"}, []string{"run"}, 1, "the configuration is not valid"},
+		{"health without a sidecar", map[string]string{"SEALCAR_ADMIN_LISTEN": "127.0.0.1:1"}, []string{"health"}, 1, "does not answer"},
+		{"version", nil, []string{"version"}, 0, ""},
+		{"check", nil, []string{"check"}, 0, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := command(t, test.env, test.args...)
+			if status != test.status || !strings.Contains(stderr, test.stderr) || status == 0 && stdout == "" {
+				t.Errorf("status %d\n%s%s\nwant %d and %q", status, stdout, stderr, test.status, test.stderr)
+			}
+		})
+	}
+}
