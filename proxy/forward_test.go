@@ -139,19 +139,19 @@ func TestReplyThatBreaksOffIsNeverAComplete(t *testing.T) {
 func TestT77_ClientGoneCancelsTheUpstream(t *testing.T) {
 	t.Parallel()
 	for _, headers := range []bool{false, true} {
-		cancelled := make(chan error, 1)
+		cancelled := make(chan struct{})
 		arrived := make(chan struct{})
 		upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
 			close(arrived)
 			if headers {
 				go func() {
 					<-r.Context().Done()
-					cancelled <- r.Context().Err()
+					close(cancelled)
 				}()
 				return answer(200, "text/event-stream", &ctxBody{r.Context(), strings.NewReader("data: x\n\n")}), nil
 			}
 			<-r.Context().Done()
-			cancelled <- r.Context().Err()
+			close(cancelled)
 			return nil, r.Context().Err()
 		}}
 		r := start(t, upstream, testConfig(t))

@@ -188,9 +188,3 @@ func (s *Server) AwaitKey(t testing.TB, key string) map[string]any {
 		return ok
 	})[0]
 }
-
-// AwaitMessage gives the first log entry with the message.
-func (s *Server) AwaitMessage(t testing.TB, message string) map[string]any {
-	t.Helper()
-	return s.Await(t, 1, fmt.Sprintf("%q", message), func(entry map[string]any) bool { return entry["message"] == message })[0]
-}
