@@ -64,6 +64,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		serving.Stringer("admin", p.AdminAddr())
 	}
 	serving.Msg("serving")
+	p.warnUnsafe(p.options.Config)
 
 	var err error
 	select {
@@ -79,7 +80,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 // drain ends all requests, gently until timeouts.drain has passed.
 func (p *Proxy) drain(ctx context.Context) error {
-	p.refuse()
+	p.stopTaking()
 	ctx, cancel := context.WithTimeout(ctx, p.current().Timeouts.Drain)
 	defer cancel()
 	shutdown := p.server.Shutdown(ctx)
@@ -123,10 +124,18 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		return fmt.Errorf("reloading: %w", err)
 	}
 	p.log.Info().Msg("the new configuration is in force")
+	p.warnUnsafe(kept)
 	if len(waiting) > 0 {
 		p.log.Warn().Str("settings", strings.Join(waiting, ", ")).Msg("changed settings need a restart; the rest of the configuration is in force")
 	}
 	return nil
+}
+
+// warnUnsafe names every setting that lets something leave or be taken in clear.
+func (p *Proxy) warnUnsafe(c *config.Config) {
+	for _, setting := range c.Unsafe() {
+		p.log.Warn().Str("setting", setting).Msg("an unsafe setting is on")
+	}
 }
 
 // keepUntilRestart is next with the settings that cannot change at run time as

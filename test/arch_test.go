@@ -51,7 +51,6 @@ func sealcar() house {
 			"github.com/fsnotify/fsnotify":        {why: "everybody else sees a typed Config", by: []string{"config"}},
 			"github.com/go-viper/mapstructure/v2": {why: "everybody else sees a typed Config", by: []string{"config"}},
 			"go.yaml.in/yaml/v3":                  {why: "everybody else sees a typed Config", by: []string{"config"}},
-			"github.com/dustin/go-humanize":       {why: "sizes are written by people in the configuration only", by: []string{"config"}},
 			"github.com/spf13/cobra":              {why: "no package depends on being called from a command line", by: []string{"command"}},
 			"github.com/mattn/go-isatty":          {why: "only a command has a terminal", by: []string{"command"}},
 			"github.com/go-json-experiment/json":  {why: "there is one reading of a JSON document", by: []string{"rewrite"}},
