@@ -72,6 +72,13 @@ func TestImportsFollowTheRules(t *testing.T) {
 	}
 }
 
+func TestNoThirdPartyIsAllowedInVain(t *testing.T) {
+	t.Parallel()
+	for _, v := range sealcar().unused(list(t)) {
+		t.Error(v)
+	}
+}
+
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(t) {
@@ -156,6 +163,14 @@ func TestRulesCatch(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("a guest that nobody lets in", func(t *testing.T) {
+		t.Parallel()
+		used := []pkg{{ImportPath: "sealcar/proxy", Imports: []string{"example.com/log/sub"}}}
+		if got := append(rules.unused(nil), rules.unused(used)...); len(got) != 1 {
+			t.Errorf("got %q, want one line, for the package that does not import it", got)
+		}
+	})
 
 	t.Run("an entry without a package", func(t *testing.T) {
 		t.Parallel()

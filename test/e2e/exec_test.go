@@ -123,32 +123,3 @@ func TestDemoKeepsItsPromise(t *testing.T) {
 		}
 	}
 }
-
-func TestCommandLineMistakesHaveTheirStatus(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name   string
-		env    map[string]string
-		args   []string
-		status int
-		stderr string
-	}{
-		{"unknown command", nil, []string{"bogus"}, 2, `unknown command "bogus"`},
-		{"unknown flag", nil, []string{"run", "--bogus"}, 2, "--bogus"},
-		{"enclave without state", nil, []string{"enclave"}, 2, `"state" not set`},
-		{"a mistake is one line", map[string]string{"SEALCAR_CONFIG_YAML": "listn: 1\negress: {default: maybe}\n"}, []string{"check"}, 1, "listn: no such key; did you mean listen?\n"},
-		{"run with a mistake", map[string]string{"SEALCAR_CONFIG_YAML": "listn: 1\n"}, []string{"run"}, 1, "the configuration is not valid"},
-		{"health without a sidecar", map[string]string{"SEALCAR_ADMIN_LISTEN": "127.0.0.1:1"}, []string{"health"}, 1, "does not answer"},
-		{"version", nil, []string{"version"}, 0, ""},
-		{"check", nil, []string{"check"}, 0, ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			status, stdout, stderr := command(t, test.env, test.args...)
-			if status != test.status || !strings.Contains(stderr, test.stderr) || status == 0 && stdout == "" {
-				t.Errorf("status %d\n%s%s\nwant %d and %q", status, stdout, stderr, test.status, test.stderr)
-			}
-		})
-	}
-}
