@@ -173,13 +173,17 @@ func TestFailuresAreNotHammered(t *testing.T) {
 
 func TestKeysOfShortLifeAreNotAskedForAllTheTime(t *testing.T) {
 	t.Parallel()
-	m := &mint{life: 6 * time.Minute}
+	m := &mint{life: 6 * time.Minute, delay: time.Second}
 	bubble(t, apikey.CacheConfig{}, m, func(t *testing.T, c *apikey.Cache) {
+		start := time.Now()
 		for range 60 {
 			if _, err := c.Credential(t.Context(), "ep-1"); err != nil {
 				t.Error(err)
 			}
 			time.Sleep(time.Minute)
+		}
+		if waited := time.Since(start) - time.Hour; waited != time.Second {
+			t.Errorf("requests waited %v, want the first alone, a second", waited)
 		}
 		if n := m.count(); n > 21 {
 			t.Errorf("asked %d times in an hour, want every 3 min", n)

@@ -44,7 +44,6 @@ func (f *File) read() (string, error) {
 	if err == nil && f.info != nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) && info.Size() == f.info.Size() {
 		return f.key, nil
 	}
-	f.info = nil
 	key, err := readSecret(f.path)
 	if err != nil {
 		return "", err

@@ -37,8 +37,17 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("sk-two")
-	writeFile(t, path, "sk-three in place"[:8]+"-longer")
+	writeFile(t, path, "sk-three-longer")
 	want("sk-three-longer")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, "sk-three-longest") // within the clock's grain
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	want("sk-three-longest")
 
 	// As Kubernetes swaps a mounted Secret: by a link to a directory.
 	link := filepath.Join(dir, "link")
@@ -48,15 +57,15 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 	if f, err = apikey.NewFile(link); err != nil {
 		t.Fatal(err)
 	}
-	want("sk-three-longer")
-	writeFile(t, filepath.Join(dir, "other"), "sk-three-langer") // the same length
+	want("sk-three-longest")
+	writeFile(t, filepath.Join(dir, "other"), "sk-three-langest") // the same length
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("other", link); err != nil {
 		t.Fatal(err)
 	}
-	want("sk-three-langer")
+	want("sk-three-langest")
 }
 
 func TestAKeyThatWasTakenAwayIsNotUsed(t *testing.T) {

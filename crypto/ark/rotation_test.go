@@ -406,3 +406,51 @@ func (k keyring) Credential(_ context.Context, model string) (string, error) { r
 type failing struct{ err error }
 
 func (f failing) Credential(context.Context, string) (string, error) { return "", f.err }
+
+// Only what the reply that is passed on holds is counted.
+func TestTheRecordIsThatOfTheSecondAttempt(t *testing.T) {
+	t.Parallel()
+	old, today := newEndpoint(t), newEndpoint(t)
+	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}},{"message":{"content":"in clear"}}]}`, "opens")
+	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "fine")))
+	req, record := post(t, up.URL, chatPath, secretChat)
+	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: &rotation{old: old.cert, today: today.cert}}, req); err != nil {
+		t.Fatal(err)
+	}
+	if record.OpenedFields != 1 || !record.Retried {
+		t.Errorf("record %+v", record)
+	}
+}
+
+// Once a reply has begun, how long it may pause is the reader's matter.
+func TestAReplyThatHasBegunMayPause(t *testing.T) {
+	t.Parallel()
+	const idle = 20 * time.Millisecond
+	tests := map[string]http.Handler{
+		"stream":             answer{200, "text/event-stream", ": begun\n\n"},
+		"a long error reply": answer{400, "text/event-stream", strings.Repeat("x", 1<<17)},
+	}
+	for name, begin := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, more := newEndpoint(t), make(chan struct{})
+			up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				begin.ServeHTTP(w, r)
+				_ = http.NewResponseController(w).Flush()
+				<-more
+				_, _ = io.WriteString(w, "data: [DONE]\n\n")
+			}))
+			req, _ := post(t, up.URL, chatPath, secretChat)
+			resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e, ReplyIdle: idle}).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			time.AfterFunc(10*idle, func() { close(more) })
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
+				t.Errorf("got %d bytes, %v", len(body), err)
+			}
+		})
+	}
+}
