@@ -37,6 +37,13 @@ func (f *File) Credential(context.Context, string) (string, error) {
 	return key, nil
 }
 
+// Renew implements ark.Credentials: Credential has looked already, so there is
+// another key only if the file has changed since.
+func (f *File) Renew(ctx context.Context, model, stale string) (key string, changed bool, err error) {
+	key, err = f.Credential(ctx, model)
+	return key, key != stale, err
+}
+
 func (f *File) read() (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

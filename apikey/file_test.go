@@ -37,6 +37,12 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("sk-two")
+	if key, changed, err := f.Renew(t.Context(), "m", "sk-one"); key != "sk-two" || !changed || err != nil {
+		t.Errorf("got %q, %t, %v", key, changed, err)
+	}
+	if _, changed, err := f.Renew(t.Context(), "m", "sk-two"); changed || err != nil {
+		t.Errorf("got %t, %v", changed, err)
+	}
 	writeFile(t, path, "sk-three-longer")
 	want("sk-three-longer")
 	info, err := os.Stat(path)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -373,6 +374,71 @@ func TestCredentialsAreForRequestsWithoutAKey(t *testing.T) {
 	}
 }
 
+// newKeys are ark.Credentials whose key has been replaced, if there is a new one.
+type newKeys struct {
+	old, today string
+	err        error
+	asked      *atomic.Int64
+}
+
+func (k newKeys) Credential(context.Context, string) (string, error) { return k.old, nil }
+
+func (k newKeys) Renew(_ context.Context, _, stale string) (string, bool, error) {
+	k.asked.Add(1)
+	return k.today, k.today != stale, k.err
+}
+
+func TestAKeyOfOursThatIsRefusedIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		today, own  string
+		err         error
+		refusal     int
+		asked, sent int
+		status      int
+	}{
+		"a new key":             {"sk-new", "", nil, 401, 1, 2, 200},
+		"a new key no better":   {"sk-bad", "", nil, 401, 1, 2, 401},
+		"no new key":            {"sk-old", "", nil, 401, 1, 1, 401},
+		"nobody to ask":         {"sk-new", "", errors.New("outage"), 401, 1, 1, 401},
+		"the request's own key": {"sk-new", "sk-own", nil, 401, 0, 1, 401},
+		"another refusal":       {"sk-new", "", nil, 403, 0, 1, 403},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEndpoint(t)
+			good := e.sealing(t, "application/json", `{"choices":[]}`)
+			up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "Bearer sk-new" {
+					good.ServeHTTP(w, r)
+					return
+				}
+				answer{test.refusal, "application/json", `{}`}.ServeHTTP(w, r)
+			}))
+			keys := newKeys{"sk-old", test.today, test.err, new(atomic.Int64)}
+			certificates := &rotation{old: e.cert, today: e.cert}
+			req, record := post(t, up.URL, chatPath, secretChat)
+			if req.Header.Del("Authorization"); test.own != "" {
+				req.Header.Set("Authorization", "Bearer "+test.own)
+			}
+			status, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates, Credentials: keys}, req)
+			seen := up.requests()
+			if err != nil || status != test.status || int(keys.asked.Load()) != test.asked || len(seen) != test.sent || record.Retried != (test.sent == 2) {
+				t.Fatalf("got %d, %v; asked %d times, sent %d, retried %t", status, err, keys.asked.Load(), len(seen), record.Retried)
+			}
+			if test.sent == 2 {
+				if seen[0].header.Get("X-Session-Token") == seen[1].header.Get("X-Session-Token") {
+					t.Error("the second attempt has the session of the first")
+				}
+				if q := certificates.renews[0]; q.Credential != test.today {
+					t.Errorf("the certificate was asked for with %q", q.Credential)
+				}
+			}
+		})
+	}
+}
+
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
@@ -403,7 +469,15 @@ type keyring map[string]string
 
 func (k keyring) Credential(_ context.Context, model string) (string, error) { return k[model], nil }
 
+func (k keyring) Renew(_ context.Context, model, stale string) (string, bool, error) {
+	return k[model], k[model] != stale, nil
+}
+
 type failing struct{ err error }
+
+func (f failing) Renew(context.Context, string, string) (string, bool, error) {
+	return "", false, f.err
+}
 
 func (f failing) Credential(context.Context, string) (string, error) { return "", f.err }
 
