@@ -118,13 +118,13 @@ func (c *Cache) Credential(ctx context.Context, model string) (string, error) {
 			Message: fmt.Sprintf("the model name is longer than %d bytes; send the name or endpoint id (ep-…) of a model", maxModel),
 		}
 	}
-	e, flight := c.look(ResourceOf(model))
+	e, flight := c.look(ResourceOf(model)) //nolint:contextcheck // an attempt outlives the request that came first
 	return c.await(ctx, model, e, flight)
 }
 
 // Renew implements ark.Credentials.
 func (c *Cache) Renew(ctx context.Context, model, stale string) (key string, changed bool, err error) {
-	e, flight := c.doubt(ResourceOf(model), stale)
+	e, flight := c.doubt(ResourceOf(model), stale) //nolint:contextcheck // as above
 	key, err = c.await(ctx, model, e, flight)
 	return key, key != stale, err
 }

@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,11 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("sk-three-longest")
-	writeFile(t, filepath.Join(dir, "other"), "sk-three-langest") // the same length
+	other := filepath.Join(dir, "other") // of the same length and time
+	writeFile(t, other, "sk-three-langest")
+	if err := os.Chtimes(other, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +120,12 @@ func TestBadSecretFilesAreRefusedWithoutTheirContent(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{dir, filepath.Join(dir, "missing"), "/dev/zero"} {
+	r, w, err := os.Pipe() // whose reader waits for as long as it has a writer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	for _, path := range []string{fmt.Sprint("/dev/fd/", r.Fd()), dir, filepath.Join(dir, "missing"), "/dev/zero"} {
 		if _, err := apikey.NewFile(path); err == nil {
 			t.Errorf("%s is taken", path)
 		}

@@ -94,7 +94,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	a.record.Treatment = exchange.Sealed
 	a.record.SealedFields = len(a.chat.secret)
 	a.record.Seal += time.Since(start)
-	resp, err := a.send(a.req, sealed, headers, a.record)
+	resp, err := a.send(a.req, sealed, headers, a.record) //nolint:bodyclose // it is the outcome's, or closed below
 	if err != nil {
 		return outcome{err: err}
 	}
