@@ -45,7 +45,7 @@ func Run(ctx context.Context, o Options) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	stage, err := build(dir, o)
+	stage, err := build(ctx, dir, o)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ type stage struct {
 	backend  *backendTap
 }
 
-func build(dir string, o Options) (*stage, error) {
+func build(ctx context.Context, dir string, o Options) (*stage, error) {
 	s := &stage{wire: new(wire), backend: new(backendTap)}
 	state := filepath.Join(dir, "enclave")
 	var err error
@@ -85,7 +85,7 @@ func build(dir string, o Options) (*stage, error) {
 		return nil, fmt.Errorf("reading the enclave's API key: %w", err)
 	}
 	s.apiKey = strings.TrimSpace(string(key))
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("listening for the enclave: %w", err)
 	}
 	// No SEALCAR_… variable of the user's has a say in this.

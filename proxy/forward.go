@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
+	"net/textproto"
 	"os"
 	"time"
 
@@ -68,7 +70,8 @@ func rewrite(r *httputil.ProxyRequest) {
 
 // carry sends a request by its route's protocol.
 func carry(r *http.Request) (*http.Response, error) {
-	resp, err := visitOf(r.Context()).route.protocol.RoundTripper.RoundTrip(r)
+	v := visitOf(r.Context())
+	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.boundInterim(r))
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +79,31 @@ func carry(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// maxInterim is how many 1xx responses an upstream may send before its answer.
+// Some send 102 again and again while they work.
+const maxInterim = 100
+
+var errInterim = errors.New("the upstream sends interim responses without end")
+
+// boundInterim ends the request when there are too many: http.Transport leaves
+// that to whoever looks at them, and httputil.ReverseProxy does not.
+func (v *visit) boundInterim(r *http.Request) *http.Request {
+	count := 0
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(int, textproto.MIMEHeader) error {
+			if count++; count > maxInterim {
+				v.stop(errInterim) // an error from here would be lost: the outer trace's counts
+			}
+			return nil
+		},
+	}))
+}
+
 // direct carries a request to a host without a route.
 func (p *Proxy) direct(r *http.Request) (*http.Response, error) {
 	v := visitOf(r.Context())
 	sent := time.Now()
-	resp, err := v.table.direct.RoundTrip(r)
+	resp, err := v.table.direct.RoundTrip(v.boundInterim(r))
 	v.record.Upstream = time.Since(sent)
 	return resp, err
 }
@@ -145,6 +168,9 @@ func (p *Proxy) fail(_ http.ResponseWriter, r *http.Request, err error) {
 			v.abort = "drained"
 		}
 		panic(http.ErrAbortHandler) // returning would send an empty 200 to whoever still reads
+	}
+	if c := cause(v.sent); c != nil && !late {
+		err = c
 	}
 	v.refuse(explain(err, bodyErr, v.url.Hostname()))
 }

@@ -139,19 +139,19 @@ func TestReplyThatBreaksOffIsNeverAComplete(t *testing.T) {
 func TestT77_ClientGoneCancelsTheUpstream(t *testing.T) {
 	t.Parallel()
 	for _, headers := range []bool{false, true} {
-		cancelled := make(chan error, 1)
+		cancelled := make(chan struct{})
 		arrived := make(chan struct{})
 		upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
 			close(arrived)
 			if headers {
 				go func() {
 					<-r.Context().Done()
-					cancelled <- r.Context().Err()
+					close(cancelled)
 				}()
 				return answer(200, "text/event-stream", &ctxBody{r.Context(), strings.NewReader("data: x\n\n")}), nil
 			}
 			<-r.Context().Done()
-			cancelled <- r.Context().Err()
+			close(cancelled)
 			return nil, r.Context().Err()
 		}}
 		r := start(t, upstream, testConfig(t))
@@ -569,7 +569,7 @@ func TestT35_InterimResponses(t *testing.T) {
 		t.Errorf("got %s %q %v", resp.Status, body, resp.Header)
 	}
 	flood.Store(true)
-	c := r.dial("GET http://" + addr + "/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	c := r.dial("GET http://" + addr + "/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	got, err := io.ReadAll(io.LimitReader(c, 64<<20))
 	if errors.Is(err, errTimeout) || !strings.Contains(string(got), "upstream_unreachable") {
 		t.Errorf("a flood of interim responses: %v, %d bytes", err, len(got))

@@ -155,7 +155,7 @@ func (v *visit) sniTarget(sni string) (target, error) {
 		return target{}, err
 	}
 	t := target{host: host, port: v.target.port}
-	if route, _ := v.table.match(t); route != v.route {
+	if route, _ := v.table.match(t, ""); route != v.route {
 		return target{}, fmt.Errorf("the server name %q is not of the route that the CONNECT is for", sni)
 	}
 	return t, nil

@@ -260,7 +260,7 @@ func (s *recorder) all() []seen {
 	return append([]seen(nil), s.seen...)
 }
 
-// last is the only request that was carried.
+// only is the one request that was carried.
 func (s *recorder) only(t *testing.T) seen {
 	t.Helper()
 	all := s.all()

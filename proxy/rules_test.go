@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sealcar/config"
 	"sealcar/proxy"
 )
 
@@ -97,5 +98,36 @@ func TestClipKeepsCharactersWhole(t *testing.T) {
 	}
 	if proxy.Clip("short") != "short" {
 		t.Error("a short text changed")
+	}
+}
+
+func TestRoutesThatShareAHostAreChosenByPathAtEveryDoor(t *testing.T) {
+	t.Parallel()
+	upstream := new(recorder)
+	r := start(t, upstream, testConfig(t, func(c *config.Config) {
+		second := c.Routes[0]
+		second.Name, second.BasePaths = "second", []config.BasePath{{From: "/v2", To: "/other"}}
+		c.Routes = append(c.Routes, second)
+	}))
+	paths := map[string]string{"/v1/x": "/api/v3/x", "/v2/x": "/other/x", "/other/x": "/other/x"}
+	for path := range paths {
+		r.dial(post("http://"+routedHost+path, routedHost, "")).response()
+		r.dial(post(path, r.Addr().String(), "")).response()
+		c := r.connect(routedHost + ":80")
+		c.send(post(path, routedHost, ""))
+		c.response()
+	}
+	got := map[string]int{}
+	for _, s := range upstream.all() {
+		got[s.URL]++
+	}
+	for _, want := range []string{"/api/v3/x", "/other/x"} {
+		n := 3
+		if want == "/other/x" {
+			n = 6
+		}
+		if got["https://"+routedHost+want] != n {
+			t.Errorf("%s came %d times, want %d; all: %v", want, got["https://"+routedHost+want], n, got)
+		}
 	}
 }
