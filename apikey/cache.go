@@ -19,6 +19,10 @@ const (
 	spread    = 5 * time.Minute  // the advisory time varies, so that a fleet does not ask at once
 )
 
+// minAge is how old a key must be before a refusal makes us ask for another: one
+// that is refused from the beginning is not the reason.
+const minAge = time.Minute
+
 // After an attempt that failed the next one waits.
 const (
 	firstBackoff = time.Second
@@ -59,6 +63,7 @@ type Cache struct {
 // Guarded by Cache.mu.
 type entry struct {
 	key     Key
+	issued  time.Time
 	advise  time.Time     // renew in the background from then on
 	must    time.Time     // wait for a renewal from then on
 	used    uint64        // by Cache.uses: the clock by which entries are old
@@ -113,7 +118,19 @@ func (c *Cache) Credential(ctx context.Context, model string) (string, error) {
 			Message: fmt.Sprintf("the model name is longer than %d bytes; send the name or endpoint id (ep-…) of a model", maxModel),
 		}
 	}
-	e, flight := c.look(ResourceOf(model))
+	e, flight := c.look(ResourceOf(model)) //nolint:contextcheck // an attempt outlives the request that came first
+	return c.await(ctx, model, e, flight)
+}
+
+// Renew implements ark.Credentials.
+func (c *Cache) Renew(ctx context.Context, model, stale string) (key string, changed bool, err error) {
+	e, flight := c.doubt(ResourceOf(model), stale) //nolint:contextcheck // as above
+	key, err = c.await(ctx, model, e, flight)
+	return key, key != stale, err
+}
+
+// await gives the key of an entry once flight, if any, has landed.
+func (c *Cache) await(ctx context.Context, model string, e *entry, flight <-chan struct{}) (string, error) {
 	if flight != nil {
 		select {
 		case <-ctx.Done():
@@ -144,6 +161,21 @@ func (c *Cache) look(r Resource) (*entry, <-chan struct{}) {
 	}
 	if e.usable(now) && now.Before(e.must) {
 		return e, nil
+	}
+	return e, e.flight
+}
+
+// doubt is look for a key that was refused: if it is the one there is and not
+// quite new, an attempt is due and to be waited for.
+func (c *Cache) doubt(r Resource, stale string) (*entry, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, now := c.entry(r), c.config.Now()
+	if e.key.Value != stale && e.usable(now) {
+		return e, nil
+	}
+	if e.flight == nil && !now.Before(e.issued.Add(minAge)) && !now.Before(e.retry) {
+		c.start(r, e)
 	}
 	return e, e.flight
 }
@@ -201,7 +233,7 @@ func (c *Cache) land(r Resource, e *entry, key Key, err error) {
 	if err == nil {
 		left := key.Expires.Sub(now)
 		vary := time.Duration(c.config.Jitter() * float64(min(spread, left/12)))
-		e.key = key
+		e.key, e.issued = key, now
 		e.advise = key.Expires.Add(-min(advisory, left/2) - vary)
 		e.must = key.Expires.Add(-min(mandatory, left/6))
 		e.backoff, e.retry = 0, time.Time{}

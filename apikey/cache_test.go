@@ -173,13 +173,17 @@ func TestFailuresAreNotHammered(t *testing.T) {
 
 func TestKeysOfShortLifeAreNotAskedForAllTheTime(t *testing.T) {
 	t.Parallel()
-	m := &mint{life: 6 * time.Minute}
+	m := &mint{life: 6 * time.Minute, delay: time.Second}
 	bubble(t, apikey.CacheConfig{}, m, func(t *testing.T, c *apikey.Cache) {
+		start := time.Now()
 		for range 60 {
 			if _, err := c.Credential(t.Context(), "ep-1"); err != nil {
 				t.Error(err)
 			}
 			time.Sleep(time.Minute)
+		}
+		if waited := time.Since(start) - time.Hour; waited != time.Second {
+			t.Errorf("requests waited %v, want the first alone, a second", waited)
 		}
 		if n := m.count(); n > 21 {
 			t.Errorf("asked %d times in an hour, want every 3 min", n)
@@ -256,6 +260,44 @@ func TestARequestWithoutAModelGetsTheKeyUsedLast(t *testing.T) {
 		want(t, c, "", "sk-1")
 		time.Sleep(week)
 		want(t, c, "", "")
+	})
+}
+
+func TestAKeyThatIsRefusedIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	m := &mint{life: week, delay: time.Second}
+	bubble(t, apikey.CacheConfig{}, m, func(t *testing.T, c *apikey.Cache) {
+		renew := func(stale, want string) {
+			t.Helper()
+			if key, changed, err := c.Renew(t.Context(), "ep-1", stale); err != nil || key != want || changed != (want != stale) {
+				t.Errorf("got %q, %t, %v; want %q", key, changed, err, want)
+			}
+		}
+		want(t, c, "ep-1", "sk-1")
+		renew("sk-1", "sk-1") // quite new: it is not the reason
+		time.Sleep(time.Minute)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { renew("sk-1", "sk-2") })
+		}
+		wg.Wait()
+		renew("sk-1", "sk-2")
+		for range 100 { // refused again and again
+			renew("sk-2", "sk-2")
+		}
+		if m.count() != 2 {
+			t.Errorf("issued %d keys, want 2", m.count())
+		}
+		time.Sleep(time.Minute)
+		m.fail(errors.New("outage"))
+		renew("sk-2", "sk-2") // it may be good after all
+		renew("sk-2", "sk-2")
+		if m.count() != 3 {
+			t.Errorf("asked %d times, want no more than once during an outage", m.count())
+		}
+		m.fail(nil)
+		time.Sleep(time.Second)
+		renew("sk-2", "sk-4")
 	})
 }
 

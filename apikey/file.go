@@ -37,6 +37,13 @@ func (f *File) Credential(context.Context, string) (string, error) {
 	return key, nil
 }
 
+// Renew implements ark.Credentials: Credential has looked already, so there is
+// another key only if the file has changed since.
+func (f *File) Renew(ctx context.Context, model, stale string) (key string, changed bool, err error) {
+	key, err = f.Credential(ctx, model)
+	return key, key != stale, err
+}
+
 func (f *File) read() (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,7 +51,6 @@ func (f *File) read() (string, error) {
 	if err == nil && f.info != nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) && info.Size() == f.info.Size() {
 		return f.key, nil
 	}
-	f.info = nil
 	key, err := readSecret(f.path)
 	if err != nil {
 		return "", err

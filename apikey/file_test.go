@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,8 +38,23 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("sk-two")
-	writeFile(t, path, "sk-three in place"[:8]+"-longer")
+	if key, changed, err := f.Renew(t.Context(), "m", "sk-one"); key != "sk-two" || !changed || err != nil {
+		t.Errorf("got %q, %t, %v", key, changed, err)
+	}
+	if _, changed, err := f.Renew(t.Context(), "m", "sk-two"); changed || err != nil {
+		t.Errorf("got %t, %v", changed, err)
+	}
+	writeFile(t, path, "sk-three-longer")
 	want("sk-three-longer")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, "sk-three-longest") // within the clock's grain
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	want("sk-three-longest")
 
 	// As Kubernetes swaps a mounted Secret: by a link to a directory.
 	link := filepath.Join(dir, "link")
@@ -48,15 +64,19 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 	if f, err = apikey.NewFile(link); err != nil {
 		t.Fatal(err)
 	}
-	want("sk-three-longer")
-	writeFile(t, filepath.Join(dir, "other"), "sk-three-langer") // the same length
+	want("sk-three-longest")
+	other := filepath.Join(dir, "other") // of the same length and time
+	writeFile(t, other, "sk-three-langest")
+	if err := os.Chtimes(other, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("other", link); err != nil {
 		t.Fatal(err)
 	}
-	want("sk-three-langer")
+	want("sk-three-langest")
 }
 
 func TestAKeyThatWasTakenAwayIsNotUsed(t *testing.T) {
@@ -100,7 +120,12 @@ func TestBadSecretFilesAreRefusedWithoutTheirContent(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{dir, filepath.Join(dir, "missing"), "/dev/zero"} {
+	r, w, err := os.Pipe() // whose reader waits for as long as it has a writer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	for _, path := range []string{fmt.Sprint("/dev/fd/", r.Fd()), dir, filepath.Join(dir, "missing"), "/dev/zero"} {
 		if _, err := apikey.NewFile(path); err == nil {
 			t.Errorf("%s is taken", path)
 		}

@@ -48,12 +48,12 @@ func Misbehaviours() []Misbehaviour {
 	}
 }
 
-func forged(name, meaning string, make forgeryAt) Misbehaviour {
+func forged(name, meaning string, forge forgeryAt) Misbehaviour {
 	return Misbehaviour{name, "", meaning, func(m *misbehaviour, _ string, now func() time.Time) error {
 		if m.forge != nil {
 			return errTwice
 		}
-		m.forge = make(now)
+		m.forge = forge(now)
 		return nil
 	}}
 }

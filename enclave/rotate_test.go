@@ -54,11 +54,11 @@ func TestRotationMakesANewKeyUnderTheSameRoots(t *testing.T) {
 func TestFormerKeysOpenDuringTheOverlapAlone(t *testing.T) {
 	t.Parallel()
 	time0 := new(clock)
-	o := enclave.Options{KeyOverlap: time.Hour, Now: time0.now, StateDir: filepath.Join(t.TempDir(), "state")}
+	o := enclave.Options{KeyOverlap: 10 * time.Minute, Now: time0.now, StateDir: filepath.Join(t.TempDir(), "state")}
 	e := start(t, o)
 	first := e.seal(t, "", canary)
 	e.rotate(t)
-	time0.advance(40 * time.Minute)
+	time0.advance(6 * time.Minute)
 	second := e.seal(t, "", canary)
 	e.rotate(t)
 	opens := func(e *running, chat sealedChat) bool {
@@ -72,9 +72,13 @@ func TestFormerKeysOpenDuringTheOverlapAlone(t *testing.T) {
 	if !opens(e, first) || !opens(e, second) || !opens(e, e.seal(t, "", canary)) {
 		t.Error("a key does not open within its overlap")
 	}
-	time0.advance(30 * time.Minute)
+	time0.advance(5 * time.Minute)
 	if opens(e, first) || !opens(e, second) {
 		t.Error("a key's overlap does not end by itself")
+	}
+	e.rotate(t)
+	if n := strings.Count(readFile(t, e.dir, "endpoint-retired.key"), "BEGIN PRIVATE KEY"); n != 2 {
+		t.Errorf("%d former keys are kept, want the two that still open", n)
 	}
 	if err := e.stop(); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ type Record struct {
 	Stream       bool // the reply is an event stream
 	SealedFields int  // strings sealed in the request
 	OpenedFields int  // strings opened in the reply
-	Retried      bool // sealed anew and sent again, because the endpoint's certificate had changed
+	Retried      bool // sealed anew and sent again: the endpoint's certificate, or sealcar's own API key, had changed
 
 	Certificate time.Duration // waited for the endpoint's certificate
 	Seal        time.Duration // reading, checking and sealing the request

@@ -16,6 +16,10 @@ type Credentials interface {
 	// none (a list of models) has model "", for which any key at hand will do,
 	// or "" for none.
 	Credential(ctx context.Context, model string) (key string, err error)
+	// Renew asks whether stale, which Credential gave and the endpoint does not
+	// accept, has been replaced: changed tells that key is another one. However
+	// often it is called, keys are asked for now and then only.
+	Renew(ctx context.Context, model, stale string) (key string, changed bool, err error)
 }
 
 // authorize gives the API key that a request goes out with, "" for none, and the
@@ -32,8 +36,16 @@ func (t *Transport) authorize(req *http.Request, model string) (key string, furt
 	if key == "" {
 		return own, http.Header{}, nil
 	}
-	return key, http.Header{"Authorization": {"Bearer " + key}}, nil
+	return key, authorization(key), nil
 }
+
+func authorization(key string) http.Header {
+	return http.Header{"Authorization": {"Bearer " + key}}
+}
+
+// injected says whether the key stands in the further headers, so that it is
+// ours and not the request's own.
+func injected(further http.Header) bool { return len(further["Authorization"]) > 0 }
 
 func missingKey() *apierror.Error {
 	return &apierror.Error{

@@ -57,7 +57,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	if b.patience == 0 {
 		return b.ReadCloser.Read(p)
 	}
-	timer := time.AfterFunc(b.patience, func() { _ = b.ReadCloser.Close() }) // which ends the read
+	timer := time.AfterFunc(b.patience, func() { _ = b.Close() }) // which ends the read
 	n, err := b.ReadCloser.Read(p)
 	if !timer.Stop() {
 		return n, errReplyIdle

@@ -35,16 +35,18 @@ type outcome struct {
 // to a request that is sealed for a key out of use, so whatever may be that
 // answer makes us ask whether there is a new certificate. Only if there is, the
 // chat is sealed anew, under a fresh session, and sent once more; else the first
-// answer is passed on as it came.
+// answer is passed on as it came. The same goes for an API key of ours that is
+// refused.
 func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
 	first := a.try(cert)
 	if !first.suspect {
 		return first.resp, first.err
 	}
 	waiting := time.Now()
-	fresh, changed, err := a.Certificates.Renew(a.req.Context(), a.query, cert)
+	newKey := first.err == nil && first.resp.StatusCode == http.StatusUnauthorized && a.renewKey()
+	fresh, newCertificate := a.renewCertificate(cert)
 	a.record.Certificate += time.Since(waiting)
-	if err != nil || !changed { // the certificates' own report has the error; the application's is the first answer
+	if !newKey && !newCertificate {
 		return first.resp, first.err
 	}
 	if first.err == nil {
@@ -54,6 +56,30 @@ func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
 	a.record.OpenedFields = 0
 	second := a.try(fresh)
 	return second.resp, second.err
+}
+
+// renewCertificate gives the certificate to seal for from now on, and whether
+// that is another one than cert. A failure is in the certificates' own report;
+// what the application is told is the first answer.
+func (a *attempt) renewCertificate(cert *Certificate) (fresh *Certificate, changed bool) {
+	fresh, changed, err := a.Certificates.Renew(a.req.Context(), a.query, cert)
+	if err != nil || !changed {
+		return cert, false
+	}
+	return fresh, true
+}
+
+// renewKey replaces an API key that is ours, if there is another one.
+func (a *attempt) renewKey() (changed bool) {
+	if !injected(a.further) {
+		return false
+	}
+	key, changed, err := a.Credentials.Renew(a.req.Context(), a.chat.model, a.query.Credential)
+	if err != nil || !changed {
+		return false
+	}
+	a.query.Credential, a.further = key, authorization(key)
+	return true
 }
 
 // try seals the chat for cert, sends it and opens the reply.
@@ -68,7 +94,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	a.record.Treatment = exchange.Sealed
 	a.record.SealedFields = len(a.chat.secret)
 	a.record.Seal += time.Since(start)
-	resp, err := a.send(a.req, sealed, headers, a.record)
+	resp, err := a.send(a.req, sealed, headers, a.record) //nolint:bodyclose // it is the outcome's, or closed below
 	if err != nil {
 		return outcome{err: err}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -373,6 +374,71 @@ func TestCredentialsAreForRequestsWithoutAKey(t *testing.T) {
 	}
 }
 
+// newKeys are ark.Credentials whose key has been replaced, if there is a new one.
+type newKeys struct {
+	old, today string
+	err        error
+	asked      *atomic.Int64
+}
+
+func (k newKeys) Credential(context.Context, string) (string, error) { return k.old, nil }
+
+func (k newKeys) Renew(_ context.Context, _, stale string) (string, bool, error) {
+	k.asked.Add(1)
+	return k.today, k.today != stale, k.err
+}
+
+func TestAKeyOfOursThatIsRefusedIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		today, own  string
+		err         error
+		refusal     int
+		asked, sent int
+		status      int
+	}{
+		"a new key":             {"sk-new", "", nil, 401, 1, 2, 200},
+		"a new key no better":   {"sk-bad", "", nil, 401, 1, 2, 401},
+		"no new key":            {"sk-old", "", nil, 401, 1, 1, 401},
+		"nobody to ask":         {"sk-new", "", errors.New("outage"), 401, 1, 1, 401},
+		"the request's own key": {"sk-new", "sk-own", nil, 401, 0, 1, 401},
+		"another refusal":       {"sk-new", "", nil, 403, 0, 1, 403},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEndpoint(t)
+			good := e.sealing(t, "application/json", `{"choices":[]}`)
+			up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "Bearer sk-new" {
+					good.ServeHTTP(w, r)
+					return
+				}
+				answer{test.refusal, "application/json", `{}`}.ServeHTTP(w, r)
+			}))
+			keys := newKeys{"sk-old", test.today, test.err, new(atomic.Int64)}
+			certificates := &rotation{old: e.cert, today: e.cert}
+			req, record := post(t, up.URL, chatPath, secretChat)
+			if req.Header.Del("Authorization"); test.own != "" {
+				req.Header.Set("Authorization", "Bearer "+test.own)
+			}
+			status, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates, Credentials: keys}, req)
+			seen := up.requests()
+			if err != nil || status != test.status || int(keys.asked.Load()) != test.asked || len(seen) != test.sent || record.Retried != (test.sent == 2) {
+				t.Fatalf("got %d, %v; asked %d times, sent %d, retried %t", status, err, keys.asked.Load(), len(seen), record.Retried)
+			}
+			if test.sent == 2 {
+				if seen[0].header.Get("X-Session-Token") == seen[1].header.Get("X-Session-Token") {
+					t.Error("the second attempt has the session of the first")
+				}
+				if q := certificates.renews[0]; q.Credential != test.today {
+					t.Errorf("the certificate was asked for with %q", q.Credential)
+				}
+			}
+		})
+	}
+}
+
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
@@ -403,6 +469,62 @@ type keyring map[string]string
 
 func (k keyring) Credential(_ context.Context, model string) (string, error) { return k[model], nil }
 
+func (k keyring) Renew(_ context.Context, model, stale string) (string, bool, error) {
+	return k[model], k[model] != stale, nil
+}
+
 type failing struct{ err error }
 
+func (f failing) Renew(context.Context, string, string) (string, bool, error) {
+	return "", false, f.err
+}
+
 func (f failing) Credential(context.Context, string) (string, error) { return "", f.err }
+
+// Only what the reply that is passed on holds is counted.
+func TestTheRecordIsThatOfTheSecondAttempt(t *testing.T) {
+	t.Parallel()
+	old, today := newEndpoint(t), newEndpoint(t)
+	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}},{"message":{"content":"in clear"}}]}`, "opens")
+	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "fine")))
+	req, record := post(t, up.URL, chatPath, secretChat)
+	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: &rotation{old: old.cert, today: today.cert}}, req); err != nil {
+		t.Fatal(err)
+	}
+	if record.OpenedFields != 1 || !record.Retried {
+		t.Errorf("record %+v", record)
+	}
+}
+
+// Once a reply has begun, how long it may pause is the reader's matter.
+func TestAReplyThatHasBegunMayPause(t *testing.T) {
+	t.Parallel()
+	const idle = 20 * time.Millisecond
+	tests := map[string]http.Handler{
+		"stream":             answer{200, "text/event-stream", ": begun\n\n"},
+		"a long error reply": answer{400, "text/event-stream", strings.Repeat("x", 1<<17)},
+	}
+	for name, begin := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, more := newEndpoint(t), make(chan struct{})
+			up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				begin.ServeHTTP(w, r)
+				_ = http.NewResponseController(w).Flush()
+				<-more
+				_, _ = io.WriteString(w, "data: [DONE]\n\n")
+			}))
+			req, _ := post(t, up.URL, chatPath, secretChat)
+			resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e, ReplyIdle: idle}).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			time.AfterFunc(10*idle, func() { close(more) })
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
+				t.Errorf("got %d bytes, %v", len(body), err)
+			}
+		})
+	}
+}

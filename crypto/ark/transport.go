@@ -111,7 +111,7 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 		return nil, err
 	}
 	a := attempt{Transport: t, req: req, further: further, body: body, chat: chat, query: query, record: record}
-	return a.carry(cert)
+	return a.carry(cert) //nolint:contextcheck // an attempt has its request and with it the context
 }
 
 // pass carries a request that the app sealed itself, and its reply, untouched.
