@@ -1,7 +1,7 @@
 // Package exchange is what a door and a protocol tell each other about one
 // request on its way: the door puts a Record into the request's context, the
 // protocol fills in what only it knows, and the door writes the log line and the
-// metrics from it. It carries facts and counts, never content, keys or tokens.
+// metrics from it. It carries facts, counts and paths, never content, keys or tokens.
 package exchange
 
 import (
@@ -36,6 +36,12 @@ type Record struct {
 	SealedFields int  // strings sealed in the request
 	OpenedFields int  // strings opened in the reply
 	Retried      bool // sealed anew and sent again: the endpoint's certificate, or sealcar's own API key, had changed
+
+	Residue       []string // paths of what left in clear beside the sealed content, the first of them
+	ResidueCount  int      // all of it
+	UnsafeResidue bool     // some of it is content, which an unsafe setting let through
+	ReplyResidue  []string // where something in clear stood in the reply, without indices
+	RepeatedTags  int      // strings of the reply whose tag is that of a string of the request, as an echo's is
 
 	Certificate time.Duration // waited for the endpoint's certificate
 	Seal        time.Duration // reading, checking and sealing the request

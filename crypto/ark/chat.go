@@ -1,6 +1,7 @@
 package ark
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,24 +15,32 @@ import (
 type reading int
 
 const (
-	toSeal reading = iota // the app's plaintext: whatever could not be sealed is refused
-	toPass                // sealed by the app: the same, but that images are ciphertext
-	toOpen                // come to the enclave: the client's SDK may have left image addresses and other parts in clear
+	toSeal reading = iota // the app's plaintext
+	toPass                // sealed by the app: images are ciphertext, and nothing is changed
+	toOpen                // come to the enclave: what may be in clear was the client's to judge
 )
+
+// maxReported bounds the paths that are kept of one request; the rest is counted.
+const maxReported = 64
 
 // chatRequest is what sealing needs to know of a chat's body.
 type chatRequest struct {
 	model  string
 	stream bool
 	secret []rewrite.Span // the strings to seal, in document order
+	cuts   []rewrite.Span // what is taken out, in document order
+
+	clear   []string // paths of what leaves in clear beside them, at most maxReported
+	cleared int      // all of it
+	unsafe  bool     // some of it is content, let through by an unsafe_allow
 }
 
 // readChat reads the body of a chat strictly and finds the strings that are, or
-// are to be, sealed. A body with content that the protocol cannot seal is
-// refused with the JSON path of the fault.
-func readChat(body []byte, purpose reading) (*chatRequest, error) {
-	s := chatScan{body: body, purpose: purpose}
-	if err := rewrite.Scan(body, chatShape, s.value); err != nil {
+// are to be, sealed. Whatever cannot be sealed is judged by the policy; what that
+// does not let through is refused with its JSON path.
+func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error) {
+	s := chatScan{body: body, purpose: purpose, policy: policy}
+	if err := rewrite.Scan(body, policy.shapeFor(purpose), s.value); err != nil {
 		return nil, requestFault(err)
 	}
 	switch {
@@ -47,73 +56,102 @@ func readChat(body []byte, purpose reading) (*chatRequest, error) {
 type chatScan struct {
 	body     []byte
 	purpose  reading
+	policy   *Policy
 	chat     chatRequest
+	values   int
 	messages bool
 	partType string
 }
 
 func (s *chatScan) value(v rewrite.Value) error {
-	switch v.Name {
-	case "body", "message", "image_url":
+	if s.values++; s.values > s.policy.maxValues {
+		return refusal("too_many_values", v.Path(), fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", s.policy.maxValues))
+	}
+	switch classOf(v) {
+	case object:
 		return mustBe(v, "{}", "an object")
-	case "messages":
+	case messageList:
 		s.messages = true
 		return mustBe(v, "[]", "an array")
-	case "model":
+	case modelName:
 		var err error
 		s.chat.model, err = s.text(v)
 		return err
-	case "stream":
+	case streamFlag:
 		s.chat.stream = v.Kind == 't'
 		return mustBe(v, "tfn", "a boolean")
-	case "content":
+	case secretContent, contentPart, partType, secretText, imageAddress:
+		return s.content(v)
+	case stripped:
+		if v.Kind != '{' && v.Kind != '[' {
+			s.chat.cuts = rewrite.Cut(s.chat.cuts, s.body, rewrite.Span{Start: v.Start, End: v.End})
+		}
+		return nil
+	default:
+		return s.beside(v, exposureOf(s.body, v))
+	}
+}
+
+// content handles what stands in the content of a message.
+func (s *chatScan) content(v rewrite.Value) error {
+	switch classOf(v) {
+	case secretContent:
 		if v.Kind == '"' {
 			s.seal(v)
 		}
 		return mustBe(v, `"[]n`, "a string or a list of parts")
-	default:
-		return s.partValue(v)
-	}
-}
-
-// partValue handles what stands inside one part of a content list.
-func (s *chatScan) partValue(v rewrite.Value) error {
-	switch v.Name {
-	case "part":
+	case contentPart:
 		return s.part(v)
-	case "type":
+	case partType:
 		var err error
 		s.partType, err = s.text(v)
 		return err
-	case "text":
+	case secretText:
 		s.seal(v)
 		return mustBe(v, `"`, "a string")
-	default: // url
+	default:
 		return s.imageURL(v)
 	}
 }
 
 // imageURL handles the address of an image, which may be the image itself.
 func (s *chatScan) imageURL(v rewrite.Value) error {
-	url, err := s.text(v)
-	switch {
-	case err != nil:
+	if err := mustBe(v, `"`, "a string"); err != nil {
 		return err
-	case s.purpose == toOpen && (hasScheme(url, "https:") || hasScheme(url, "http:")):
+	}
+	linked := s.hasScheme(v, "https:") || s.hasScheme(v, "http:")
+	switch {
+	case s.purpose == toOpen && linked:
 		return nil // base64 has no colon, so this is no ciphertext
-	case s.purpose == toSeal && !hasScheme(url, "data:"):
-		return refusal("unsealable_content", v.Path(), "only data: images can be sealed; the address of an image would leave in clear. Send the image itself as a data: URL")
+	case s.purpose == toSeal && !linked && !s.hasScheme(v, "data:"):
+		return cannotSeal(v.Path(), "an image is sealed as a data: URL, or an http(s) address by a policy that allows it; this is neither")
+	case s.purpose != toOpen && linked:
+		err := s.beside(v, content)
+		if err == nil || s.purpose == toSeal {
+			return err
+		}
 	}
 	s.seal(v)
 	return nil
 }
 
-func hasScheme(url, scheme string) bool {
-	return len(url) >= len(scheme) && strings.EqualFold(url[:len(scheme)], scheme)
+// hasScheme tells whether a string begins with scheme. An image is not unquoted
+// for it: it may be large.
+func (s *chatScan) hasScheme(v rewrite.Value, scheme string) bool {
+	head := s.body[v.Start+1 : min(v.End-1, v.Start+1+len(scheme))]
+	if bytes.IndexByte(head, '\\') >= 0 {
+		text, err := rewrite.Unquote(nil, s.body[v.Start:v.End])
+		if err != nil {
+			return false
+		}
+		head = text[:min(len(text), len(scheme))]
+	}
+	return strings.EqualFold(string(head), scheme)
 }
 
 // part opens and closes one part. Its type is judged at the end, for it may
-// come after the text.
+// come after the text. Types whose content has a place in the table were judged
+// there.
 func (s *chatScan) part(v rewrite.Value) error {
 	if v.Kind == '{' {
 		s.partType = ""
@@ -121,10 +159,41 @@ func (s *chatScan) part(v rewrite.Value) error {
 	if err := mustBe(v, "{}", "an object"); err != nil || v.Kind == '{' {
 		return err
 	}
-	if s.purpose == toOpen || s.partType == "text" || s.partType == "image_url" {
+	switch s.partType {
+	case "text", "image_url", "video_url", "input_audio", "file", "refusal":
+		return nil
+	default:
+		return s.beside(v, content)
+	}
+}
+
+// beside judges by the policy what is not sealed.
+func (s *chatScan) beside(v rewrite.Value, e exposure) error {
+	if e == nothing || s.purpose == toOpen {
 		return nil
 	}
-	return refusal("unsealable_content", v.Path(), fmt.Sprintf("a content part of type %.40q cannot be sealed, so it is not sent; only text and image_url parts can", s.partType))
+	mode := s.policy.modeAt(v.Path)
+	switch {
+	case !mode.lets(e) && e == content:
+		return cannotSeal(v.Path(), "this is content that the protocol cannot seal")
+	case !mode.lets(e):
+		return refusal("unsealable_field", v.Path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
+	}
+	s.chat.cleared++
+	s.chat.unsafe = s.chat.unsafe || !ModeReport.lets(e)
+	if len(s.chat.clear) < maxReported {
+		s.chat.clear = append(s.chat.clear, reportable(v.Path()))
+	}
+	return nil
+}
+
+// reportable is a path without names that are no plain words: they are for the
+// application that sent them, not for logs.
+func reportable(path string) string {
+	if i := strings.Index(path, `["`); i >= 0 {
+		return path[:i] + "[?]"
+	}
+	return strings.ReplaceAll(path, "…", "...") // of a path that was cut
 }
 
 func (s *chatScan) seal(v rewrite.Value) {
@@ -148,6 +217,10 @@ func mustBe(v rewrite.Value, kinds, what string) error {
 
 func refusal(code, param, message string) *apierror.Error {
 	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
+}
+
+func cannotSeal(path, what string) *apierror.Error {
+	return refusal("unsealable_content", path, what+", so nothing was sent. Text parts and images as data: URLs are sealed; leave the rest out, or let it leave in clear by residue: unsafe_allow of the route")
 }
 
 // requestFault turns a scan's error into what the application sees.

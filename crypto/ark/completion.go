@@ -4,63 +4,84 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sealcar/rewrite"
 )
 
-// content is one content string of a reply.
-type content struct {
+// contentString is one content string of a reply.
+type contentString struct {
 	span     rewrite.Span
-	filtered bool // its choice ended with finish_reason content_filter: it is not sealed
+	place    string // in the table
+	filtered bool   // its choice ended with finish_reason content_filter: it is not sealed
 }
 
 // completion is what one JSON document of a reply holds: a whole completion, or
-// one chunk of a stream.
+// one chunk of a stream. One completion serves the chunks of a stream one after
+// the other, with the same memory.
 type completion struct {
-	contents []content
+	contents []contentString
+	choices  []choiceState
+	clear    []string // places in the table where something stands in clear, each once
 	isError  bool
+
+	scanner rewrite.Scanner
+	doc     []byte
+	spans   []rewrite.Span
+	first   int // content of the present choice
 }
 
-var errReplyShape = errors.New("choices, message, delta or content have an unexpected type")
-
-// readCompletion finds the content strings of a reply's document. A
-// stream uses one scanner for all of its chunks.
-func readCompletion(scanner *rewrite.Scanner, doc []byte) (*completion, error) {
-	s := completionScan{doc: doc}
-	if err := scanner.Scan(doc, replyShape, s.value); err != nil {
-		return nil, err
-	}
-	return &s.found, nil
+// choiceState is what a document says of one choice.
+type choiceState struct {
+	index    int
+	says     bool // it brings content, or what stands in for it
+	finished bool // it has a finish_reason
+	filtered bool
 }
 
-// completionScan is the state of one scan of a reply.
-type completionScan struct {
-	doc      []byte
-	found    completion
-	first    int  // content of the present choice
-	filtered bool // the present choice
+// maxChoices bounds the index of a choice. OpenAI grants 128 of them.
+const maxChoices = 1024
+
+var errReplyShape = errors.New("a value of the completion has an unexpected type")
+
+// read finds the content strings of a reply's document, and what stands beside
+// them.
+func (c *completion) read(doc []byte) error {
+	c.contents, c.choices, c.clear, c.isError = c.contents[:0], c.choices[:0], c.clear[:0], false
+	c.doc = doc
+	return c.scanner.Scan(doc, replyShape, c.value)
 }
 
-func (s *completionScan) value(v rewrite.Value) error {
+func (c *completion) value(v rewrite.Value) error {
 	kinds := "{}n" // of message and delta
-	switch v.Name {
-	case "error":
-		s.found.isError = s.found.isError || v.Kind != 'n'
-		return nil
-	case "finish_reason":
-		s.filtered = string(s.doc[v.Start:v.End]) == `"content_filter"`
-		return nil
-	case "choices":
-		kinds = "[]n"
-	case "choice":
+	switch classOf(v) {
+	case object:
 		kinds = "{}"
-		s.choice(v.Kind)
-	case "content":
+	case replyError:
+		c.isError = c.isError || v.Kind != 'n'
+		return nil
+	case message:
+	case choiceList:
+		kinds = "[]n"
+	case choice:
+		kinds = "{}"
+		c.choice(v.Kind)
+	case finishReason:
+		kinds = `"n`
+		state := c.present()
+		state.finished = !empty(c.doc, v)
+		state.filtered = string(c.doc[v.Start:v.End]) == `"content_filter"`
+	case choiceIndex:
+		return c.index(v)
+	case secretContent:
 		kinds = `"n`
 		if v.Kind == '"' {
-			s.found.contents = append(s.found.contents, content{span: rewrite.Span{Start: v.Start, End: v.End}})
+			c.contents = append(c.contents, contentString{span: rewrite.Span{Start: v.Start, End: v.End}, place: pathIn(v)})
 		}
+	default:
+		c.beside(v)
+		return nil
 	}
 	if strings.IndexByte(kinds, v.Kind) < 0 {
 		return fmt.Errorf("%s: %w", v.Path(), errReplyShape)
@@ -70,40 +91,75 @@ func (s *completionScan) value(v rewrite.Value) error {
 
 // choice opens and closes a choice, whose finish_reason may come after its
 // content.
-func (s *completionScan) choice(kind byte) {
+func (c *completion) choice(kind byte) {
 	if kind == '{' {
-		s.first, s.filtered = len(s.found.contents), false
+		c.first = len(c.contents)
+		c.choices = append(c.choices, choiceState{})
 		return
 	}
-	for i := s.first; i < len(s.found.contents); i++ {
-		s.found.contents[i].filtered = s.filtered
+	if kind != '}' {
+		return
+	}
+	state := c.present()
+	for i := c.first; i < len(c.contents); i++ {
+		c.contents[i].filtered = state.filtered
+		state.says = state.says || !c.contents[i].empty()
 	}
 }
+
+// present is the choice that the scan is in.
+func (c *completion) present() *choiceState { return &c.choices[len(c.choices)-1] }
+
+func (c *completion) index(v rewrite.Value) error {
+	if v.Kind == 'n' {
+		return nil
+	}
+	n, err := strconv.Atoi(string(c.doc[v.Start:v.End]))
+	if err != nil || n < 0 || n >= maxChoices {
+		return fmt.Errorf("%s: %w", v.Path(), errReplyShape)
+	}
+	c.present().index = n
+	return nil
+}
+
+// beside notes what stands in clear. Of a reply it does not matter whether the
+// table knows it.
+func (c *completion) beside(v rewrite.Value) {
+	if exposureOf(c.doc, v) == nothing {
+		return
+	}
+	if place := pathIn(v); !slices.Contains(c.clear, place) {
+		c.clear = append(c.clear, place)
+	}
+	if strings.HasPrefix(pathIn(v), "choices[]") {
+		c.present().says = true
+	}
+}
+
+func (s contentString) empty() bool { return s.span.End-s.span.Start == len(`""`) }
 
 // withoutEmpty leaves out the strings that say nothing. The enclave seals them,
 // for the vendor's Python SDK opens each string it gets, but an endpoint that
 // does not is no fault.
 func (c *completion) withoutEmpty() *completion {
-	c.contents = slices.DeleteFunc(c.contents, func(found content) bool {
-		return found.span.End-found.span.Start == len(`""`)
-	})
+	c.contents = slices.DeleteFunc(c.contents, contentString.empty)
 	return c
 }
 
 // convert appends what becomes of one content string of a reply.
-type convert func(dst, text []byte, filtered bool) ([]byte, error)
+type convert func(dst, text []byte, s contentString) ([]byte, error)
 
-// rewrite appends doc to dst with each content string converted.
-func (c *completion) rewrite(dst, doc []byte, fn convert) ([]byte, error) {
-	spans := make([]rewrite.Span, len(c.contents))
-	for i, found := range c.contents {
-		spans[i] = found.span
+// rewrite appends the document to dst with each content string converted.
+func (c *completion) rewrite(dst []byte, fn convert) ([]byte, error) {
+	c.spans = c.spans[:0]
+	for _, found := range c.contents {
+		c.spans = append(c.spans, found.span)
 	}
 	i := 0
-	return rewrite.Splice(dst, doc, spans, func(dst, value []byte) ([]byte, error) {
-		filtered := c.contents[i].filtered
+	return rewrite.Splice(dst, c.doc, c.spans, func(dst, value []byte) ([]byte, error) {
+		found := c.contents[i]
 		i++
-		return convertString(dst, value, func(dst, text []byte) ([]byte, error) { return fn(dst, text, filtered) })
+		return convertString(dst, value, func(dst, text []byte) ([]byte, error) { return fn(dst, text, found) })
 	})
 }
 

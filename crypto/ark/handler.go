@@ -59,7 +59,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	chat, err := readChat(body, toOpen)
+	chat, err := readChat(body, toOpen, defaultPolicy)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +152,11 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 		return nil
 	case "application/json":
 		return replaceJSON(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
-			c, err := readCompletion(new(rewrite.Scanner), doc)
-			if err != nil {
+			var c completion
+			if err := c.read(doc); err != nil {
 				return nil, replyFault("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)
 			}
-			return c.rewrite(nil, doc, seal(whole))
+			return c.rewrite(nil, seal(whole))
 		})
 	default:
 		return replyFault("backend_unreadable", "the backend answered neither JSON nor an event stream", nil)
@@ -164,24 +164,23 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 }
 
 func sealEvent(fn convert) func(dst, data []byte) ([]byte, bool, error) {
-	var scanner rewrite.Scanner
+	var c completion
 	return func(dst, data []byte) ([]byte, bool, error) {
 		if string(data) == endOfStream {
 			return dst, false, nil
 		}
-		c, err := readCompletion(&scanner, data)
-		if err != nil || len(c.contents) == 0 {
+		if err := c.read(data); err != nil || len(c.contents) == 0 {
 			return dst, false, err
 		}
-		out, err := c.rewrite(dst, data, fn)
+		out, err := c.rewrite(dst, fn)
 		return out, true, err
 	}
 }
 
 // seal is a convert that leaves filtered content in clear, as Ark does.
 func seal(fn func(dst, text []byte) []byte) convert {
-	return func(dst, text []byte, filtered bool) ([]byte, error) {
-		if filtered {
+	return func(dst, text []byte, s contentString) ([]byte, error) {
+		if s.filtered {
 			return append(dst, text...), nil
 		}
 		return fn(dst, text), nil

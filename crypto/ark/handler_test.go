@@ -51,9 +51,10 @@ func TestBothHalvesCarryAChatUnchangedAndSealed(t *testing.T) {
 	t.Parallel()
 	const (
 		canary = "canary-7319"
-		whole  = `{"choices":[{"index":0,"message":{"content":"canary-7319, 你好, said twice","role":"assistant"},"finish_reason":"stop"},{"index":1,"message":{"content":"canary-7319"}}],"usage":{"total_tokens":3}}`
+		whole  = `{"choices":[{"index":0,"message":{"content":"canary-7319, 你好, said twice","role":"assistant"},"finish_reason":"stop"},{"index":1,"message":{"content":"canary-7319"},"finish_reason":"length"}],"usage":{"total_tokens":3}}`
 		stream = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" +
 			"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"canary-7319 \"}},{\"index\":0,\"delta\":{\"content\":\"canary-7319\"}}]}\n\n" +
+			"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n" +
 			"data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\ndata: [DONE]\n\n"
 		chat = `{"model":"m","messages":[{"role":"user","content":"canary-7319"},{"role":"user","content":[{"type":"text","text":"canary-7319"},{"type":"image_url","image_url":{"url":"data:canary-7319"}}]}]}`
 	)

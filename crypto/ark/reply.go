@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,14 +22,13 @@ import (
 // they come. Replies of another status than 2xx are the API's own errors, in
 // clear by the protocol, and pass; failed tells of an error in a 2xx, before any
 // content.
-func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.Record) (failed bool, err error) {
+func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return false, nil
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
 	}
-	o := &opener{session: s, record: record}
 	switch mediaType(resp.Header) {
 	case "text/event-stream":
 		resp.Header.Del("Content-Length")
@@ -38,6 +38,8 @@ func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.
 	case "application/json":
 		err := replaceJSON(resp, t.MaxReplyBytes, o.document)
 		return o.failed, err
+	case "":
+		return false, replyFault("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
 	default:
 		return false, replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
 	}
@@ -46,11 +48,15 @@ func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.
 // opener opens one reply.
 type opener struct {
 	session *Session
+	tags    tagSet // of the request
+	policy  ClearReply
 	record  *exchange.Record
-	scanner rewrite.Scanner
-	done    bool            // [DONE] has come
-	failed  bool            // an error document has come: in a stream the API's way to end it early
-	fault   *apierror.Error // ended the stream
+
+	completion completion
+	unfinished unfinished
+	done       bool            // [DONE] has come
+	failed     bool            // an error document has come: in a stream the API's way to end it early
+	fault      *apierror.Error // ended the stream
 }
 
 // peekSize is room for a first event of the usual length; the rest of a longer
@@ -77,12 +83,14 @@ const endOfStream = "[DONE]"
 // joined.
 func (o *opener) document(doc []byte) ([]byte, error) {
 	defer o.timed(time.Now())
-	c, err := readCompletion(&o.scanner, doc)
-	if err != nil {
-		return nil, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+	if err := o.read(doc); err != nil {
+		return nil, err
 	}
-	o.failed = c.isError
-	return c.withoutEmpty().rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
+	out, err := o.completion.rewrite(make([]byte, 0, len(doc)), o.content(o.session.OpenJoined))
+	if err == nil && !o.failed {
+		err = o.unfinished.check()
+	}
+	return out, err
 }
 
 // event opens the data of one event.
@@ -93,27 +101,56 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 	}
 	if string(data) == endOfStream {
 		o.done = true
+		if o.failed {
+			return dst, false, nil
+		}
+		return dst, false, o.unfinished.check()
+	}
+	if err := o.read(data); err != nil {
+		return nil, false, err
+	}
+	if len(o.completion.contents) == 0 {
 		return dst, false, nil
 	}
-	c, err := readCompletion(&o.scanner, data)
-	if err != nil {
-		return nil, false, replyFault("reply_unreadable", "an event of the upstream's reply is not strict JSON of a chat completion", err)
-	}
-	o.failed = o.failed || c.isError
-	if len(c.withoutEmpty().contents) == 0 {
-		return dst, false, nil
-	}
-	out, err := c.rewrite(dst, data, o.content(o.session.Open))
+	out, err := o.completion.rewrite(dst, o.content(o.session.Open))
 	return out, true, err
+}
+
+// read finds what is to be opened in a document, and judges what stands beside.
+func (o *opener) read(doc []byte) error {
+	if err := o.completion.read(doc); err != nil {
+		return replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+	}
+	o.failed = o.failed || o.completion.isError
+	o.unfinished.note(o.completion.choices)
+	o.completion.withoutEmpty()
+	for _, place := range o.completion.clear {
+		if o.policy.Refuse {
+			return replyFault("reply_partly_clear", "the upstream's reply holds "+place+" in clear, which the route's policy refuses; do not ask for it, or set replies.clear", nil)
+		}
+		o.report(place)
+	}
+	return nil
+}
+
+// report notes that something came in clear. There are no more places than the
+// table has.
+func (o *opener) report(place string) {
+	if !slices.Contains(o.record.ReplyResidue, place) {
+		o.record.ReplyResidue = append(o.record.ReplyResidue, place)
+	}
 }
 
 // content opens one content string. Text that a content filter left in clear is
 // dropped: nothing vouches for it.
 func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert {
-	return func(dst, text []byte, filtered bool) ([]byte, error) {
+	return func(dst, text []byte, s contentString) ([]byte, error) {
 		out, err := open(dst, text)
 		switch {
-		case err != nil && filtered:
+		case err != nil && s.filtered && o.policy.UnsafeContentFilterText:
+			o.report(s.place)
+			return append(dst, text...), nil
+		case err != nil && s.filtered:
 			return dst, nil
 		case err != nil && !LooksSealed(text):
 			return nil, replyFault("reply_in_clear", "the upstream answered in clear where ciphertext is due, so the reply is not believed", err)
@@ -123,6 +160,9 @@ func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert 
 			return nil, replyFault("reply_unreadable", "the upstream's reply opens to text that is not UTF-8", nil)
 		}
 		o.record.OpenedFields++
+		if len(out) > len(dst) && o.tags.holds(text) { // an honest echo does that too, so it is no fault
+			o.record.RepeatedTags++
+		}
 		return out, nil
 	}
 }

@@ -53,7 +53,7 @@ func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
 		_ = first.resp.Body.Close() // nobody will read it
 	}
 	a.record.Retried = true
-	a.record.OpenedFields = 0
+	a.record.OpenedFields, a.record.RepeatedTags, a.record.ReplyResidue = 0, 0, nil
 	second := a.try(fresh)
 	return second.resp, second.err
 }
@@ -85,7 +85,7 @@ func (a *attempt) renewKey() (changed bool) {
 // try seals the chat for cert, sends it and opens the reply.
 func (a *attempt) try(cert *Certificate) outcome {
 	start := time.Now()
-	session, sealed, err := sealChat(cert, a.body, a.chat)
+	session, sealed, tags, err := sealChat(cert, a.body, a.chat)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -104,7 +104,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	if mayMeanStale(resp.StatusCode) {
 		return outcome{resp: resp, suspect: hold(resp)}
 	}
-	failed, err := a.openReply(resp, session, a.record)
+	failed, err := a.openReply(resp, &opener{session: session, tags: tags, policy: a.ClearReply, record: a.record})
 	if err != nil {
 		_ = body.Close() // the reply is given up; its error is the one that counts
 		return outcome{err: err, suspect: doesNotOpen(err)}

@@ -110,12 +110,12 @@ func TestT19_ARotatedKeyCostsTheApplicationNothing(t *testing.T) {
 			t.Parallel()
 			old, today := newEndpoint(t), newEndpoint(t)
 			certificates := &rotation{old: old.cert, today: today.cert}
-			up := newRecorder(t, stale(today, symptom, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "fine")))
+			up := newRecorder(t, stale(today, symptom, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "fine")))
 			req, record := post(t, up.URL, chatPath, secretChat)
 			// A body that came in pieces and cannot be read twice.
 			req.Body, req.GetBody, req.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(secretChat[:9]), strings.NewReader(secretChat[9:]))), nil, -1
 			status, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates}, req)
-			if err != nil || status != 200 || body != `{"choices":[{"message":{"content":"fine"}}]}` {
+			if err != nil || status != 200 || body != `{"choices":[{"message":{"content":"fine"},"finish_reason":"stop"}]}` {
 				t.Fatalf("got %d %q, %v", status, body, err)
 			}
 			seen := up.requests()
@@ -179,7 +179,7 @@ func TestT19_WithoutANewCertificateTheAnswerIsPassedOn(t *testing.T) {
 func TestT19_WhatIsAskedAndTriedIsBounded(t *testing.T) {
 	t.Parallel()
 	const refused = `{"error":{"code":"InvalidParameter"}}`
-	const good = `data: {"choices":[{"delta":{"content":"%s"}}]}` + "\n\n"
+	const good = `data: {"choices":[{"delta":{"content":"%s"},"finish_reason":"stop"}]}` + "\n\n"
 	const foreign = `data: {"choices":[{"delta":{"content":"VVY4XEelPm7vB9iKqepajS6f2uLc"}}]}` + "\n\n"
 	tests := map[string]struct {
 		upstream       func(t *testing.T, e *endpoint) http.Handler
@@ -194,8 +194,8 @@ func TestT19_WhatIsAskedAndTriedIsBounded(t *testing.T) {
 		"500":                                    {func(*testing.T, *endpoint) http.Handler { return answer{500, "application/json", refused} }, 0, 1, 500, len(refused), ""},
 		"HTML":                                   {func(*testing.T, *endpoint) http.Handler { return answer{200, "text/html", "<html>"} }, 0, 1, 0, 0, "reply_unreadable"},
 		"a good reply": {func(t *testing.T, e *endpoint) http.Handler {
-			return e.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "1234567890")
-		}, 0, 1, 200, 50, ""},
+			return e.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "1234567890")
+		}, 0, 1, 200, 73, ""},
 		"a stream after its first event": {func(t *testing.T, e *endpoint) http.Handler {
 			return e.sealing(t, "text/event-stream", good+foreign, "first")
 		}, 0, 1, 200, -1, "reply_not_authentic"},
@@ -250,10 +250,10 @@ func TestWhatTheAppSealedIsNotSealedAnew(t *testing.T) {
 func TestAStreamIsNotHeldBeyondItsFirstEvent(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]string{
-		"content":       `data: {"choices":[{"delta":{"content":"%s"}}]}` + "\n\n",
+		"content":       `data: {"choices":[{"delta":{"content":"%s"},"finish_reason":"stop"}]}` + "\n\n",
 		"role only":     `data: {"choices":[{"delta":{"role":"assistant"}}]}` + "\n\n",
 		"a comment":     ": ping\n\n",
-		"a long event":  `data: {"choices":[{"delta":{"content":"%s","reasoning_content":"` + strings.Repeat("r", 5000) + `"}}]}` + "\n\n",
+		"a long event":  `data: {"choices":[{"delta":{"content":"%s","reasoning_content":"` + strings.Repeat("r", 5000) + `"},"finish_reason":"stop"}]}` + "\n\n",
 		"an empty line": "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -486,7 +486,7 @@ func TestTheRecordIsThatOfTheSecondAttempt(t *testing.T) {
 	t.Parallel()
 	old, today := newEndpoint(t), newEndpoint(t)
 	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}},{"message":{"content":"in clear"}}]}`, "opens")
-	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "fine")))
+	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "fine")))
 	req, record := post(t, up.URL, chatPath, secretChat)
 	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: &rotation{old: old.cert, today: today.cert}}, req); err != nil {
 		t.Fatal(err)

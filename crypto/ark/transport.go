@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"sealcar/exchange"
-	"sealcar/rewrite"
 )
 
 // Transport is the client half: it seals the content of each request, sends it
@@ -35,6 +34,9 @@ type Transport struct {
 	Credentials        Credentials // API keys for requests that carry none; nil: a chat without one is refused
 	ReplaceCredentials bool        // they are for requests with a key of their own too
 
+	Policy     *Policy    // for what cannot be sealed in requests; nil: the default one
+	ClearReply ClearReply // for what a reply holds in clear
+
 	SkipModeration       bool     // AICC: send x-ark-moderation-scene: aicc-skip
 	UnsafePlaintextPaths []string // paths, exact, that may pass in clear though the protocol cannot seal them
 
@@ -54,6 +56,13 @@ func (t *Transport) replyIdle() time.Duration {
 	return t.ReplyIdle
 }
 
+func (t *Transport) policy() *Policy {
+	if t.Policy == nil {
+		return defaultPolicy
+	}
+	return t.Policy
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	record := exchange.From(req.Context())
@@ -66,7 +75,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	switch purposeOf(req.Method, req.URL.Path) {
 	case sealable:
-		return t.chat(req, body, record, start)
+		resp, err := t.chat(req, body, record, start)
+		if err == nil {
+			reportClear(resp.Header, record)
+		}
+		return resp, err
 	case contentless:
 		if err := checkContentless(req, body); err != nil {
 			return nil, err
@@ -90,11 +103,11 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 	if _, sealed := req.Header[HeaderSessionToken]; sealed {
 		return t.pass(req, body, record)
 	}
-	chat, err := readChat(body, toSeal)
+	chat, err := readChat(body, toSeal, t.policy())
 	if err != nil {
 		return nil, err
 	}
-	record.Model = chat.model
+	chat.tell(record)
 	record.Seal = time.Since(start)
 	key, further, err := t.authorize(req, chat.model)
 	if err != nil {
@@ -116,11 +129,11 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 
 // pass carries a request that the app sealed itself, and its reply, untouched.
 func (t *Transport) pass(req *http.Request, body []byte, record *exchange.Record) (*http.Response, error) {
-	chat, err := readChat(body, toPass)
+	chat, err := readChat(body, toPass, t.policy())
 	if err != nil {
 		return nil, err
 	}
-	record.Model = chat.model
+	chat.tell(record)
 	if err := checkAppSealed(req.Header, body, chat); err != nil {
 		return nil, err
 	}
@@ -136,27 +149,6 @@ func (t *Transport) sendAsIs(req *http.Request, body []byte, model string, recor
 		return nil, err
 	}
 	return t.send(req, body, further, record)
-}
-
-// sealChat seals a chat's secret strings under a fresh session.
-func sealChat(cert *Certificate, body []byte, chat *chatRequest) (*Session, []byte, error) {
-	session, err := NewSession(cert.PublicKey)
-	if err != nil {
-		return nil, nil, fmt.Errorf("starting a session for model %q: %w", chat.model, err)
-	}
-	room := len(body) + len(body)/3 + 32*(len(chat.secret)+1) // base64 and tags
-	sealed, err := rewrite.Splice(make([]byte, 0, room), body, chat.secret, func(dst, value []byte) ([]byte, error) {
-		text, err := rewrite.Unquote(nil, value)
-		if err != nil {
-			return nil, err
-		}
-		dst = session.Seal(append(dst, '"'), text) // base64 needs no escapes
-		return append(dst, '"'), nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("sealing a request for model %q: %w", chat.model, err)
-	}
-	return session, sealed, nil
 }
 
 // headers are the protocol's headers of a sealed request.

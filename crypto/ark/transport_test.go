@@ -29,7 +29,7 @@ func TestTransportSealsEverySecretStringAndNothingElse(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
-			up := newRecorder(t, e.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}}]}`, "ok"))
+			up := newRecorder(t, e.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "ok"))
 			transport := &ark.Transport{Base: up.Client().Transport, Certificates: e}
 			req, record := post(t, up.URL, chatPath, strings.NewReplacer("«", "", "»", "").Replace(test.body))
 			if _, _, err := roundTrip(transport, req); err != nil {
@@ -172,7 +172,7 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 		{"an array", chatPath, `[]`, nil, 400, "invalid_request", ""},
 		{"no model", chatPath, `{"messages":[]}`, nil, 400, "invalid_request", "model"},
 		{"model is a number", chatPath, `{"model":1,"messages":[]}`, nil, 400, "invalid_request", "model"},
-		{"no messages", chatPath, `{"model":"m","prompt":"leak"}`, nil, 400, "invalid_request", "messages"},
+		{"no messages", chatPath, `{"model":"m"}`, nil, 400, "invalid_request", "messages"},
 		{"messages is an object", chatPath, `{"model":"m","messages":{"content":"leak"}}`, nil, 400, "invalid_request", "messages"},
 		{"message is a string", chatPath, `{"model":"m","messages":["leak"]}`, nil, 400, "invalid_request", "messages[0]"},
 		{"stream is a string", chatPath, `{"model":"m","stream":"true","messages":[]}`, nil, 400, "invalid_request", "stream"},
@@ -182,8 +182,8 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 		{"text is an object", chatPath, user(`[{"type":"text","text":{"value":"leak"}}]`), nil, 400, "invalid_request", "messages[0].content[0].text"},
 		{"T26 http image", chatPath, user(`[{"type":"image_url","image_url":{"url":"https://leak.example/a.png"}}]`), nil, 400, "unsealable_content", "messages[0].content[0].image_url.url"},
 		{"image_url is a string", chatPath, user(`[{"type":"image_url","image_url":"https://leak.example/a.png"}]`), nil, 400, "invalid_request", "messages[0].content[0].image_url"},
-		{"T26 video", chatPath, user(`[{"type":"video_url","video_url":{"url":"data:leak"}}]`), nil, 400, "unsealable_content", "messages[0].content[0]"},
-		{"T26 audio", chatPath, user(`[{"type":"text","text":"a"},{"type":"input_audio","input_audio":{"data":"leak"}}]`), nil, 400, "unsealable_content", "messages[0].content[1]"},
+		{"T26 video", chatPath, user(`[{"type":"video_url","video_url":{"url":"data:leak"}}]`), nil, 400, "unsealable_content", "messages[0].content[0].video_url.url"},
+		{"T26 audio", chatPath, user(`[{"type":"text","text":"a"},{"type":"input_audio","input_audio":{"data":"leak"}}]`), nil, 400, "unsealable_content", "messages[0].content[1].input_audio.data"},
 		{"part without type", chatPath, user(`[{"text":"leak"}]`), nil, 400, "unsealable_content", "messages[0].content[0]"},
 		{"T58 form encoding", chatPath, ok, header("Content-Type", "application/x-www-form-urlencoded"), 400, "unsupported_content_type", "Content-Type"},
 		{"T58 multipart", chatPath, ok, header("Content-Type", "multipart/form-data; boundary=x"), 400, "unsupported_content_type", "Content-Type"},
@@ -307,7 +307,7 @@ func TestTransportPassesWhatTheAppSealedUntouched(t *testing.T) {
 
 func TestTransportOpensReplies(t *testing.T) {
 	t.Parallel()
-	const chunk = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"%s"}}]}` + "\n\n"
+	const chunk = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}` + "\n\n"
 	tests := []struct {
 		name, contentType, format string
 		texts                     []string
@@ -319,11 +319,11 @@ func TestTransportOpensReplies(t *testing.T) {
 			[]string{"你好 \"q\"\n"},
 			"{ \"id\":\"x\", \"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"你好 \\\"q\\\"\\n\",\"reasoning_content\":\"clear\"},\"finish_reason\":\"stop\"}],\"usage\":{\"total_tokens\":1.0}}\n",
 		},
-		{"several joined", "application/json", `{"choices":[{"message":{"content":"%s%s%s"}}]}`, []string{"a", "bcd", "ef"}, `{"choices":[{"message":{"content":"abcdef"}}]}`},
-		{"two choices", "application/json", `{"choices":[{"message":{"content":"%s"}},{"message":{"content":"%s"}}]}`, []string{"one", "two"}, `{"choices":[{"message":{"content":"one"}},{"message":{"content":"two"}}]}`},
-		{"null and empty content", "application/json", `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]}},{"message":{"content":""}}]}`, nil, `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]}},{"message":{"content":""}}]}`},
+		{"several joined", "application/json", `{"choices":[{"message":{"content":"%s%s%s"},"finish_reason":"stop"}]}`, []string{"a", "bcd", "ef"}, `{"choices":[{"message":{"content":"abcdef"},"finish_reason":"stop"}]}`},
+		{"two choices", "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"},{"message":{"content":"%s"},"finish_reason":"stop"}]}`, []string{"one", "two"}, `{"choices":[{"message":{"content":"one"},"finish_reason":"stop"},{"message":{"content":"two"},"finish_reason":"stop"}]}`},
+		{"null and empty content", "application/json", `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""}}]}`, nil, `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""}}]}`},
 		{"T25 filtered text is dropped", "application/json", `{"choices":[{"message":{"content":"injected"},"finish_reason":"content_filter"},{"finish_reason":"stop","message":{"content":"%s"}}]}`, []string{"kept"}, `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"},{"finish_reason":"stop","message":{"content":"kept"}}]}`},
-		{"stream", "text/event-stream", chunk + ": ping\n\n" + chunk + "data: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n", []string{"Hel", "lo"}, `data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"}}]}` + "\n\n: ping\n\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"lo"}}]}` + "\n\ndata: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n"},
+		{"stream", "text/event-stream", chunk + ": ping\n\n" + chunk + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{}}\n\ndata: [DONE]\n\n", []string{"Hel", "lo"}, `data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]}` + "\n\n: ping\n\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":null}]}` + "\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{}}\n\ndata: [DONE]\n\n"},
 		{"stream with an error event", "text/event-stream; charset=utf-8", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n", nil, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"},
 		{"T25 stream, filtered text is dropped", "text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"injected\"},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n", nil, "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n"},
 	}
@@ -353,7 +353,13 @@ func TestTransportBelievesNoReplyThatDoesNotOpen(t *testing.T) {
 		{"content is a list", "application/json", `{"choices":[{"message":{"content":["x"]}}]}`, "reply_unreadable"},
 		{"duplicate content", "application/json", `{"choices":[{"message":{"content":null,"content":"x"}}]}`, "reply_unreadable"},
 		{"T23 HTML", "text/html", `<html>`, "reply_unreadable"},
-		{"no content type", "", `{}`, "reply_unreadable"},
+		{"T23 Content-Type taken away", "", `{}`, "reply_untyped"},
+		{"a string", "application/json", `"believe me"`, "reply_unreadable"},
+		{"T28 no finish_reason", "application/json", `{"choices":[{"message":{"reasoning_content":"so"}}]}`, "reply_unfinished"},
+		{"T28 null as finish_reason", "application/json", `{"choices":[{"message":{"reasoning_content":"so"},"finish_reason":null}]}`, "reply_unfinished"},
+		{"T32 choice with an index out of range", "application/json", `{"choices":[{"index":1024,"finish_reason":"stop"}]}`, "reply_unreadable"},
+		{"T32 choice with a negative index", "application/json", `{"choices":[{"index":-1,"finish_reason":"stop"}]}`, "reply_unreadable"},
+		{"T32 choice with a name for an index", "application/json", `{"choices":[{"index":"0","finish_reason":"stop"}]}`, "reply_unreadable"},
 		{"not JSON", "application/json", `{`, "reply_unreadable"},
 		{"too large", "application/json", `{"a":"` + strings.Repeat("a", 5000) + `"}`, "reply_too_large"},
 	}
@@ -372,14 +378,23 @@ func TestTransportBelievesNoReplyThatDoesNotOpen(t *testing.T) {
 func TestTransportEndsABadStreamWithAnErrorEventAndABrokenBody(t *testing.T) {
 	t.Parallel()
 	const good = "data: {\"choices\":[{\"delta\":{\"content\":\"%s\"}}]}\n\n"
+	const (
+		finished = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+		nulled   = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":null}]}\n\n"
+		more     = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"so\"}}]}\n\n"
+	)
 	const opened = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\n"
 	tests := []struct{ name, rest, delivered, code string }{
 		{"T28 no [DONE]", "", "", "reply_truncated"},
+		{"T28 no finish_reason", "data: [DONE]\n\n", "", "reply_unfinished"},
+		{"T28 no finish_reason of another choice", strings.Replace(finished, "0", "1", 1) + "data: [DONE]\n\n", strings.Replace(finished, "0", "1", 1), "reply_unfinished"},
+		{"T28 null as finish_reason", nulled + "data: [DONE]\n\n", nulled, "reply_unfinished"},
+		{"T28 content after the finish_reason", finished + more + "data: [DONE]\n\n", finished + more, "reply_unfinished"},
 		{"T28 cut inside an event", "data: {\"choi", "", "reply_truncated"},
 		{"T24 plaintext", "data: {\"choices\":[{\"delta\":{\"content\":\"believe me\"}}]}\n\ndata: [DONE]\n\n", "", "reply_in_clear"},
 		{"T27 wrong tag", "data: {\"choices\":[{\"delta\":{\"content\":\"VVY4XEelPm7vB9iKqepajS6f2uLc\"}}]}\n\ndata: [DONE]\n\n", "", "reply_not_authentic"},
-		{"T29 data after [DONE]", "data: [DONE]\n\ndata: {\"choices\":[]}\n\n", "data: [DONE]\n\n", "reply_after_done"},
-		{"T29 second [DONE]", "data: [DONE]\n\ndata: [DONE]\n\n", "data: [DONE]\n\n", "reply_after_done"},
+		{"T29 data after [DONE]", finished + "data: [DONE]\n\ndata: {\"choices\":[]}\n\n", finished + "data: [DONE]\n\n", "reply_after_done"},
+		{"T29 second [DONE]", finished + "data: [DONE]\n\ndata: [DONE]\n\n", finished + "data: [DONE]\n\n", "reply_after_done"},
 		{"T30 event too large", "data: " + strings.Repeat("a", 5000) + "\n\n", "", "reply_too_large"},
 		{"not JSON", "data: hello\n\ndata: [DONE]\n\n", "", "reply_unreadable"},
 	}
