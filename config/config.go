@@ -39,6 +39,7 @@ type Limits struct {
 	ReplyBytes   Bytes `mapstructure:"reply_bytes"`   // body of a reply that is not a stream
 	EventBytes   Bytes `mapstructure:"event_bytes"`   // one event of a stream
 	HeaderBytes  Bytes `mapstructure:"header_bytes"`  // headers of a request or reply
+	JSONValues   int   `mapstructure:"json_values"`   // values of one request's JSON, as far as they are looked at
 }
 
 // Timeouts are all settings with defaults; none is infinite but where it says so.
@@ -67,6 +68,11 @@ type Route struct {
 	BasePaths            []BasePath  `mapstructure:"base_paths"`
 	Certificate          Certificate `mapstructure:"certificate"`
 	Credentials          Credentials `mapstructure:"credentials"`
+	Residue              string      `mapstructure:"residue"`            // what cannot be sealed in a request: default, refuse, report, unsafe_allow
+	ResidueExceptions    []Exception `mapstructure:"residue_exceptions"` // the first that fits counts
+	Strict               bool        `mapstructure:"strict"`             // residue: refuse and replies.clear: refuse, without exceptions
+	Strip                []string    `mapstructure:"strip"`              // members of a request's top level that are taken out before it is sealed
+	Replies              Replies     `mapstructure:"replies"`
 	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
 	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream
 }
@@ -115,6 +121,19 @@ type Credentials struct {
 	Host              string        `mapstructure:"host"`                // openapi: host[:port], always https
 	Project           string        `mapstructure:"project"`             // openapi: of preset endpoints
 	Duration          time.Duration `mapstructure:"duration"`            // openapi: how long a temporary key lasts
+}
+
+// Exception is another residue policy for one place of a request and what is
+// below it.
+type Exception struct {
+	Path    string `mapstructure:"path"`    // as in messages[*].name; [*] is every index
+	Residue string `mapstructure:"residue"` // as Route.Residue
+}
+
+// Replies is what is done with what a reply holds in clear.
+type Replies struct {
+	Clear                   string `mapstructure:"clear"` // beside the sealed content: report, refuse
+	UnsafeContentFilterText bool   `mapstructure:"unsafe_content_filter_text"`
 }
 
 // Interception is the local CA that terminates CONNECT for routed hosts.

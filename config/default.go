@@ -38,6 +38,7 @@ func Default() *Config {
 			ReplyBytes:   64 << 20,
 			EventBytes:   16 << 20,
 			HeaderBytes:  1 << 20,
+			JSONValues:   1_000_000,
 		},
 		Timeouts: Timeouts{
 			Drain:          30 * time.Second,
@@ -86,6 +87,10 @@ func NewRoute(name string, hosts ...string) Route {
 			Project:  "default",
 			Duration: 7 * 24 * time.Hour, // as the vendor's SDKs have it
 		},
+		Residue:              residueDefault,
+		ResidueExceptions:    []Exception{},
+		Strip:                []string{},
+		Replies:              Replies{Clear: "report"},
 		UnsafePlaintextPaths: []string{},
 	}
 }

@@ -79,6 +79,12 @@ func (s scalar) read(value, dir string) (v any, allowed string) {
 			return nil, "true or false"
 		}
 		return value == "true", ""
+	case s.typ.Kind() == reflect.Int:
+		n, err := parseCount(value)
+		if err != nil {
+			return nil, err.Error()
+		}
+		return n, ""
 	case !utf8.ValidString(value):
 		return nil, "UTF-8 text"
 	case isPath(s.key) && value != "":

@@ -30,12 +30,12 @@ func TestVariablesOfEachType(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, "",
 		"SEALCAR_ADMIN_LISTEN=", "SEALCAR_UNSAFE_LISTEN=true", "SEALCAR_INTERCEPTION_NAME_CONSTRAINTS=false",
-		"SEALCAR_LIMITS_REQUEST_BYTES=1MiB", "SEALCAR_LIMITS_REPLY_BYTES=4096", "SEALCAR_TIMEOUTS_READ_HEADER=1m",
+		"SEALCAR_LIMITS_REQUEST_BYTES=1MiB", "SEALCAR_LIMITS_REPLY_BYTES=4096", "SEALCAR_LIMITS_JSON_VALUES=500", "SEALCAR_TIMEOUTS_READ_HEADER=1m",
 		"SEALCAR_INTERCEPTION_CA_DIR=ca")
 	if c.Admin.Listen != "" || !c.UnsafeListen || c.Interception.NameConstraints {
 		t.Errorf("admin.listen %q, unsafe_listen %v, name_constraints %v", c.Admin.Listen, c.UnsafeListen, c.Interception.NameConstraints)
 	}
-	if c.Limits.RequestBytes != 1<<20 || c.Limits.ReplyBytes != 4096 || c.Timeouts.ReadHeader.String() != "1m0s" {
+	if c.Limits.RequestBytes != 1<<20 || c.Limits.ReplyBytes != 4096 || c.Limits.JSONValues != 500 || c.Timeouts.ReadHeader.String() != "1m0s" {
 		t.Errorf("limits %+v, timeouts %+v", c.Limits, c.Timeouts)
 	}
 	if c.Interception.CADir != "/work/dir/ca" {
@@ -52,6 +52,7 @@ func TestWrongVariables(t *testing.T) {
 		"SEALCAR_TIMEOUTS_DRAIN=30":        `SEALCAR_TIMEOUTS_DRAIN: "30" is not allowed: a duration is a number and a unit: ms, s, m, h, as in 30s or 1h30m`,
 		"SEALCAR_TIMEOUTS_DRAIN=0s":        `timeouts.drain (SEALCAR_TIMEOUTS_DRAIN): "0s" is not allowed: more than 0s`,
 		"SEALCAR_LIMITS_EVENT_BYTES=1.5":   `SEALCAR_LIMITS_EVENT_BYTES: "1.5" is not allowed: a size is a whole number and a unit: B, KiB, MiB, GiB, kB, MB, GB`,
+		"SEALCAR_LIMITS_JSON_VALUES=1e6":   `SEALCAR_LIMITS_JSON_VALUES: "1e6" is not allowed: a whole number, without a unit`,
 		"SEALCAR_LISTEN=0.0.0.0:8080":      `listen (SEALCAR_LISTEN): "0.0.0.0:8080" is not allowed: a loopback address (127.0.0.1, ::1, localhost), or set unsafe_listen: true`,
 		"SEALCAR_LISTEN=\xff":              `SEALCAR_LISTEN: "\xff" is not allowed: UTF-8 text`,
 		"SEALCAR_LISTN=127.0.0.1:1":        `SEALCAR_LISTN: no such variable; did you mean SEALCAR_LISTEN?`,

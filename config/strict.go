@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,6 +123,9 @@ func readable(n *yaml.Node, t reflect.Type) (allowed string, ok bool) {
 		return errDuration.Error(), err == nil
 	case t.Kind() == reflect.Bool:
 		return "true or false", tag == "!!bool"
+	case t.Kind() == reflect.Int:
+		_, err := parseCount(n.Value)
+		return errCount.Error(), err == nil && tag == "!!int"
 	default:
 		return "text, in quotes", tag == "!!str"
 	}
@@ -150,6 +154,17 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, errDuration
 	}
 	return d, nil
+}
+
+var errCount = errors.New("a whole number, without a unit")
+
+// parseCount reads a number of things, in decimal.
+func parseCount(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || strconv.Itoa(n) != s { // YAML knows 0o17, 1_000 and the like
+		return 0, errCount
+	}
+	return n, nil
 }
 
 // unknownKey says what to do about a key that does not exist.

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Unsafe lists the keys named unsafe_… that are set, so that a start can log
-// them. It finds them by their names: none can be forgotten.
+// Unsafe lists the keys named unsafe_… that are set, and those whose value is
+// named so, so that a start can log them. It finds them by their names: none can
+// be forgotten.
 func (c *Config) Unsafe() []string {
 	return unsafeKeys("", reflect.ValueOf(*c))
 }
@@ -18,7 +19,8 @@ func unsafeKeys(key string, v reflect.Value) []string {
 		for f, member := range v.Fields() {
 			name := keyOf(f)
 			isSet := !member.IsZero() && (member.Kind() != reflect.Slice || member.Len() > 0)
-			if strings.HasPrefix(name, "unsafe_") && isSet {
+			isUnsafe := strings.HasPrefix(name, "unsafe_") || member.Kind() == reflect.String && strings.HasPrefix(member.String(), "unsafe_")
+			if isUnsafe && isSet {
 				keys = append(keys, join(key, name))
 			}
 			keys = append(keys, unsafeKeys(join(key, name), member)...)

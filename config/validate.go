@@ -124,7 +124,11 @@ func (m *Mistakes) both(keyA, a, keyB, b string) {
 	}
 }
 
-// positive wants every size and duration of a struct to be more than nothing.
+// maxCount bounds every number of things.
+const maxCount = 1 << 30
+
+// positive wants every size, duration and count of a struct to be more than
+// nothing.
 func (m *Mistakes) positive(prefix string, v reflect.Value) {
 	for f, member := range v.Fields() {
 		key := join(prefix, keyOf(f))
@@ -133,6 +137,8 @@ func (m *Mistakes) positive(prefix string, v reflect.Value) {
 			m.add(key, formatDuration(time.Duration(member.Int())), "more than 0s")
 		case isBytes(f.Type) && (member.Int() <= 0 || member.Int() > maxLimit):
 			m.add(key, Bytes(member.Int()).String(), "more than 0B, at most "+Bytes(maxLimit).String())
+		case f.Type.Kind() == reflect.Int && (member.Int() <= 0 || member.Int() > maxCount):
+			m.add(key, strconv.FormatInt(member.Int(), 10), "more than 0, at most "+strconv.Itoa(maxCount))
 		}
 	}
 }

@@ -31,6 +31,7 @@ func TestYAMLLoadsAgain(t *testing.T) {
 		"timeouts: {drain: 1h0m1s, idle: 1500ms, dial: 10m, stream_idle: 100h}\nlimits: {event_bytes: 1000, header_bytes: 1MB}\n",
 		"allowed_hosts: [a.example.com, '[::1]:80', '1.2.3.4']\nadmin: {listen: ''}\nstate_dir: 'true: # {x}'\n",
 		"routes:\n  - name: '1'\n    hosts: ['null', 'true', '0x1.a']\n    base_paths: []\n    certificate: {source: file, file: '~'}\n",
+		"limits: {json_values: 7}\nroutes:\n  - name: a\n    hosts: [a.example.com]\n    strict: true\n    residue_exceptions: [{path: 'a[*].b', residue: refuse}]\n    strip: [user]\n",
 		"routes:\n  - name: a\n    hosts: [a.example.com]\n    certificate: {source: openapi, access_key_file: /ak, secret_key_file: /sk, " +
 			`warm_up: [" a ", "a\u2028b", "\ufeffa", "- a", "'", "\"", "é", "\u200b", "!a", "&a", "*a", "%a", "@a", "a: b", "a #b", "|", "2024-01-01", "0o7", "1e3", "=", "<<", "\\"]}` + "\n",
 	} {
@@ -69,9 +70,12 @@ routes:
     upstream: http://b.example.com
     unsafe_upstream_http: true
     unsafe_plaintext_paths: [/api/v3/embeddings]
+    residue: unsafe_allow
+    residue_exceptions: [{path: user, residue: refuse}, {path: messages, residue: unsafe_allow}]
+    replies: {unsafe_content_filter_text: true}
 egress: {unsafe_forward_llm: true}
 `)
-	want := []string{"unsafe_listen", "routes[1].unsafe_plaintext_paths", "routes[1].unsafe_upstream_http", "egress.unsafe_forward_llm"}
+	want := []string{"unsafe_listen", "routes[1].residue", "routes[1].residue_exceptions[1].residue", "routes[1].replies.unsafe_content_filter_text", "routes[1].unsafe_plaintext_paths", "routes[1].unsafe_upstream_http", "egress.unsafe_forward_llm"}
 	if got := c.Unsafe(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

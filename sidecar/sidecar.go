@@ -59,6 +59,10 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 	if err != nil {
 		return nil, err
 	}
+	policy, err := residuePolicy(c, r)
+	if err != nil {
+		return nil, err
+	}
 	made := &route{config: r, out: out, credentials: keys, halves: map[string]*half{}}
 	for _, origin := range r.Origins() {
 		certificates, err := newCertificates(c, r, origin, out, log)
@@ -73,6 +77,8 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 			Credentials:          keys.keys,
 			ReplaceCredentials:   r.Credentials.Replace,
 			SkipModeration:       r.Certificate.SkipModeration,
+			Policy:               policy,
+			ClearReply:           clearReply(r),
 			UnsafePlaintextPaths: r.UnsafePlaintextPaths,
 			MaxRequestBytes:      int64(c.Limits.RequestBytes),
 			MaxReplyBytes:        int64(c.Limits.ReplyBytes),

@@ -130,6 +130,7 @@ func (s *chatScan) imageURL(v rewrite.Value) error {
 		if err == nil || s.purpose == toSeal {
 			return err
 		}
+		// The app said that it sealed this. It did not, as will be seen.
 	}
 	s.seal(v)
 	return nil
@@ -180,7 +181,7 @@ func (s *chatScan) beside(v rewrite.Value, e exposure) error {
 		return refusal("unsealable_field", v.Path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
 	}
 	s.chat.cleared++
-	s.chat.unsafe = s.chat.unsafe || !ModeReport.lets(e)
+	s.chat.unsafe = s.chat.unsafe || e == content
 	if len(s.chat.clear) < maxReported {
 		s.chat.clear = append(s.chat.clear, reportable(v.Path()))
 	}
