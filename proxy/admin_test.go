@@ -107,23 +107,36 @@ func TestMetricsOfRequests(t *testing.T) {
 			x.Treatment = exchange.Plaintext
 		} else {
 			x.Retried = true
+			x.Residue, x.ResidueCount, x.ReplyResidue, x.RepeatedTags = []string{"user"}, 1, []string{"choices[].logprobs.content"}, 2
+		}
+		switch {
+		case r.URL.Query().Has("unsafe"):
+			x.UnsafeResidue = true
+		case r.URL.Query().Has("refused"):
+			x.Treatment = exchange.Refused
 		}
 		return answer(200, "application/json", strings.NewReader("{}")), nil
 	}}
 	r := start(t, upstream, testConfig(t))
 	do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 	do(t, r.client(), newPost(t.Context(), t, routedURL+"?clear", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, routedURL+"?unsafe", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, routedURL+"?refused", strings.NewReader(chat)))
 	do(t, r.client(), newPost(t.Context(), t, r.url("/nowhere"), strings.NewReader(chat)))
 	for series, want := range map[string]string{
-		`sealcar_requests_total{route="ark",status="200",treatment="sealed"}`:    "1",
+		`sealcar_requests_total{route="ark",status="200",treatment="sealed"}`:    "2",
 		`sealcar_requests_total{route="ark",status="200",treatment="plaintext"}`: "1",
 		`sealcar_requests_total{route="none",status="400",treatment="refused"}`:  "1",
 		`sealcar_refused_total{code="no_route",route="none"}`:                    "1",
 		`sealcar_plaintext_total{route="ark"}`:                                   "1",
-		`sealcar_rotations_total{route="ark"}`:                                   "1",
-		`sealcar_seal_seconds_sum{route="ark"}`:                                  "0.002",
-		`sealcar_open_seconds_count{route="ark"}`:                                "2",
-		`sealcar_upstream_seconds_sum{route="ark"}`:                              "2",
+		`sealcar_rotations_total{route="ark"}`:                                   "3",
+		`sealcar_residue_total{route="ark",where="request"}`:                     "1",
+		`sealcar_residue_total{route="ark",where="request_unsafe"}`:              "1",
+		`sealcar_residue_total{route="ark",where="reply"}`:                       "3",
+		`sealcar_repeated_tags_total{route="ark"}`:                               "6",
+		`sealcar_seal_seconds_sum{route="ark"}`:                                  "0.004",
+		`sealcar_open_seconds_count{route="ark"}`:                                "4",
+		`sealcar_upstream_seconds_sum{route="ark"}`:                              "4",
 	} {
 		eventually(t, func() bool { return metric(t, r, series) == want }, func() string {
 			_, body := admin(t, r, "/metrics")
@@ -227,5 +240,46 @@ func TestOneLineARequest(t *testing.T) {
 	})
 	if line["id"] == "" || strings.Count(r.log.String(), `"message":"request"`) != 1 {
 		t.Errorf("log:\n%s", r.log)
+	}
+}
+
+func TestTheLogTellsWhatWasInClear(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		record exchange.Record
+		want   []string
+		never  string
+	}{
+		"request": {
+			exchange.Record{Treatment: exchange.Sealed, Residue: []string{"user", "tools[0].function.name"}, ResidueCount: 40},
+			[]string{`"residue":["user","tools[0].function.name"]`, `"residue_count":40`, `"residue_unsafe":false`}, "reply_residue",
+		},
+		"content":           {exchange.Record{Treatment: exchange.Sealed, Residue: []string{"a"}, ResidueCount: 1, UnsafeResidue: true}, []string{`"residue_unsafe":true`}, "repeated"},
+		"reply":             {exchange.Record{Treatment: exchange.Sealed, ReplyResidue: []string{"choices[].logprobs.content"}}, []string{`"reply_residue":["choices[].logprobs.content"]`}, `"residue"`},
+		"repeated tags":     {exchange.Record{Treatment: exchange.Sealed, RepeatedTags: 3}, []string{`"repeated_tags":3`}, "residue"},
+		"nothing":           {exchange.Record{Treatment: exchange.Sealed}, nil, "residue"},
+		"refused, not sent": {exchange.Record{Treatment: exchange.Refused, Residue: []string{"user"}, ResidueCount: 1}, nil, "residue"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+				x := exchange.From(r.Context())
+				test.record.ID, test.record.Door, test.record.Route = x.ID, x.Door, x.Route
+				*x = test.record
+				return answer(200, "application/json", strings.NewReader("{}")), nil
+			}}
+			r := start(t, upstream, testConfig(t))
+			do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
+			r.log.line(t, map[string]any{"message": "request"})
+			for _, want := range test.want {
+				if !strings.Contains(r.log.String(), want) {
+					t.Errorf("%s is not in the log:\n%s", want, r.log)
+				}
+			}
+			if strings.Contains(r.log.String(), test.never) {
+				t.Errorf("%s is in the log:\n%s", test.never, r.log)
+			}
+		})
 	}
 }

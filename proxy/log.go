@@ -94,6 +94,7 @@ func (p *Proxy) logRequest(v *visit) {
 		if r.Retried {
 			e.Bool("retried", true)
 		}
+		logClear(e, r)
 	} else {
 		e.Str("host", v.target.host) // no path: other services put secrets into theirs
 	}
@@ -104,6 +105,19 @@ func (p *Proxy) logRequest(v *visit) {
 		e.Str("aborted", v.abort).AnErr("cause", v.broken)
 	}
 	e.Msg("request")
+}
+
+// logClear tells what was in clear beside the sealed content: where, never what.
+func logClear(e *zerolog.Event, r *exchange.Record) {
+	if r.ResidueCount > 0 && r.Treatment != exchange.Refused {
+		e.Strs("residue", r.Residue).Int("residue_count", r.ResidueCount).Bool("residue_unsafe", r.UnsafeResidue)
+	}
+	if len(r.ReplyResidue) > 0 {
+		e.Strs("reply_residue", r.ReplyResidue)
+	}
+	if r.RepeatedTags > 0 {
+		e.Int("repeated_tags", r.RepeatedTags)
+	}
 }
 
 // statusClientGone is what nginx logs when nobody was left to answer.

@@ -25,6 +25,8 @@ type metrics struct {
 	refused   *prometheus.CounterVec
 	plaintext *prometheus.CounterVec
 	rotations *prometheus.CounterVec
+	residue   *prometheus.CounterVec
+	repeated  *prometheus.CounterVec
 	seal      *prometheus.HistogramVec
 	open      *prometheus.HistogramVec
 	upstream  *prometheus.HistogramVec
@@ -46,6 +48,8 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		refused:   counter("sealcar_refused_total", "Requests answered with an error of sealcar's own, by its code.", "route", "code"),
 		plaintext: counter("sealcar_plaintext_total", "Requests sent in clear because an unsafe setting allows it.", "route"),
 		rotations: counter("sealcar_rotations_total", "Requests sealed anew and sent again because the endpoint's certificate, or sealcar's own API key, had changed.", "route"),
+		residue:   counter("sealcar_residue_total", "Exchanges with something in clear beside the sealed content, by where: request, request_unsafe (content that an unsafe setting lets through), reply.", "route", "where"),
+		repeated:  counter("sealcar_repeated_tags_total", "Strings of replies whose ciphertext repeats one of the request, as an echo's does.", "route"),
 		seal:      histogram("sealcar_seal_seconds", "Time to read, check and seal a request.", fine),
 		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
 		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
@@ -57,7 +61,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 
@@ -74,6 +78,7 @@ func (m *metrics) count(v *visit) {
 	if r.Retried {
 		m.rotations.WithLabelValues(route).Inc()
 	}
+	m.countClear(r, route)
 	if v.streaming {
 		m.streams.Dec()
 	}
@@ -86,6 +91,21 @@ func (m *metrics) count(v *visit) {
 	if r.Upstream > 0 {
 		m.upstream.WithLabelValues(route).Observe(r.Upstream.Seconds())
 	}
+}
+
+// countClear counts what was in clear beside the sealed content of an exchange.
+func (m *metrics) countClear(r *exchange.Record, route string) {
+	if r.ResidueCount > 0 && r.Treatment != exchange.Refused {
+		where := "request"
+		if r.UnsafeResidue {
+			where = "request_unsafe"
+		}
+		m.residue.WithLabelValues(route, where).Inc()
+	}
+	if len(r.ReplyResidue) > 0 {
+		m.residue.WithLabelValues(route, "reply").Inc()
+	}
+	m.repeated.WithLabelValues(route).Add(float64(r.RepeatedTags))
 }
 
 func (m *metrics) reloaded(err error) {

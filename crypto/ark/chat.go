@@ -21,7 +21,7 @@ const (
 )
 
 // maxReported bounds the paths that are kept of one request; the rest is counted.
-const maxReported = 64
+const maxReported = 32
 
 // chatRequest is what sealing needs to know of a chat's body.
 type chatRequest struct {

@@ -48,3 +48,31 @@ func (s *Session) Shortest(raw []byte) (n, work int) {
 	n = find.shortest(raw)
 	return n, find.work
 }
+
+// RequestTable and ReplyTable are the tables of residue.go: places and what
+// docs/residue.md calls their class.
+func RequestTable() [][2]string { return describe(requestTable) }
+
+func ReplyTable() [][2]string { return describe(replyTable) }
+
+func describe(table []place) (rows [][2]string) {
+	for _, p := range table {
+		kind := ""
+		switch p.class {
+		case object, messageList, contentPart, choiceList, choice, message:
+			continue // containers
+		case secretContent, secretText, imageAddress:
+			kind = "sealed"
+		case residue:
+			kind = "residue"
+		case media:
+			kind = "content"
+		case opaque:
+			kind = "ciphertext"
+		default:
+			kind = "structural"
+		}
+		rows = append(rows, [2]string{p.path, kind})
+	}
+	return rows
+}

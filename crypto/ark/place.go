@@ -131,47 +131,44 @@ const (
 // exposureOf judges a value that is not sealed. Containers are judged at their
 // end, when it is known whether there is something in them.
 func exposureOf(doc []byte, v rewrite.Value) exposure {
-	if v.Kind == '{' || v.Kind == '[' {
+	if v.Kind == '{' || v.Kind == '[' || fits(doc, v) {
 		return nothing
 	}
-	isContainer, isText := v.Kind == '}' || v.Kind == ']', v.Kind == '"'
-	switch c := classOf(v); c {
-	case structure:
-		if isContainer || v.Kind == 'n' {
-			return nothing
-		}
-	case number, word, wordOrObject:
-		if !isContainer && !isText || c == wordOrObject && v.Kind == '}' || c != number && isText && isWord(doc[v.Start+1:v.End-1]) {
-			return nothing
-		}
-	case opaque:
-		if isText && LooksSealed(doc[v.Start+1:v.End-1]) {
-			return nothing
-		}
-		return unless(empty(doc, v), knownResidue)
-	case ignored:
-		return nothing
-	case residue:
-		return unless(empty(doc, v), knownResidue)
-	case media:
-		return unless(empty(doc, v), content)
-	default:
-		harmless := !isContainer && !isText || empty(doc, v)
-		if harmless && !strings.Contains(v.Path(), `"`) { // a name that is no word may itself be text
-			return nothing
-		}
+	switch classOf(v) {
+	case residue, opaque:
+		return knownResidue
+	case media, unknownContent:
+		return content
 	}
-	if classOf(v) == unknownContent || inMessages(pathIn(v)) {
+	if inMessages(pathIn(v)) {
 		return content
 	}
 	return unknownParameter
 }
 
-func unless(harmless bool, e exposure) exposure {
-	if harmless {
-		return nothing
+// fits tells whether a value is no content, by its class and kind, or says
+// nothing.
+func fits(doc []byte, v rewrite.Value) bool {
+	isContainer, isText := v.Kind == '}' || v.Kind == ']', v.Kind == '"'
+	isScalar := !isContainer && !isText
+	switch classOf(v) {
+	case ignored:
+		return true
+	case structure: // what it holds has been judged
+		return isContainer || v.Kind == 'n'
+	case number:
+		return isScalar
+	case word:
+		return isScalar || isText && isWord(doc[v.Start+1:v.End-1])
+	case wordOrObject:
+		return isScalar || isContainer || isWord(doc[v.Start+1:v.End-1])
+	case opaque:
+		return empty(doc, v) || isText && LooksSealed(doc[v.Start+1:v.End-1])
+	case residue, media:
+		return empty(doc, v)
+	default: // unknown: a name that is no word may itself be text
+		return (isScalar || empty(doc, v)) && !strings.Contains(v.Path(), `"`)
 	}
-	return e
 }
 
 // empty tells whether a value says nothing: null, "", [] or {}.

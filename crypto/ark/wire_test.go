@@ -146,14 +146,15 @@ func roundTrip(rt http.RoundTripper, req *http.Request) (status int, body string
 	return resp.StatusCode, string(b), err
 }
 
-// wantCode checks that err is an *apierror.Error with the code and param.
+// wantCode checks that err is an *apierror.Error with the code and param; "*"
+// is any.
 func wantCode(t *testing.T, err error, status int, code, param string) {
 	t.Helper()
 	e, ok := errors.AsType[*apierror.Error](err)
 	if !ok {
 		t.Fatalf("got error %v, want an *apierror.Error with code %s", err, code)
 	}
-	if e.Status != status || e.Code != code || param != "*" && e.Param != param {
+	if e.Status != status || code != "*" && e.Code != code || param != "*" && e.Param != param {
 		t.Errorf("got %d %s at %q (%s), want %d %s at %q", e.Status, e.Code, e.Param, e.Message, status, code, param)
 	}
 }
@@ -183,4 +184,14 @@ func (e *endpoint) sealing(t *testing.T, contentType, format string, texts ...st
 		w.Header().Set("Content-Type", contentType)
 		_, _ = fmt.Fprintf(w, format, sealed...)
 	})
+}
+
+// read is all that a body holds.
+func read(t *testing.T, body io.Reader) string {
+	t.Helper()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
