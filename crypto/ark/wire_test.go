@@ -31,7 +31,7 @@ type endpoint struct {
 	cert *ark.Certificate
 }
 
-func newEndpoint(t *testing.T, dnsNames ...string) *endpoint {
+func newEndpoint(t testing.TB, dnsNames ...string) *endpoint {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -122,7 +122,7 @@ func (r *recorder) only(t *testing.T) request {
 }
 
 // post is an app's request for the upstream at base.
-func post(t *testing.T, base, path, body string) (*http.Request, *exchange.Record) {
+func post(t testing.TB, base, path, body string) (*http.Request, *exchange.Record) {
 	t.Helper()
 	record := new(exchange.Record)
 	req, err := http.NewRequestWithContext(exchange.With(t.Context(), record), http.MethodPost, base+path, strings.NewReader(body))
