@@ -252,7 +252,8 @@ func TestTheLogTellsWhatWasInClear(t *testing.T) {
 	}{
 		"request": {
 			exchange.Record{Treatment: exchange.Sealed, Residue: []string{"user", "tools[0].function.name"}, ResidueCount: 40},
-			[]string{`"residue":["user","tools[0].function.name"]`, `"residue_count":40`, `"residue_unsafe":false`}, "reply_residue",
+			[]string{`"residue":["user","tools[0].function.name"]`, `"residue_count":40`, `"residue_unsafe":false`},
+			"reply_residue",
 		},
 		"content":           {exchange.Record{Treatment: exchange.Sealed, Residue: []string{"a"}, ResidueCount: 1, UnsafeResidue: true}, []string{`"residue_unsafe":true`}, "repeated"},
 		"reply":             {exchange.Record{Treatment: exchange.Sealed, ReplyResidue: []string{"choices[].logprobs.content"}}, []string{`"reply_residue":["choices[].logprobs.content"]`}, `"residue"`},

@@ -191,8 +191,8 @@ func (s *chatScan) beside(v rewrite.Value, e exposure) error {
 // reportable is a path without names that are no plain words: they are for the
 // application that sent them, not for logs.
 func reportable(path string) string {
-	if i := strings.Index(path, `["`); i >= 0 {
-		return path[:i] + "[?]"
+	if words, _, odd := strings.Cut(path, `["`); odd {
+		return words + "[?]"
 	}
 	return strings.ReplaceAll(path, "…", "...") // of a path that was cut
 }

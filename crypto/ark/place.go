@@ -136,39 +136,44 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 	}
 	switch classOf(v) {
 	case residue, opaque:
-		return knownResidue
-	case media, unknownContent:
-		return content
+		return unless(empty(doc, v), knownResidue)
+	case media:
+		return unless(empty(doc, v), content)
+	case unknown, unknownContent:
+		isScalar := v.Kind != '}' && v.Kind != ']' && v.Kind != '"'
+		if (isScalar || empty(doc, v)) && !strings.Contains(v.Path(), `"`) { // a name that is no word may itself be text
+			return nothing
+		}
 	}
-	if inMessages(pathIn(v)) {
+	if classOf(v) == unknownContent || inMessages(pathIn(v)) {
 		return content
 	}
 	return unknownParameter
 }
 
-// fits tells whether a value is no content, by its class and kind, or says
-// nothing.
+// fits tells whether a value is of the kind that its place has, and with that no
+// content.
 func fits(doc []byte, v rewrite.Value) bool {
-	isContainer, isText := v.Kind == '}' || v.Kind == ']', v.Kind == '"'
-	isScalar := !isContainer && !isText
-	switch classOf(v) {
-	case ignored:
+	c := classOf(v)
+	switch {
+	case c == ignored:
 		return true
-	case structure: // what it holds has been judged
-		return isContainer || v.Kind == 'n'
-	case number:
-		return isScalar
-	case word:
-		return isScalar || isText && isWord(doc[v.Start+1:v.End-1])
-	case wordOrObject:
-		return isScalar || isContainer || isWord(doc[v.Start+1:v.End-1])
-	case opaque:
-		return empty(doc, v) || isText && LooksSealed(doc[v.Start+1:v.End-1])
-	case residue, media:
-		return empty(doc, v)
-	default: // unknown: a name that is no word may itself be text
-		return (isScalar || empty(doc, v)) && !strings.Contains(v.Path(), `"`)
+	case v.Kind == '}', v.Kind == ']': // what it holds has been judged
+		return c == structure || c == wordOrObject
+	case v.Kind != '"':
+		return c == number || c == word || c == wordOrObject || c == structure && v.Kind == 'n'
+	case c == word, c == wordOrObject:
+		return isWord(doc[v.Start+1 : v.End-1])
+	default:
+		return c == opaque && LooksSealed(doc[v.Start+1:v.End-1])
 	}
+}
+
+func unless(harmless bool, e exposure) exposure {
+	if harmless {
+		return nothing
+	}
+	return e
 }
 
 // empty tells whether a value says nothing: null, "", [] or {}.
