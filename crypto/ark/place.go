@@ -39,10 +39,9 @@ const (
 	ignored
 
 	// What the protocol cannot seal.
-	residue        // beside the messages' content
-	media          // content: a part that is neither text nor an image, and what is like it
-	unknown        // no parameter that the table has
-	unknownContent // the same, inside messages
+	residue // beside the messages' content
+	media   // content: a part that is neither text nor an image, and what is like it
+	unknown // no parameter that the table has
 )
 
 // place is one line of a table.
@@ -104,19 +103,13 @@ func complete(node *rewrite.Shape, path string) {
 	for name, member := range node.Fields {
 		complete(member, strings.TrimPrefix(path+"."+name, "."))
 	}
-	other := unknown
-	if inMessages(path) {
-		other = unknownContent
-	}
-	node.Other = &rewrite.Shape{Name: nameOf(other, strings.TrimPrefix(path+".*", "."))}
+	node.Other = &rewrite.Shape{Name: nameOf(unknown, strings.TrimPrefix(path+".*", "."))}
 	if node.Items == nil {
-		node.Items = &rewrite.Shape{Name: nameOf(other, path+"[]")}
+		node.Items = &rewrite.Shape{Name: nameOf(unknown, path+"[]")}
 		return
 	}
 	complete(node.Items, path+"[]")
 }
-
-func inMessages(path string) bool { return strings.HasPrefix(path, "messages") }
 
 // exposure says how bad it is that a value is in clear.
 type exposure int
@@ -139,13 +132,13 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 		return unless(empty(doc, v), knownResidue)
 	case media:
 		return unless(empty(doc, v), content)
-	case unknown, unknownContent:
+	case unknown:
 		isScalar := v.Kind != '}' && v.Kind != ']' && v.Kind != '"'
 		if (isScalar || empty(doc, v)) && !strings.Contains(v.Path(), `"`) { // a name that is no word may itself be text
 			return nothing
 		}
 	}
-	if classOf(v) == unknownContent || inMessages(pathIn(v)) {
+	if strings.HasPrefix(pathIn(v), "messages") { // whatever is in a message may be what it says
 		return content
 	}
 	return unknownParameter
@@ -161,7 +154,7 @@ func fits(doc []byte, v rewrite.Value) bool {
 	case v.Kind == '}', v.Kind == ']': // what it holds has been judged
 		return c == structure || c == wordOrObject
 	case v.Kind != '"':
-		return c == number || c == word || c == wordOrObject || c == structure && v.Kind == 'n'
+		return c == number || c == word || c == wordOrObject || c == structure
 	case c == word, c == wordOrObject:
 		return isWord(doc[v.Start+1 : v.End-1])
 	default:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,6 +86,7 @@ func TestT26_EachParameterInEachMode(t *testing.T) {
 		{"unknown list", chatWith(`"documents":["leak"]`), foreign, "documents"},
 		{"unknown object", chatWith(`"extra":{"a":1}`), foreign, "extra"},
 		{"unknown number, boolean and null", chatWith(`"top_k":40,"do_sample":true,"x":null`), passes, ""},
+		{"number or boolean for a container", chatWith(`"tools":0,"thinking":false,"audio":null`), passes, ""},
 		{"unknown empty string", chatWith(`"x":""`), passes, ""},
 		{"unknown name that is text", chatWith(`"leak leak":1`), foreign, `["leak leak"]`},
 		{"unknown member of a tool", chatWith(`"tools":[{"type":"function","leak":"leak"}]`), foreign, "tools[0].leak"},
@@ -346,13 +348,16 @@ func TestReportsAreBoundedAndOurs(t *testing.T) {
 		{"two", names(2, "a"), `^messages\[0\]\.name, messages\[1\]\.name$`},
 		{"many", names(1000, "a"), `^messages\[0\]\.name, .*, messages\[31\]\.name, \+968 more$`},
 		{"long", chatWith(`"` + long + `1":"x","` + long + `2":"x"` + strings.Repeat(`,"`+long+long+`":"x"`, 1)), `^n{60}1, n{60}2, \[\?\]$`},
+		{"too long for a header", chatWith(strings.TrimSuffix(strings.Repeat(`"`+long+`#":"x",`, 40), ",")), `^(n{60}\d+, ){15,16}\+2[45] more$`},
 		{"names that are text", chatWith(`"leak\r\nX: y":"x","leak, leak":"x"`), `^\[\?\], \[\?\]$`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			up := newRecorder(t, spoof)
-			req, _ := post(t, up.URL, chatPath, test.body)
+			i := 99
+			body := regexp.MustCompile("#").ReplaceAllStringFunc(test.body, func(string) string { i++; return strconv.Itoa(i) })
+			req, _ := post(t, up.URL, chatPath, body)
 			resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: newEndpoint(t), Policy: newPolicy(t, ark.PolicyOptions{Mode: ark.ModeReport})}).RoundTrip(req)
 			if err != nil {
 				t.Fatal(err)

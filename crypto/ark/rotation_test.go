@@ -485,13 +485,13 @@ func (f failing) Credential(context.Context, string) (string, error) { return ""
 func TestTheRecordIsThatOfTheSecondAttempt(t *testing.T) {
 	t.Parallel()
 	old, today := newEndpoint(t), newEndpoint(t)
-	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"}},{"message":{"content":"in clear"}}]}`, "opens")
+	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s","reasoning_content":"x"}},{"message":{"content":"in clear"}}]}`, "canary")
 	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "fine")))
 	req, record := post(t, up.URL, chatPath, secretChat)
 	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: &rotation{old: old.cert, today: today.cert}}, req); err != nil {
 		t.Fatal(err)
 	}
-	if record.OpenedFields != 1 || !record.Retried {
+	if record.OpenedFields != 1 || !record.Retried || record.RepeatedTags != 0 || record.ReplyResidue != nil {
 		t.Errorf("record %+v", record)
 	}
 }
