@@ -50,6 +50,7 @@ type Cache struct {
 	mu      sync.Mutex
 	closed  bool
 	entries lru[key, *entry]
+	cooling map[string]coolDown
 }
 
 // key is what tells two certificates apart within a Scope.

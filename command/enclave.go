@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"sealcar/config"
@@ -26,6 +28,8 @@ type enclaveFlags struct {
 	plaintext      bool
 	joined         bool
 	echoDelay      time.Duration
+	keyOverlap     time.Duration
+	misbehave      []string
 	logLevel       string
 }
 
@@ -39,7 +43,13 @@ hand out the endpoint's certificate, open sealed requests, seal the replies.
 
 Keys, a little PKI and the accepted credentials are made on the first start and
 kept in the state directory: roots.pem and tls-ca.pem for sidecars; api-key, ak
-and sk for their applications; sealcar.yaml, a sidecar's configuration.`,
+and sk for their applications; sealcar.yaml, a sidecar's configuration.
+
+SIGHUP gives the endpoint a new key and certificate; sidecars notice by
+themselves. SIGTERM and SIGINT let open requests end and exit 0.
+
+For tests of clients alone, --misbehave NAME (repeated) makes the enclave do wrong:
+` + misbehaviours(),
 		Example: "  sealcar enclave --listen 127.0.0.1:8443 --backend echo --state ./other-end\n  sealcar enclave --listen :8443 --backend http://127.0.0.1:8000/v1 --state /var/lib/sealcar --names model.example",
 		Args:    cobra.NoArgs,
 		RunE: failing(func(cmd *cobra.Command, _ []string) error {
@@ -57,9 +67,27 @@ and sk for their applications; sealcar.yaml, a sidecar's configuration.`,
 	flags.BoolVar(&f.plaintext, "accept-plaintext", false, "serve requests that are not sealed too, in clear")
 	flags.BoolVar(&f.joined, "joined-replies", false, "seal replies that do not stream as several ciphertexts joined, as Ark may")
 	flags.DurationVar(&f.echoDelay, "echo-delay", 0, "pause of the echo backend between two words")
+	flags.DurationVar(&f.keyOverlap, "key-overlap", defaultKeyOverlap, "how long requests for the key before a rotation still open")
+	flags.StringArrayVar(&f.misbehave, "misbehave", nil, "for tests: what to do wrong, NAME or NAME=VALUE; see above")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.MarkFlagRequired("state") // fails only for an unknown flag
 	return cmd
+}
+
+// defaultKeyOverlap is as long as sidecars keep a certificate by default.
+const defaultKeyOverlap = 24 * time.Hour
+
+// misbehaviours is the part of the help that lists them.
+func misbehaviours() string {
+	var b strings.Builder
+	for _, m := range enclave.Misbehaviours() {
+		name := m.Name
+		if m.Value != "" {
+			name += "=" + m.Value
+		}
+		fmt.Fprintf(&b, "  %-24s %s\n", name, m.Meaning)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
@@ -75,6 +103,8 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 		AcceptPlaintext: f.plaintext,
 		JoinReplies:     f.joined,
 		EchoDelay:       f.echoDelay,
+		KeyOverlap:      f.keyOverlap,
+		Misbehave:       f.misbehave,
 		Log:             log,
 	})
 	if err != nil {
@@ -91,7 +121,33 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	}
 	log.Info().Str("listen", ln.Addr().String()).Str("backend", f.backend).Str("state", f.state).
 		Msgf("the enclave is up; a sidecar reaches it with: sealcar run --config %s", side)
-	return server.Serve(ctx, ln)
+	ctx, stop := context.WithCancel(ctx)
+	rotating := make(chan struct{})
+	go func() {
+		defer close(rotating)
+		rotateOnHangup(ctx, server, log)
+	}()
+	err = server.Serve(ctx, ln)
+	stop()
+	<-rotating
+	return err
+}
+
+// rotateOnHangup gives the endpoint a new key at each SIGHUP until ctx ends.
+func rotateOnHangup(ctx context.Context, server *enclave.Server, log zerolog.Logger) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			if err := server.Rotate(); err != nil {
+				log.Error().Err(err).Msg("the endpoint's key is not rotated; the old one stays in force")
+			}
+		}
+	}
 }
 
 // sidecarConfig is made anew at each start, for the port may differ. File names

@@ -66,6 +66,7 @@ type Route struct {
 	Protocol             string      `mapstructure:"protocol"`                 // ark
 	BasePaths            []BasePath  `mapstructure:"base_paths"`
 	Certificate          Certificate `mapstructure:"certificate"`
+	Credentials          Credentials `mapstructure:"credentials"`
 	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
 	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream
 }
@@ -99,6 +100,21 @@ type Certificate struct {
 	SecretKeyFile  string        `mapstructure:"secret_key_file"` // openapi
 	Region         string        `mapstructure:"region"`          // openapi
 	Host           string        `mapstructure:"host"`            // openapi: host[:port], always https
+}
+
+// Credentials are the API keys for requests that carry none, so that
+// applications need to hold none.
+type Credentials struct {
+	Source            string        `mapstructure:"source"`              // request (each brings its own), file, openapi
+	Replace           bool          `mapstructure:"replace"`             // for requests that carry a key too; file and openapi only
+	APIKeyFile        string        `mapstructure:"api_key_file"`        // file
+	AccessKeyFile     string        `mapstructure:"access_key_file"`     // openapi
+	SecretKeyFile     string        `mapstructure:"secret_key_file"`     // openapi
+	SecurityTokenFile string        `mapstructure:"security_token_file"` // openapi; "" for permanent keys
+	Region            string        `mapstructure:"region"`              // openapi
+	Host              string        `mapstructure:"host"`                // openapi: host[:port], always https
+	Project           string        `mapstructure:"project"`             // openapi: of preset endpoints
+	Duration          time.Duration `mapstructure:"duration"`            // openapi: how long a temporary key lasts
 }
 
 // Interception is the local CA that terminates CONNECT for routed hosts.

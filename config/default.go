@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"time"
@@ -80,28 +81,41 @@ func NewRoute(name string, hosts ...string) Route {
 			ClockSkew: 5 * time.Minute,
 			WarmUp:    []string{},
 		},
+		Credentials: Credentials{
+			Source:   "request",
+			Project:  "default",
+			Duration: 7 * 24 * time.Hour, // as the vendor's SDKs have it
+		},
 		UnsafePlaintextPaths: []string{},
 	}
 }
 
-// completeOpenAPI gives an openapi source its control plane: the one that goes
-// with the route's hosts. Other sources have none, so that a region or
-// host written for them can be told from a default.
+// completeOpenAPI gives what asks the control plane the one that goes with the
+// route's hosts. Other sources have none, so that a region or host written for
+// them can be told from a default. Credentials without keys of their own take
+// those of the certificate's source.
 func completeOpenAPI(r *Route) {
-	if r.Certificate.Source != "openapi" {
-		return
-	}
 	known := arkHosts()
 	plane := known[0]
 	if i := slices.IndexFunc(known, func(a arkHost) bool { return slices.Contains(r.Hosts, a.host) }); i >= 0 {
 		plane = known[i]
 	}
-	if r.Certificate.Region == "" {
-		r.Certificate.Region = plane.region
+	cert, cred := &r.Certificate, &r.Credentials
+	if cert.Source == "openapi" {
+		cert.Region = cmp.Or(cert.Region, plane.region)
+		cert.Host = cmp.Or(cert.Host, plane.openAPIHost)
 	}
-	if r.Certificate.Host == "" {
-		r.Certificate.Host = plane.openAPIHost
+	if cred.Source != "openapi" {
+		return
 	}
+	if cert.Source == "openapi" {
+		if cred.AccessKeyFile == "" && cred.SecretKeyFile == "" {
+			cred.AccessKeyFile, cred.SecretKeyFile = cert.AccessKeyFile, cert.SecretKeyFile
+		}
+		plane.region, plane.openAPIHost = cert.Region, cert.Host
+	}
+	cred.Region = cmp.Or(cred.Region, plane.region)
+	cred.Host = cmp.Or(cred.Host, plane.openAPIHost)
 }
 
 // defaultStateDir is sealcar's directory below the user's cache directory, or

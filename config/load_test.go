@@ -328,3 +328,36 @@ func TestUnreadableFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestCredentialsTakeAfterTheCertificatesSource(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+routes:
+  - name: same
+    hosts: [a.example.com]
+    certificate: {source: openapi, access_key_file: ak, secret_key_file: sk, region: r-1, host: Open.example.com}
+    credentials: {source: openapi, security_token_file: sts}
+  - name: own
+    hosts: [ark.ap-southeast.bytepluses.com]
+    certificate: {source: openapi, access_key_file: ak, secret_key_file: sk}
+    credentials: {source: openapi, access_key_file: ak2, secret_key_file: sk2, host: Other.example.com, duration: 1h, project: p, replace: true}
+  - name: alone
+    hosts: [b.example.com]
+    credentials: {source: openapi, access_key_file: ak, secret_key_file: sk}
+  - name: file
+    hosts: [c.example.com]
+    credentials: {source: file, api_key_file: key}
+`)
+	base := config.Credentials{Source: "openapi", Project: "default", Duration: 168 * time.Hour, AccessKeyFile: "/work/dir/ak", SecretKeyFile: "/work/dir/sk"}
+	same, own, alone := base, base, base
+	same.SecurityTokenFile, same.Region, same.Host = "/work/dir/sts", "r-1", "open.example.com"
+	own.AccessKeyFile, own.SecretKeyFile, own.Region, own.Host = "/work/dir/ak2", "/work/dir/sk2", "ap-southeast-1", "other.example.com"
+	own.Duration, own.Project, own.Replace = time.Hour, "p", true
+	alone.Region, alone.Host = "cn-beijing", "open.volcengineapi.com"
+	file := config.Credentials{Source: "file", Project: "default", Duration: 168 * time.Hour, APIKeyFile: "/work/dir/key"}
+	for i, want := range []config.Credentials{same, own, alone, file} {
+		if got := c.Routes[i].Credentials; got != want {
+			t.Errorf("%s: got %+v, want %+v", c.Routes[i].Name, got, want)
+		}
+	}
+}

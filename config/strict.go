@@ -155,7 +155,7 @@ func parseDuration(s string) (time.Duration, error) {
 // unknownKey says what to do about a key that does not exist.
 func unknownKey(name string, known []string) string {
 	if looksSecret(name) {
-		return "no such key: secrets are never written inline; give the name of a file that holds it (access_key_file, secret_key_file, upstream_proxy_auth_file, client_key_file); an API key comes with each request"
+		return "no such key: secrets are never written inline; give the name of a file that holds it (access_key_file, secret_key_file, upstream_proxy_auth_file, client_key_file); an API key comes with each request, or from credentials.api_key_file"
 	}
 	if near := nearest(name, known); near != "" {
 		return fmt.Sprintf("no such key; did you mean %s?", near)

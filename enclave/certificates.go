@@ -36,7 +36,7 @@ func (s *Server) serveCertificate(w http.ResponseWriter, r *http.Request) {
 		invalid("MissingParameter", "model", "the body names no model").write(w)
 		return
 	}
-	leaf, ok := s.pki.leafFor(request.Type)
+	leaf, ok := s.pki.Load().leafFor(request.Type)
 	if !ok {
 		invalid("InvalidParameter", "type", "type is to be left out, or "+typeAICC).write(w)
 		return

@@ -7,7 +7,11 @@
 // Start at New and Serve (enclave.go). state.go and pki.go say what is kept in
 // the state directory and how; certificates.go and openapi.go are the two ways
 // to get the endpoint's certificate; backend.go calls the backend, echo.go is
-// the one that is built in. Opening and sealing is ark.Handler's.
+// the one that is built in. rotate.go gives the endpoint a new key. Opening and
+// sealing is ark.Handler's.
+//
+// An enclave can also be told to do wrong, so that clients can be tested against
+// it (misbehave.go). It says so at its start; nothing else may depend on it.
 //
 // What is refused: a state directory, or a private file in it, that others can
 // read or that is a symbolic link; a request without one of the enclave's own

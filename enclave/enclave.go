@@ -1,13 +1,14 @@
 package enclave
 
 import (
-	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -41,6 +42,9 @@ type Options struct {
 	AcceptPlaintext bool // serve chats that are not sealed, and answer them in clear
 	JoinReplies     bool // seal a reply that does not stream as several ciphertexts joined
 
+	KeyOverlap time.Duration // requests for the key before a rotation still open for this long; 0 means not at all
+	Misbehave  []string      // for tests of clients: what to do wrong, as Misbehaviours lists it
+
 	ReadHeader    time.Duration // a client's TLS handshake and request headers; 0 means 10 s
 	ReadRequest   time.Duration // a client's request, headers and body; 0 means 1 min
 	Idle          time.Duration // a kept-alive connection without a request; 0 means 2 min
@@ -67,11 +71,13 @@ func DefaultNames() []string {
 
 // Server is an enclave. Make it with New, run it with Serve.
 type Server struct {
-	o           Options
-	pki         *pki
-	credentials *credentials
-	signatures  *volcsign.Verifier
-	base        *url.URL // of the backend; nil: the echo backend, which Serve starts
+	o            Options
+	misbehaviour misbehaviour
+	pki          atomic.Pointer[pki]
+	rotating     sync.Mutex // one rotation at a time
+	credentials  *credentials
+	signatures   *volcsign.Verifier
+	base         *url.URL // of the backend; nil: the echo backend, which Serve starts
 }
 
 // New checks the options and makes or loads the state. Certificates that are
@@ -82,9 +88,12 @@ func New(o Options) (*Server, error) {
 	if err := checkNames(o.Names); err != nil {
 		return nil, err
 	}
+	wrong, err := parseMisbehaviour(o.Misbehave, o.Now)
+	if err != nil {
+		return nil, err
+	}
 	var base *url.URL
 	if o.Backend != BackendEcho {
-		var err error
 		if base, err = parseBackend(o); err != nil {
 			return nil, err
 		}
@@ -94,7 +103,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	defer dir.close()
-	p, err := loadPKI(dir, o.Names, o.Now())
+	p, err := loadPKI(dir, o.Names, o.Now(), wrong.forge)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +111,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{o: o, pki: p, credentials: c, signatures: c.verifier(o), base: base}, nil
+	if len(o.Misbehave) > 0 {
+		o.Log.Warn().Strs("misbehave", o.Misbehave).Msg("this enclave does wrong on purpose: it is for tests of its clients, and for nothing else")
+	}
+	s := &Server{o: o, misbehaviour: wrong, credentials: c, signatures: c.verifier(o), base: base}
+	s.pki.Store(p)
+	return s, nil
 }
 
 func (o Options) withDefaults() Options {
@@ -143,6 +157,3 @@ func checkNames(names []string) error {
 	}
 	return nil
 }
-
-// keys gives ark.Handler the private keys of the endpoint, newest first.
-func (s *Server) keys() []*ecdh.PrivateKey { return []*ecdh.PrivateKey{s.pki.endpointKey} }

@@ -27,6 +27,7 @@ const generous = 30 * time.Second
 
 // running is an enclave that serves on loopback until the test ends.
 type running struct {
+	server *enclave.Server
 	url    string
 	dir    string
 	apiKey string
@@ -55,6 +56,7 @@ func start(t *testing.T, o enclave.Options) *running {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()
 	r := &running{
+		server: s,
 		url:    "https://" + ln.Addr().String(),
 		dir:    o.StateDir,
 		apiKey: readFile(t, o.StateDir, "api-key"),

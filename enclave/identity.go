@@ -55,7 +55,7 @@ func (r *registrar) authority(file string, issuer *identity, commonName string, 
 }
 
 // identity gives the key kept in file, with one certificate for each profile. A
-// key is made once and stays; certificates that do not fit, or no longer, are
+// key is made once and stays until a rotation; certificates that do not fit, or no longer, are
 // issued anew.
 func (r *registrar) identity(file string, issuer *identity, profiles ...profile) *identity {
 	if r.err != nil {
@@ -70,13 +70,7 @@ func (r *registrar) identity(file string, issuer *identity, profiles ...profile)
 }
 
 func (r *registrar) load(file string, issuer *identity, profiles []profile) (*identity, error) {
-	data, err := r.dir.readOrCreate(file, func() ([]byte, error) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, fmt.Errorf("making a key: %w", err)
-		}
-		return r.issue(&identity{key: key}, issuer, profiles)
-	})
+	data, err := r.dir.readOrCreate(file, func() ([]byte, error) { return r.create(issuer, profiles) })
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +88,15 @@ func (r *registrar) load(file string, issuer *identity, profiles []profile) (*id
 		return nil, err
 	}
 	return parseIdentity(data)
+}
+
+// create gives the content of the file of a new key.
+func (r *registrar) create(issuer *identity, profiles []profile) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making a key: %w", err)
+	}
+	return r.issue(&identity{key: key}, issuer, profiles)
 }
 
 // issue gives the content of id's file with new certificates.

@@ -16,6 +16,9 @@ const (
 	openAPIService = "ark"
 	openAPIVersion = "2024-01-01"
 
+	actionCertificate = "GetEndpointCertificate"
+	actionAPIKey      = "GetApiKey"
+
 	maxKeyDuration  = 2592000 // seconds; GetApiKey's own limit
 	maxKeyResources = 100
 )
@@ -78,13 +81,13 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, q url.Values) (any,
 	}
 	if q.Get("Version") == openAPIVersion {
 		switch q.Get("Action") {
-		case "GetEndpointCertificate":
+		case actionCertificate:
 			return s.endpointCertificate(r.Host, body)
-		case "GetApiKey":
+		case actionAPIKey:
 			return s.apiKey(body)
 		}
 	}
-	return nil, &openAPIError{http.StatusNotFound, 100008, "InvalidActionOrVersion", "the enclave knows GetEndpointCertificate and GetApiKey of version " + openAPIVersion}
+	return nil, &openAPIError{http.StatusNotFound, 100008, "InvalidActionOrVersion", "the enclave knows " + actionCertificate + " and " + actionAPIKey + " of version " + openAPIVersion}
 }
 
 // endpointCertificate is GetEndpointCertificate.
@@ -96,7 +99,8 @@ func (s *Server) endpointCertificate(host string, body []byte) (any, *openAPIErr
 	if request.Id == "" {
 		return nil, missingParameter("Id")
 	}
-	leaf, ok := s.pki.leafFor(request.Type)
+	p := s.pki.Load()
+	leaf, ok := p.leafFor(request.Type)
 	if !ok {
 		return nil, invalidParameter("Type is to be left out, or " + typeAICC)
 	}
@@ -107,8 +111,8 @@ func (s *Server) endpointCertificate(host string, body []byte) (any, *openAPIErr
 	}{
 		PCAHost: host, PCAName: leaf.Subject.CommonName,
 		PCAInstanceCertificate: string(encodePEM(leaf)),
-		PCASubCACertificate:    string(encodePEM(s.pki.subCA)),
-		PCARootCACertificate:   string(encodePEM(s.pki.root)),
+		PCASubCACertificate:    string(encodePEM(p.subCA)),
+		PCARootCACertificate:   string(encodePEM(p.root)),
 		NotBefore:              leaf.NotBefore.Unix(), NotAfter: leaf.NotAfter.Unix(),
 	}, nil
 }

@@ -37,6 +37,7 @@ const (
 // pki is both hierarchies, as far as a running enclave needs them. Immutable.
 type pki struct {
 	endpointKey *ecdh.PrivateKey
+	retired     []retiredKey      // newest first
 	leaf        *x509.Certificate // for endpointKey
 	aiccLeaf    *x509.Certificate // the same key under ring. and key. names
 	subCA, root *x509.Certificate
@@ -44,12 +45,12 @@ type pki struct {
 }
 
 // loadPKI loads both hierarchies, makes what is missing, and writes the public
-// files that clients are given.
-func loadPKI(dir *stateDir, names []string, now time.Time) (*pki, error) {
+// files that clients are given. forge spoils the endpoint's certificates; nil
+// leaves them as they should be.
+func loadPKI(dir *stateDir, names []string, now time.Time, forge forgery) (*pki, error) {
 	r := registrar{dir: dir, now: now}
-	root := r.authority(fileRoot, nil, "sealcar enclave root CA", 1)
-	subCA := r.authority(fileSubCA, root, "sealcar enclave sub CA", 0)
-	endpoint := r.identity(fileEndpoint, subCA, endpointProfile(nil), endpointProfile(aiccNames))
+	root, subCA := r.endpointAuthorities()
+	endpoint := r.identity(fileEndpoint, subCA, endpointProfiles()...)
 	tlsCA := r.authority(fileTLSCA, nil, "sealcar enclave TLS CA", 0)
 	server := r.identity(fileTLSServer, tlsCA, serverProfile(names))
 	r.publish(fileRoots, root, subCA)
@@ -61,14 +62,53 @@ func loadPKI(dir *stateDir, names []string, now time.Time) (*pki, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint key: %w", err)
 	}
+	retired, err := loadRetired(dir, now)
+	if err != nil {
+		return nil, err
+	}
+	if forge != nil {
+		for i, leaf := range endpoint.certs {
+			if endpoint.certs[i], err = forge(leaf, root, subCA); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return &pki{
 		endpointKey: key,
+		retired:     retired,
 		leaf:        endpoint.certs[0],
 		aiccLeaf:    endpoint.certs[1],
 		subCA:       subCA.certs[0],
 		root:        root.certs[0],
 		server:      tls.Certificate{Certificate: [][]byte{server.certs[0].Raw}, PrivateKey: server.key, Leaf: server.certs[0]},
 	}, nil
+}
+
+// endpointAuthorities are the CAs above the endpoint's certificate.
+func (r *registrar) endpointAuthorities() (root, subCA *identity) {
+	root = r.authority(fileRoot, nil, "sealcar enclave root CA", 1)
+	subCA = r.authority(fileSubCA, root, "sealcar enclave sub CA", 0)
+	return root, subCA
+}
+
+// replaceEndpointKey puts a new key with its certificates in the place of the
+// endpoint's.
+func replaceEndpointKey(dir *stateDir, now time.Time) error {
+	r := registrar{dir: dir, now: now}
+	_, subCA := r.endpointAuthorities()
+	if r.err != nil {
+		return r.err
+	}
+	data, err := r.create(subCA, endpointProfiles())
+	if err != nil {
+		return err
+	}
+	return dir.replace(fileEndpoint, data, modePrivate)
+}
+
+// endpointProfiles are the endpoint's two certificates, the plain one first.
+func endpointProfiles() []profile {
+	return []profile{endpointProfile(nil), endpointProfile(aiccNames)}
 }
 
 // endpointProfile is like the vendor's leaf: key agreement is what it is for,

@@ -19,13 +19,13 @@ const maxLogged = 128
 
 // handler is all that the enclave answers.
 func (s *Server) handler(backend http.RoundTripper) http.Handler {
-	chat := s.authenticated(&ark.Handler{
+	chat := s.authenticated(s.misbehaving(&ark.Handler{
 		Keys:            s.keys,
 		Backend:         backend,
 		AcceptPlaintext: s.o.AcceptPlaintext,
 		JoinReplies:     s.o.JoinReplies,
 		ErrorLog:        s.errorLog(),
-	})
+	}))
 	models := s.authenticated(s.forward(backend))
 
 	mux := http.NewServeMux()
@@ -34,8 +34,8 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 	}
 	mux.Handle("GET "+ark.BasePath+"/models", models)
 	mux.Handle("GET "+ark.BasePath+"/models/{id}", models)
-	mux.Handle("POST "+ark.CertificatePath, s.authenticated(http.HandlerFunc(s.serveCertificate)))
-	mux.HandleFunc("POST /{$}", s.serveOpenAPI)
+	mux.Handle("POST "+ark.CertificatePath, s.authenticated(s.misbehaviour.certificates(s.serveCertificate)))
+	mux.HandleFunc("POST /{$}", s.misbehaviour.certificates(s.serveOpenAPI))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})

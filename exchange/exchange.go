@@ -35,10 +35,11 @@ type Record struct {
 	Stream       bool // the reply is an event stream
 	SealedFields int  // strings sealed in the request
 	OpenedFields int  // strings opened in the reply
+	Retried      bool // sealed anew and sent again: the endpoint's certificate, or sealcar's own API key, had changed
 
 	Certificate time.Duration // waited for the endpoint's certificate
 	Seal        time.Duration // reading, checking and sealing the request
-	Upstream    time.Duration // request sent until response headers arrived
+	Upstream    time.Duration // request sent until response headers arrived; the sum of both attempts if Retried
 	Open        time.Duration // sum over the reply: finding and opening its strings
 }
 

@@ -105,6 +105,8 @@ func TestMetricsOfRequests(t *testing.T) {
 		x.Seal, x.Open, x.Upstream = time.Millisecond, 2*time.Millisecond, time.Second
 		if r.URL.Query().Has("clear") {
 			x.Treatment = exchange.Plaintext
+		} else {
+			x.Retried = true
 		}
 		return answer(200, "application/json", strings.NewReader("{}")), nil
 	}}
@@ -118,6 +120,7 @@ func TestMetricsOfRequests(t *testing.T) {
 		`sealcar_requests_total{route="none",status="400",treatment="refused"}`:  "1",
 		`sealcar_refused_total{code="no_route",route="none"}`:                    "1",
 		`sealcar_plaintext_total{route="ark"}`:                                   "1",
+		`sealcar_rotations_total{route="ark"}`:                                   "1",
 		`sealcar_seal_seconds_sum{route="ark"}`:                                  "0.002",
 		`sealcar_open_seconds_count{route="ark"}`:                                "2",
 		`sealcar_upstream_seconds_sum{route="ark"}`:                              "2",

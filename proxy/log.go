@@ -91,6 +91,9 @@ func (p *Proxy) logRequest(v *visit) {
 			Bool("stream", r.Stream).
 			Int("sealed", r.SealedFields).
 			Int("opened", r.OpenedFields)
+		if r.Retried {
+			e.Bool("retried", true)
+		}
 	} else {
 		e.Str("host", v.target.host) // no path: other services put secrets into theirs
 	}

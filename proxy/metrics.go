@@ -24,6 +24,7 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	plaintext *prometheus.CounterVec
+	rotations *prometheus.CounterVec
 	seal      *prometheus.HistogramVec
 	open      *prometheus.HistogramVec
 	upstream  *prometheus.HistogramVec
@@ -44,6 +45,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		requests:  counter("sealcar_requests_total", "Requests, by route (none: hosts without one), what was done with their content, and status.", "route", "treatment", "status"),
 		refused:   counter("sealcar_refused_total", "Requests answered with an error of sealcar's own, by its code.", "route", "code"),
 		plaintext: counter("sealcar_plaintext_total", "Requests sent in clear because an unsafe setting allows it.", "route"),
+		rotations: counter("sealcar_rotations_total", "Requests sealed anew and sent again because the endpoint's certificate, or sealcar's own API key, had changed.", "route"),
 		seal:      histogram("sealcar_seal_seconds", "Time to read, check and seal a request.", fine),
 		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
 		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
@@ -55,7 +57,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 
@@ -68,6 +70,9 @@ func (m *metrics) count(v *visit) {
 	}
 	if r.Treatment == exchange.Plaintext {
 		m.plaintext.WithLabelValues(route).Inc()
+	}
+	if r.Retried {
+		m.rotations.WithLabelValues(route).Inc()
 	}
 	if v.streaming {
 		m.streams.Dec()

@@ -37,10 +37,11 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 // is. Each upstream host answers for certificates of its own, so each has its
 // own client half.
 type route struct {
-	config config.Route
-	out    *http.Transport
-	halves map[string]*half // by the upstream's host[:port]
-	first  *half            // the one that serves base-URL mode
+	config      config.Route
+	out         *http.Transport
+	credentials credentials
+	halves      map[string]*half // by the upstream's host[:port]
+	first       *half            // the one that serves base-URL mode
 }
 
 // half is the client half of the protocol towards one upstream host.
@@ -54,7 +55,11 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 	if err != nil {
 		return nil, err
 	}
-	made := &route{config: r, out: out, halves: map[string]*half{}}
+	keys, err := newCredentials(c, r, out, log)
+	if err != nil {
+		return nil, err
+	}
+	made := &route{config: r, out: out, credentials: keys, halves: map[string]*half{}}
 	for _, origin := range r.Origins() {
 		certificates, err := newCertificates(c, r, origin, out, log)
 		if err != nil {
@@ -65,11 +70,14 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 			Base:                 out,
 			Certificates:         certificates,
 			AICC:                 r.Certificate.AICC,
+			Credentials:          keys.keys,
+			ReplaceCredentials:   r.Credentials.Replace,
 			SkipModeration:       r.Certificate.SkipModeration,
 			UnsafePlaintextPaths: r.UnsafePlaintextPaths,
 			MaxRequestBytes:      int64(c.Limits.RequestBytes),
 			MaxReplyBytes:        int64(c.Limits.ReplyBytes),
 			MaxEventBytes:        int(c.Limits.EventBytes),
+			ReplyIdle:            c.Timeouts.StreamIdle,
 		}}
 		_, host, _ := strings.Cut(origin, "://")
 		made.halves[host] = h
@@ -126,5 +134,6 @@ func (r *route) close() {
 	for _, h := range r.halves {
 		h.certificates.Close()
 	}
+	r.credentials.close()
 	r.out.CloseIdleConnections()
 }

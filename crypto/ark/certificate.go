@@ -62,4 +62,9 @@ const AICCVersion = "AICCv0.1"
 // see in a certain way wrap an *apierror.Error. Safe for concurrent use.
 type Certificates interface {
 	Certificate(ctx context.Context, q Query) (*Certificate, error)
+	// Renew asks whether stale, which Certificate gave and which seems to be out
+	// of use, has been replaced: changed tells that c is another certificate.
+	// However often it is called, an endpoint whose certificate stays is asked
+	// now and then only.
+	Renew(ctx context.Context, q Query, stale *Certificate) (c *Certificate, changed bool, err error)
 }

@@ -19,13 +19,14 @@ import (
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
 // they come. Replies of another status than 2xx are the API's own errors, in
-// clear by the protocol, and pass.
-func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.Record) error {
+// clear by the protocol, and pass; failed tells of an error in a 2xx, before any
+// content.
+func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.Record) (failed bool, err error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil
+		return false, nil
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
+		return false, replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
 	}
 	o := &opener{session: s, record: record}
 	switch mediaType(resp.Header) {
@@ -33,11 +34,12 @@ func (t *Transport) openReply(resp *http.Response, s *Session, record *exchange.
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
 		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
-		return nil
+		return o.peek(resp)
 	case "application/json":
-		return replaceJSON(resp, t.MaxReplyBytes, o.document)
+		err := replaceJSON(resp, t.MaxReplyBytes, o.document)
+		return o.failed, err
 	default:
-		return replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
+		return false, replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
 	}
 }
 
@@ -46,8 +48,26 @@ type opener struct {
 	session *Session
 	record  *exchange.Record
 	scanner rewrite.Scanner
-	done    bool // [DONE] has come
-	failed  bool // an error event has come: the API's way to end a stream early
+	done    bool            // [DONE] has come
+	failed  bool            // an error document has come: in a stream the API's way to end it early
+	fault   *apierror.Error // ended the stream
+}
+
+// peekSize is room for a first event of the usual length; the rest of a longer
+// one follows.
+const peekSize = 1 << 10
+
+// peek waits for the first event of a stream and judges it while its fault can
+// still become a status. It waits for no second one, so that it delays nothing
+// that the app could read.
+func (o *opener) peek(resp *http.Response) (failed bool, err error) {
+	first := make([]byte, peekSize)
+	n, err := resp.Body.Read(first)
+	if o.fault != nil {
+		return false, o.fault
+	}
+	resp.Body = &heldBody{ReadCloser: resp.Body, first: first[:n], err: err}
+	return o.failed, nil
 }
 
 // endOfStream is the data of the event that ends a complete stream.
@@ -61,6 +81,7 @@ func (o *opener) document(doc []byte) ([]byte, error) {
 	if err != nil {
 		return nil, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
+	o.failed = c.isError
 	return c.withoutEmpty().rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
 }
 
@@ -112,10 +133,10 @@ func (o *opener) end(dst []byte, err error) ([]byte, error) {
 	if errors.Is(err, io.EOF) && (o.done || o.failed) {
 		return dst, io.EOF
 	}
-	fault := streamFault(err)
+	o.fault = streamFault(err)
 	dst = append(dst, "data: "...)
-	dst = append(dst, fault.Document()...)
-	return append(dst, "\n\n"...), fault
+	dst = append(dst, o.fault.Document()...)
+	return append(dst, "\n\n"...), o.fault
 }
 
 // streamFault is what the app sees of the error that ended a stream.

@@ -100,15 +100,6 @@ func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
 	return nil
 }
 
-// bearer is the request's API key, "" without one.
-func bearer(h http.Header) string {
-	scheme, key, ok := strings.Cut(h.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(key)
-}
-
 func mediaType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/rewrite"
 )
@@ -21,12 +20,20 @@ import (
 // exchange.Record of the request's context.
 //
 // A request that cannot be sealed, and a reply that cannot be opened, end in an
-// *apierror.Error; a stream that fails ends in an event with that error and then
-// in a read error. Nothing falls back to plaintext.
+// *apierror.Error; a stream that fails after its first event ends in an event
+// with that error and then in a read error. Nothing falls back to plaintext.
+//
+// The headers of a sealed stream come with its first event: until then a reply
+// that does not open can still become a status, or another attempt if the
+// endpoint has a new certificate (rotation.go). Nothing that an application
+// could read comes later for that.
 type Transport struct {
 	Base         http.RoundTripper // required
 	Certificates Certificates      // required
 	AICC         bool              // ask for AICC certificates and name them to the enclave
+
+	Credentials        Credentials // API keys for requests that carry none; nil: a chat without one is refused
+	ReplaceCredentials bool        // they are for requests with a key of their own too
 
 	SkipModeration       bool     // AICC: send x-ark-moderation-scene: aicc-skip
 	UnsafePlaintextPaths []string // paths, exact, that may pass in clear though the protocol cannot seal them
@@ -34,9 +41,18 @@ type Transport struct {
 	MaxRequestBytes int64 // 0 means 64 MiB
 	MaxReplyBytes   int64 // of a reply that is not a stream; 0 means 64 MiB
 	MaxEventBytes   int   // of one event of a stream; 0 means 16 MiB
+
+	ReplyIdle time.Duration // of a read of a reply, until the first of it is passed on; 0 means 10 min
 }
 
 const defaultBodyLimit = 64 << 20
+
+func (t *Transport) replyIdle() time.Duration {
+	if t.ReplyIdle <= 0 {
+		return defaultReplyIdle
+	}
+	return t.ReplyIdle
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -63,7 +79,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		record.Treatment = exchange.Plaintext
 	}
-	return t.send(req, body, nil, record)
+	return t.sendAsIs(req, body, "", record)
 }
 
 // chat carries a request on a sealable endpoint.
@@ -79,35 +95,23 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 		return nil, err
 	}
 	record.Model = chat.model
-	credential := bearer(req.Header)
-	if credential == "" {
-		return nil, &apierror.Error{
-			Status: http.StatusUnauthorized, Code: "missing_api_key", Param: "Authorization",
-			Message: "the request carries no API key, so nothing was sent; set the key in the application (Authorization: Bearer …)",
-		}
+	record.Seal = time.Since(start)
+	key, further, err := t.authorize(req, chat.model)
+	if err != nil {
+		return nil, err
 	}
+	if key == "" {
+		return nil, missingKey()
+	}
+	query := Query{Model: chat.model, Credential: key, AICC: t.AICC}
 	waiting := time.Now()
-	cert, err := t.Certificates.Certificate(req.Context(), Query{Model: chat.model, Credential: credential, AICC: t.AICC})
+	cert, err := t.Certificates.Certificate(req.Context(), query)
 	record.Certificate = time.Since(waiting)
 	if err != nil {
 		return nil, err
 	}
-	session, sealed, err := sealChat(cert, body, chat)
-	if err != nil {
-		return nil, err
-	}
-	record.Treatment = exchange.Sealed
-	record.SealedFields = len(chat.secret)
-	record.Seal = time.Since(start) - record.Certificate
-	resp, err := t.send(req, sealed, t.headers(session, cert), record)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.openReply(resp, session, record); err != nil {
-		_ = resp.Body.Close() // the reply is given up; its error is the one that counts
-		return nil, err
-	}
-	return resp, nil
+	a := attempt{Transport: t, req: req, further: further, body: body, chat: chat, query: query, record: record}
+	return a.carry(cert) //nolint:contextcheck // an attempt has its request and with it the context
 }
 
 // pass carries a request that the app sealed itself, and its reply, untouched.
@@ -121,7 +125,17 @@ func (t *Transport) pass(req *http.Request, body []byte, record *exchange.Record
 		return nil, err
 	}
 	record.Treatment = exchange.AppSealed
-	return t.send(req, body, nil, record)
+	return t.sendAsIs(req, body, chat.model, record)
+}
+
+// sendAsIs sends a request in which nothing is sealed here.
+func (t *Transport) sendAsIs(req *http.Request, body []byte, model string, record *exchange.Record) (*http.Response, error) {
+	_, further, err := t.authorize(req, model)
+	if err != nil {
+		record.Treatment = exchange.Refused
+		return nil, err
+	}
+	return t.send(req, body, further, record)
 }
 
 // sealChat seals a chat's secret strings under a fresh session.
@@ -169,7 +183,7 @@ func (t *Transport) send(req *http.Request, body []byte, further http.Header, re
 	maps.Copy(out.Header, further)
 	sent := time.Now()
 	resp, err := sendBody(t.Base, out, body)
-	record.Upstream = time.Since(sent)
+	record.Upstream += time.Since(sent)
 	if err == nil {
 		record.Stream = mediaType(resp.Header) == "text/event-stream"
 	}

@@ -1,0 +1,130 @@
+package ark
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"time"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+)
+
+// attempt is a chat that can be sealed and sent, more than once if need be: its
+// body is in memory.
+type attempt struct {
+	*Transport
+	req     *http.Request
+	further http.Header // to send besides the protocol's own
+	body    []byte
+	chat    *chatRequest
+	query   Query
+	record  *exchange.Record
+}
+
+// outcome is what one attempt came to.
+type outcome struct {
+	resp *http.Response
+	err  error
+	// suspect says that the certificate may be the reason: the endpoint may have
+	// another key by now. No byte of the reply has been passed on yet.
+	suspect bool
+}
+
+// carry sends the chat sealed for cert. Ark does not document what it answers
+// to a request that is sealed for a key out of use, so whatever may be that
+// answer makes us ask whether there is a new certificate. Only if there is, the
+// chat is sealed anew, under a fresh session, and sent once more; else the first
+// answer is passed on as it came. The same goes for an API key of ours that is
+// refused.
+func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
+	first := a.try(cert)
+	if !first.suspect {
+		return first.resp, first.err
+	}
+	waiting := time.Now()
+	newKey := first.err == nil && first.resp.StatusCode == http.StatusUnauthorized && a.renewKey()
+	fresh, newCertificate := a.renewCertificate(cert)
+	a.record.Certificate += time.Since(waiting)
+	if !newKey && !newCertificate {
+		return first.resp, first.err
+	}
+	if first.err == nil {
+		_ = first.resp.Body.Close() // nobody will read it
+	}
+	a.record.Retried = true
+	a.record.OpenedFields = 0
+	second := a.try(fresh)
+	return second.resp, second.err
+}
+
+// renewCertificate gives the certificate to seal for from now on, and whether
+// that is another one than cert. A failure is in the certificates' own report;
+// what the application is told is the first answer.
+func (a *attempt) renewCertificate(cert *Certificate) (fresh *Certificate, changed bool) {
+	fresh, changed, err := a.Certificates.Renew(a.req.Context(), a.query, cert)
+	if err != nil || !changed {
+		return cert, false
+	}
+	return fresh, true
+}
+
+// renewKey replaces an API key that is ours, if there is another one.
+func (a *attempt) renewKey() (changed bool) {
+	if !injected(a.further) {
+		return false
+	}
+	key, changed, err := a.Credentials.Renew(a.req.Context(), a.chat.model, a.query.Credential)
+	if err != nil || !changed {
+		return false
+	}
+	a.query.Credential, a.further = key, authorization(key)
+	return true
+}
+
+// try seals the chat for cert, sends it and opens the reply.
+func (a *attempt) try(cert *Certificate) outcome {
+	start := time.Now()
+	session, sealed, err := sealChat(cert, a.body, a.chat)
+	if err != nil {
+		return outcome{err: err}
+	}
+	headers := a.headers(session, cert)
+	maps.Copy(headers, a.further)
+	a.record.Treatment = exchange.Sealed
+	a.record.SealedFields = len(a.chat.secret)
+	a.record.Seal += time.Since(start)
+	resp, err := a.send(a.req, sealed, headers, a.record) //nolint:bodyclose // it is the outcome's, or closed below
+	if err != nil {
+		return outcome{err: err}
+	}
+	body := &guardedBody{ReadCloser: resp.Body, patience: a.replyIdle()}
+	resp.Body = body
+	defer body.release()
+	if mayMeanStale(resp.StatusCode) {
+		return outcome{resp: resp, suspect: hold(resp)}
+	}
+	failed, err := a.openReply(resp, session, a.record)
+	if err != nil {
+		_ = body.Close() // the reply is given up; its error is the one that counts
+		return outcome{err: err, suspect: doesNotOpen(err)}
+	}
+	return outcome{resp: resp, suspect: failed}
+}
+
+// mayMeanStale lists the statuses that an endpoint may answer with when it
+// cannot open a request.
+func mayMeanStale(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	default:
+		return false
+	}
+}
+
+// doesNotOpen says whether err is that of a reply under another key, or none.
+func doesNotOpen(err error) bool {
+	fault, ok := errors.AsType[*apierror.Error](err)
+	return ok && (fault.Code == "reply_not_authentic" || fault.Code == "reply_in_clear")
+}
