@@ -74,8 +74,16 @@ func NewRoute(name string, hosts ...string) Route {
 		Protocol:    "ark",
 		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}},
 		Certificate: Certificate{
-			Source:    "api-key",
-			Roots:     builtinRoots,
+			Source:  "api-key",
+			Sources: []string{},
+			Roots:   builtinRoots,
+			Pins:    Pins{Serials: []string{}, SPKI: []string{}},
+			Revocation: Revocation{
+				Mode:         "soft",
+				AllowedHosts: []string{},
+				Timeout:      3 * time.Second,
+				MaxBytes:     4 << 20,
+			},
 			MaxAge:    24 * time.Hour,
 			ClockSkew: 5 * time.Minute,
 			WarmUp:    []string{},
@@ -88,7 +96,7 @@ func NewRoute(name string, hosts ...string) Route {
 // with the route's hosts. Other sources have none, so that a region or
 // host written for them can be told from a default.
 func completeOpenAPI(r *Route) {
-	if r.Certificate.Source != "openapi" {
+	if !r.Certificate.Uses("openapi") {
 		return
 	}
 	known := arkHosts()

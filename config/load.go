@@ -213,6 +213,7 @@ func (c *Config) complete(base, stateDir string) {
 		r.Upstream = strings.ToLower(r.Upstream) // scheme and host, nothing else is allowed there
 		r.UpstreamProxy = strings.ToLower(r.UpstreamProxy)
 		r.Certificate.Host = strings.ToLower(r.Certificate.Host)
+		lower(r.Certificate.Revocation.AllowedHosts)
 		completeOpenAPI(r)
 	}
 }

@@ -62,4 +62,11 @@ const AICCVersion = "AICCv0.1"
 // see in a certain way wrap an *apierror.Error. Safe for concurrent use.
 type Certificates interface {
 	Certificate(ctx context.Context, q Query) (*Certificate, error)
+
+	// Renew asks whether the certificate has changed, when there is reason to
+	// believe that the endpoint no longer has the key of stale. If it has, c is
+	// the new one and changed is true: seal anew. If not, c is stale. It may
+	// answer without asking anybody, so that doubtful requests cannot drive
+	// fetches.
+	Renew(ctx context.Context, q Query, stale *Certificate) (c *Certificate, changed bool, err error)
 }
