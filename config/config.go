@@ -87,22 +87,22 @@ type BasePath struct {
 // Certificate is where a route's endpoint certificates come from and what they
 // must chain to.
 type Certificate struct {
-	Source         string        `mapstructure:"source"`  // api-key, openapi, file, chain
-	Sources        []string      `mapstructure:"sources"` // chain: the others, in the order in which they are asked
-	Roots          string        `mapstructure:"roots"`   // builtin, or a PEM file
-	Pins           Pins          `mapstructure:"pins"`
-	Revocation     Revocation    `mapstructure:"revocation"`
-	AICC           bool          `mapstructure:"aicc"`                // ask for and require AICC certificates
-	SkipModeration bool          `mapstructure:"skip_moderation"`     // AICC: ask the vendor not to moderate (x-ark-moderation-scene: aicc-skip)
-	MaxAge         time.Duration `mapstructure:"max_age"`             // fetched anew after this long
-	ClockSkew      time.Duration `mapstructure:"clock_skew"`          // tolerated on NotBefore and NotAfter
-	WarmUp         []string      `mapstructure:"warm_up"`             // models fetched before ready; openapi only
-	File           string        `mapstructure:"file"`                // file: PEM, leaf first
-	AccessKeyFile  string        `mapstructure:"access_key_file"`     // openapi
-	SecretKeyFile  string        `mapstructure:"secret_key_file"`     // openapi
-	SessionToken   string        `mapstructure:"security_token_file"` // openapi: of temporary keys (STS)
-	Region         string        `mapstructure:"region"`              // openapi
-	Host           string        `mapstructure:"host"`                // openapi: host[:port], always https
+	Source            string        `mapstructure:"source"`  // api-key, openapi, file, chain
+	Sources           []string      `mapstructure:"sources"` // chain: the others, in the order in which they are asked
+	Roots             string        `mapstructure:"roots"`   // builtin, or a PEM file
+	Pins              Pins          `mapstructure:"pins"`
+	Revocation        Revocation    `mapstructure:"revocation"`
+	AICC              bool          `mapstructure:"aicc"`                // ask for and require AICC certificates
+	SkipModeration    bool          `mapstructure:"skip_moderation"`     // AICC: ask the vendor not to moderate (x-ark-moderation-scene: aicc-skip)
+	MaxAge            time.Duration `mapstructure:"max_age"`             // fetched anew after this long
+	ClockSkew         time.Duration `mapstructure:"clock_skew"`          // tolerated on NotBefore and NotAfter
+	WarmUp            []string      `mapstructure:"warm_up"`             // models fetched before ready; openapi only
+	File              string        `mapstructure:"file"`                // file: PEM, leaf first
+	AccessKeyFile     string        `mapstructure:"access_key_file"`     // openapi
+	SecretKeyFile     string        `mapstructure:"secret_key_file"`     // openapi
+	SecurityTokenFile string        `mapstructure:"security_token_file"` // openapi: of temporary keys (STS)
+	Region            string        `mapstructure:"region"`              // openapi
+	Host              string        `mapstructure:"host"`                // openapi: host[:port], always https
 }
 
 // Pins narrow down which of the trusted certificates are accepted. Of each kind

@@ -31,7 +31,7 @@ func (c *Config) paths() []pathValue {
 			pathValue{key + ".certificate.file", &cert.File},
 			pathValue{key + ".certificate.access_key_file", &cert.AccessKeyFile},
 			pathValue{key + ".certificate.secret_key_file", &cert.SecretKeyFile},
-			pathValue{key + ".certificate.security_token_file", &cert.SessionToken},
+			pathValue{key + ".certificate.security_token_file", &cert.SecurityTokenFile},
 		)
 	}
 	return append(

@@ -81,7 +81,7 @@ func (c *Certificate) checkSource(m *Mistakes, key string) {
 		{"file", "file", c.File != "", true},
 		{"access_key_file", "openapi", c.AccessKeyFile != "", true},
 		{"secret_key_file", "openapi", c.SecretKeyFile != "", true},
-		{"security_token_file", "openapi", c.SessionToken != "", false},
+		{"security_token_file", "openapi", c.SecurityTokenFile != "", false},
 		{"region", "openapi", c.Region != "", false},
 		{"host", "openapi", c.Host != "", false},
 	} {

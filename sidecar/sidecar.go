@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -93,7 +92,7 @@ func origins(r config.Route) []string {
 }
 
 func (r *route) protocol() *proxy.Protocol {
-	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, Close: r.close}
+	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.close}
 }
 
 // RoundTrip implements http.RoundTripper: it picks the half by the request's host.
@@ -103,34 +102,6 @@ func (r *route) RoundTrip(req *http.Request) (*http.Response, error) {
 		h = r.first // whose certificate another host's enclave could not use: it fails, in ciphertext
 	}
 	return h.transport.RoundTrip(req)
-}
-
-// ready gates the sidecar on the certificates that it can fetch by itself: a
-// source that needs an application's key has to wait for its first request.
-func (r *route) ready(ctx context.Context) (bool, string) {
-	models := r.config.Certificate.WarmUp
-	if r.config.Certificate.Source == "file" {
-		models = []string{"file"} // it is every model's certificate
-	}
-	if err := r.first.certificates.Warm(ctx, models, r.config.Certificate.AICC); err != nil {
-		return false, err.Error()
-	}
-	n := len(r.states())
-	if n == 0 {
-		return true, "awaiting first request"
-	}
-	return true, fmt.Sprintf("%d endpoint certificates verified", n)
-}
-
-// states gives the certificates' dates to the metrics.
-func (r *route) states() []proxy.CertificateState {
-	var list []proxy.CertificateState
-	for _, h := range r.halves {
-		for _, s := range h.certificates.State() {
-			list = append(list, proxy.CertificateState{Model: s.Model, NotAfter: s.NotAfter, Fetched: s.Fetched})
-		}
-	}
-	return list
 }
 
 func (r *route) close() {

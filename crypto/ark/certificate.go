@@ -62,11 +62,9 @@ const AICCVersion = "AICCv0.1"
 // see in a certain way wrap an *apierror.Error. Safe for concurrent use.
 type Certificates interface {
 	Certificate(ctx context.Context, q Query) (*Certificate, error)
-
-	// Renew asks whether the certificate has changed, when there is reason to
-	// believe that the endpoint no longer has the key of stale. If it has, c is
-	// the new one and changed is true: seal anew. If not, c is stale. It may
-	// answer without asking anybody, so that doubtful requests cannot drive
-	// fetches.
+	// Renew asks whether stale, which Certificate gave and which seems to be out
+	// of use, has been replaced: changed tells that c is another certificate.
+	// However often it is called, an endpoint whose certificate stays is asked
+	// now and then only.
 	Renew(ctx context.Context, q Query, stale *Certificate) (c *Certificate, changed bool, err error)
 }

@@ -65,6 +65,11 @@ func (e *endpoint) Certificate(context.Context, ark.Query) (*ark.Certificate, er
 	return e.cert, nil
 }
 
+// Renew implements ark.Certificates: there is no other certificate.
+func (e *endpoint) Renew(_ context.Context, _ ark.Query, stale *ark.Certificate) (*ark.Certificate, bool, error) {
+	return stale, false, nil
+}
+
 func (e *endpoint) keys() []*ecdh.PrivateKey { return []*ecdh.PrivateKey{e.key} }
 
 // recorder is a TLS server that keeps every request that reached it and answers
