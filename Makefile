@@ -29,7 +29,7 @@ demo: build ## both ends on loopback and two chats, shown side by side
 
 .PHONY: test
 test: clients ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
-	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on -timeout=20m $(TESTFLAGS) $(PKG)
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG)
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart

@@ -49,7 +49,7 @@ func TestNoExemptionCoversARoutedHost(t *testing.T) {
 		{"ark.cn-beijing.volces.com", ".volces.com.", true},
 		{"ark.cn-beijing.volces.com", "*.volces.*", true},
 		{"ark.cn-beijing.volces.com", "ark.*", true},
-		{"ark.cn-beijing.volces.com", "ark*[", true},
+		{"ark.cn-beijing.volces.com", "ark*[a", true},
 		{"ark.cn-beijing.volces.com", "com", true},
 		{"ark.cn-beijing.volces.com", "x.ark.cn-beijing.volces.com", false},
 		{"ark.cn-beijing.volces.com", "tos.*", false},

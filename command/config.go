@@ -34,9 +34,6 @@ func newSidecar(p Process, c *config.Config) (*proxy.Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, setting := range c.Unsafe() {
-		log.Warn().Str("setting", setting).Msg("an unsafe setting is on")
-	}
 	return sidecar.New(c, log, Version(), p.Getenv)
 }
 

@@ -28,7 +28,7 @@ func newDemo(p Process) *cobra.Command {
 			defer stop()
 			width, _ := strconv.Atoi(p.Getenv("COLUMNS")) // 0 when it is not set: the default
 			o := demo.Options{
-				Out: p.Stdout, Width: width, JSON: asJSON, Environ: p.Environ,
+				Out: p.Stdout, Width: width, JSON: asJSON,
 				Log: zerolog.New(p.Stderr).Level(zerolog.WarnLevel),
 			}
 			o.Sidecar = func(c *config.Config) (*proxy.Proxy, error) {
@@ -67,13 +67,12 @@ func showServing(ctx context.Context, p Process, s appenv.Settings, apiKey strin
 
 // exports are shell lines that point an application at the sidecar.
 func exports(p Process, s appenv.Settings, apiKey string) string {
-	lines := ""
-	for _, v := range append(appenv.Variables(s, p.Getenv),
-		appenv.Var{Name: "OPENAI_BASE_URL", Value: s.ProxyURL + "/v1"},
-		appenv.Var{Name: "OPENAI_API_KEY", Value: apiKey}) {
-		lines += fmt.Sprintf("export %s=%s\n", v.Name, shellQuote(v.Value))
+	var lines strings.Builder
+	s.BaseURL = s.ProxyURL + "/v1"
+	for _, v := range append(appenv.Variables(s, p.Getenv), appenv.Var{Name: "OPENAI_API_KEY", Value: apiKey}) {
+		fmt.Fprintf(&lines, "export %s=%s\n", v.Name, shellQuote(v.Value))
 	}
-	return lines
+	return lines.String()
 }
 
 // shellQuote quotes a value for a POSIX shell.

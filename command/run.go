@@ -11,6 +11,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/proxy"
+	"sealcar/sidecar"
 )
 
 func newRun(p Process) *cobra.Command {
@@ -35,6 +36,8 @@ change of the file, loads the configuration anew; a bad one keeps the old.`,
 func run(ctx context.Context, p Process, configFile string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	source := configSource(p, configFile)
+	watcher, unwatched := newWatcher(source) // before the load, so that no change falls between
 	c, err := loadConfig(p, configFile)
 	if err != nil {
 		return err
@@ -43,15 +46,18 @@ func run(ctx context.Context, p Process, configFile string) error {
 	if err != nil {
 		return err
 	}
-	side, err := newSidecar(p, c)
+	side, err := sidecar.New(c, log, Version(), p.Getenv)
 	if err != nil {
 		return err
 	}
-	r := reloader{process: p, source: configSource(p, configFile), sidecar: side, log: log}
+	if unwatched != nil {
+		log.Warn().Err(unwatched).Msg("the configuration file is not watched; SIGHUP still reloads it")
+	}
+	r := reloader{source: source, watcher: watcher, sidecar: side, log: log}
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		r.watch(ctx)
+		r.run(ctx)
 	}()
 	err = side.Run(ctx)
 	stop()
@@ -59,16 +65,25 @@ func run(ctx context.Context, p Process, configFile string) error {
 	return err
 }
 
+// newWatcher watches the configuration file; nil without one.
+func newWatcher(s config.Source) (*config.Watcher, error) {
+	file, err := s.File()
+	if err != nil || file == "" {
+		return nil, err
+	}
+	return config.NewWatcher(file)
+}
+
 // reloader gives a running sidecar its changed configuration.
 type reloader struct {
-	process Process
 	source  config.Source
+	watcher *config.Watcher // nil: only SIGHUP reloads
 	sidecar *proxy.Proxy
 	log     zerolog.Logger
 }
 
-// watch reloads at each SIGHUP and each change of the file until ctx ends.
-func (r *reloader) watch(ctx context.Context) {
+// run reloads at each SIGHUP and each change of the file until ctx ends.
+func (r *reloader) run(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -76,7 +91,7 @@ func (r *reloader) watch(ctx context.Context) {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		r.watchFile(ctx, changes)
+		r.watch(ctx, changes)
 	}()
 	for {
 		select {
@@ -90,20 +105,19 @@ func (r *reloader) watch(ctx context.Context) {
 	}
 }
 
-// watchFile tells changes of the configuration file, if there is one. Several
-// changes before the next reload are one.
-func (r *reloader) watchFile(ctx context.Context, changes chan<- struct{}) {
-	file, err := r.source.File()
-	if err == nil && file != "" {
-		err = config.Watch(ctx, file, func() {
-			select {
-			case changes <- struct{}{}:
-			default:
-			}
-		})
+// watch tells changes of the file. Several before the next reload are one.
+func (r *reloader) watch(ctx context.Context, changes chan<- struct{}) {
+	if r.watcher == nil {
+		return
 	}
-	if err != nil && ctx.Err() == nil {
-		r.log.Warn().Err(err).Msg("the configuration file is not watched; SIGHUP still reloads it")
+	err := r.watcher.Watch(ctx, func() {
+		select {
+		case changes <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		r.log.Warn().Err(err).Msg("the configuration file is watched no more; SIGHUP still reloads it")
 	}
 }
 

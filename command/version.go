@@ -11,7 +11,7 @@ import (
 
 // version is set by the Makefile through -ldflags; a plain `go build` leaves it
 // to the build information.
-var version string //nolint:gochecknoglobals // the linker's only way in
+var version string
 
 // Version is the version of this binary: a tag, or "devel" with the commit when
 // it is known.

@@ -49,10 +49,11 @@ func ParseBytes(s string) (Bytes, error) {
 	if err != nil {
 		return 0, errSize
 	}
-	if n > uint64(math.MaxInt64/factor) {
+	count := int64(n)
+	if count > math.MaxInt64/factor {
 		return 0, errSize
 	}
-	return Bytes(int64(n) * factor), nil
+	return Bytes(count * factor), nil
 }
 
 // String gives the size with the largest unit of powers of 1024 that divides

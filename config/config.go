@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -142,4 +143,19 @@ type Interception struct {
 type Egress struct {
 	Default          string `mapstructure:"default"`            // tunnel, deny
 	UnsafeForwardLLM bool   `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
+}
+
+// Origins are the places that the route's requests may go to, each
+// scheme://host[:port] without a default port: Upstream if it is set, else one
+// for each of Hosts, in their order. A host named with port 80 is reached by TLS
+// on 443 all the same: only the application's side of it is plain HTTP.
+func (r Route) Origins() []string {
+	if r.Upstream != "" {
+		return []string{r.Upstream}
+	}
+	list := make([]string, len(r.Hosts))
+	for i, host := range r.Hosts {
+		list[i] = "https://" + strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")
+	}
+	return list
 }

@@ -27,7 +27,7 @@ type Source struct {
 }
 
 // File is the absolute path of the file that Load would read, "" for none. It
-// is what Watch wants.
+// is what NewWatcher wants.
 func (s Source) File() (string, error) {
 	path := s.Path
 	if path == "" {

@@ -174,6 +174,9 @@ func TestHostsOfRoutes(t *testing.T) {
 routes:
   - {name: a, hosts: [a.example.com, "b.example.com:8443"]}
   - {name: b, hosts: ["a.example.com:8443", b.example.com]}
+  - {name: d, hosts: ["b.example.com:8444"]}
+  - {name: e, hosts: ["b.example.com:8445", "c.example.com:8443"]}
+  - {name: f, hosts: ["c.example.com:443"]}
   - {name: c, hosts: [a.example.com], base_paths: [{from: /v10, to: /}, {from: /v1x, to: /api/v3}]}
 `)
 }

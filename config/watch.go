@@ -15,40 +15,57 @@ import (
 // that a writer gets done and one change is one call.
 const settle = 100 * time.Millisecond
 
-// Watch calls changed whenever the content of the file at the absolute path has
-// become another, until ctx ends, which is the clean end. It follows an editor's
-// write or rename, a symbolic link that is pointed elsewhere, and the ..data
-// swap by which Kubernetes updates a mounted ConfigMap (but for subPath mounts,
-// which Kubernetes never updates). A file that is missing for a while is waited
-// for. changed runs on Watch's own goroutine.
+// Watcher notices changes of a configuration file. It follows an editor's write
+// or rename, a symbolic link that is pointed elsewhere, and the ..data swap by
+// which Kubernetes updates a mounted ConfigMap (but for subPath mounts, which
+// Kubernetes never updates). A file that is missing for a while is waited for.
 //
 // viper's WatchConfig does the same, but cannot be stopped and ends the process
 // when there is nothing to watch with.
-func Watch(ctx context.Context, path string, changed func()) error {
+type Watcher struct {
+	path    string
+	events  *fsnotify.Watcher
+	realDir string // watched too, when the file is a symbolic link
+	sum     [sha256.Size]byte
+}
+
+// NewWatcher remembers the content of the file at the absolute path as it is
+// now: made before Load, it misses no change after what Load read. Watch or
+// Close ends it.
+func NewWatcher(path string) (*Watcher, error) {
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watching %q: %w", path, err)
+		return nil, fmt.Errorf("watching %q: %w", path, err)
 	}
-	defer func() { _ = events.Close() }()
 	// The directory and not the file: a rename puts another file in its place.
 	if err := events.Add(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("watching %q: %w", path, err)
+		_ = events.Close() // it watches nothing
+		return nil, fmt.Errorf("watching %q: %w", path, err)
 	}
-	w := watcher{path: path, events: events}
+	w := &Watcher{path: path, events: events}
 	w.follow()
 	w.isNew()
+	return w, nil
+}
 
+// Close ends a Watcher that nobody watches.
+func (w *Watcher) Close() { _ = w.events.Close() } // nothing can be done about a failure
+
+// Watch calls changed whenever the content of the file has become another, until
+// ctx ends, which is the clean end. changed runs on Watch's own goroutine.
+func (w *Watcher) Watch(ctx context.Context, changed func()) error {
+	defer w.Close()
 	var due <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-events.Errors:
+		case err := <-w.events.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return fmt.Errorf("watching %q: %w", path, err)
+				return fmt.Errorf("watching %q: %w", w.path, err)
 			}
 			due = time.After(settle) // some event was lost, perhaps ours
-		case <-events.Events:
+		case <-w.events.Events:
 			if due == nil { // not put off by later events: a busy directory must not hide a change
 				due = time.After(settle)
 			}
@@ -62,18 +79,10 @@ func Watch(ctx context.Context, path string, changed func()) error {
 	}
 }
 
-// watcher is the state of one Watch.
-type watcher struct {
-	path    string
-	events  *fsnotify.Watcher
-	realDir string // watched too, when the file is a symbolic link
-	sum     [sha256.Size]byte
-}
-
 // follow watches the directory that the file is really in, and no longer the
 // one that it was in. Where that cannot be watched, changes of the link itself
 // are still seen.
-func (w *watcher) follow() {
+func (w *Watcher) follow() {
 	target, err := filepath.EvalSymlinks(w.path)
 	if err != nil {
 		return // missing for now
@@ -91,7 +100,7 @@ func (w *watcher) follow() {
 
 // isNew tells whether the file can be read and has another content than the
 // last time.
-func (w *watcher) isNew() bool {
+func (w *Watcher) isNew() bool {
 	src, err := readFile(w.path)
 	if err != nil {
 		return false

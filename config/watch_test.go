@@ -15,14 +15,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// watched starts Watch on a file and gives the content at each call of changed.
+// watched watches a file and gives its content at each call of changed.
 func watched(t *testing.T, path string) <-chan string {
 	t.Helper()
+	w, err := config.NewWatcher(path)
+	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	contents := make(chan string, 16)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- config.Watch(ctx, path, func() {
+		ended <- w.Watch(ctx, func() {
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Errorf("called while the file cannot be read: %v", err)
@@ -39,35 +41,17 @@ func watched(t *testing.T, path string) <-chan string {
 			t.Errorf("Watch ended with %v", err)
 		}
 	})
-	awake(t, path, contents)
 	return contents
 }
 
-// awake waits until Watch has begun: it rewrites the file until that is noticed,
-// since nothing else tells.
-func awake(t *testing.T, path string, contents <-chan string) {
-	t.Helper()
-	for n := 0; ; n++ {
-		writeFile(t, path, string(rune('a'+n%26))+awakening)
-		select {
-		case <-contents:
-			return
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-// awakening ends the contents that awake writes.
-const awakening = " awake"
-
-// next is the content at the next call that is due to the test itself: not to
-// awake, and not to a file that was found between its truncation and its write.
+// next is the content at the next call, but for one that found a file between its
+// truncation and its write.
 func next(contents <-chan string, patience time.Duration) (content string, called bool) {
 	late := time.After(patience)
 	for {
 		select {
 		case content := <-contents:
-			if content != "" && !strings.HasSuffix(content, awakening) {
+			if content != "" {
 				return content, true
 			}
 		case <-late:
@@ -130,11 +114,17 @@ func TestWatchIsSilentWithoutAChange(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sealcar.yaml")
+	replaceFile(t, path, "found")
 	contents := watched(t, path)
+	for n := range 10 {
+		replaceFile(t, filepath.Join(dir, "other.yaml"), strings.Repeat("x", n))
+		if got, called := next(contents, 50*time.Millisecond); called {
+			t.Errorf("called with content %q, which was there before", got)
+		}
+	}
 	replaceFile(t, path, "one")
 	expect(t, contents, "one")
 
-	writeFile(t, filepath.Join(dir, "other.yaml"), "x")
 	replaceFile(t, path, "one")
 	must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
 	expectNone(t, contents)
@@ -193,7 +183,25 @@ func TestWatchFollowsALinkToAnotherDirectory(t *testing.T) {
 func TestWatchNeedsADirectory(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "missing", "sealcar.yaml")
-	if err := config.Watch(t.Context(), path, func() {}); err == nil {
+	if _, err := config.NewWatcher(path); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestWatchSeesAChangeMadeBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sealcar.yaml")
+	writeFile(t, path, "loaded")
+	w, err := config.NewWatcher(path)
+	must(t, err)
+	replaceFile(t, path, "changed during the start")
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	called := false
+	must(t, w.Watch(ctx, func() {
+		called = true
+		stop()
+	}))
+	if !called {
+		t.Error("the change was lost")
 	}
 }

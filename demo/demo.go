@@ -27,8 +27,7 @@ type Options struct {
 
 	// Sidecar makes the sidecar, as `sealcar run` would; required.
 	Sidecar func(c *config.Config) (*proxy.Proxy, error)
-	Environ []string // for the configuration; required
-	Log     zerolog.Logger
+	Log     zerolog.Logger // of the enclave
 
 	// Serve, if set, is called once both chats are done, with both ends still
 	// up; the demo ends when it returns.
@@ -46,7 +45,7 @@ func Run(ctx context.Context, o Options) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	stage, err := build(dir, o)
+	stage, err := build(ctx, dir, o)
 	if err != nil {
 		return err
 	}
@@ -70,7 +69,7 @@ type stage struct {
 	backend  *backendTap
 }
 
-func build(dir string, o Options) (*stage, error) {
+func build(ctx context.Context, dir string, o Options) (*stage, error) {
 	s := &stage{wire: new(wire), backend: new(backendTap)}
 	state := filepath.Join(dir, "enclave")
 	var err error
@@ -86,11 +85,13 @@ func build(dir string, o Options) (*stage, error) {
 		return nil, fmt.Errorf("reading the enclave's API key: %w", err)
 	}
 	s.apiKey = strings.TrimSpace(string(key))
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("listening for the enclave: %w", err)
 	}
-	s.config, err = config.Load(config.Source{Environ: append(o.Environ,
-		"SEALCAR_CONFIG_YAML="+sidecarConfig(dir, state, s.listener.Addr().String()))})
+	// No SEALCAR_… variable of the user's has a say in this.
+	s.config, err = config.Load(config.Source{Environ: []string{
+		"SEALCAR_CONFIG_YAML=" + sidecarConfig(dir, state, s.listener.Addr().String()),
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("configuring the sidecar: %w", err)
 	}

@@ -56,13 +56,10 @@ func (s *stage) chat(ctx context.Context, word string, stream bool) (*scene, err
 		return nil, fmt.Errorf("recording the request: %w", err)
 	}
 	clock := new(appClock)
-	resp, received, err := exchange(clock.trace(req), s.sidecar.Addr().String())
+	received, err := exchange(clock.trace(req), s.sidecar.Addr().String())
 	clock.done = time.Now()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", title, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: the application got %s: %s", title, resp.Status, received)
 	}
 	scene := &scene{Title: title, AppSent: string(sent), AppReceived: string(received)}
 	if err := s.record(scene, clock); err != nil {
@@ -72,20 +69,26 @@ func (s *stage) chat(ctx context.Context, word string, stream bool) (*scene, err
 }
 
 // exchange sends req through the proxy at addr and returns the reply as the
-// application read it, headers and body.
-func exchange(req *http.Request, addr string) (*http.Response, []byte, error) {
+// application read it, headers and body. Any status but 200 is an error.
+func exchange(req *http.Request, addr string) ([]byte, error) {
 	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: addr}), DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	head, err := httputil.DumpResponse(resp, false)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	body, err := io.ReadAll(resp.Body)
-	return resp, append(head, body...), err
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the application got %s: %s", resp.Status, body)
+	}
+	return append(head, body...), nil
 }
 
 // appClock is what the application could measure.

@@ -62,9 +62,6 @@ func (e echo) handler() http.Handler {
 		}
 		writeJSON(w, http.StatusOK, modelCard())
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		echoError{http.StatusNotFound, "the echo backend serves chat/completions and models", "", "not_found"}.write(w)
-	})
 	return mux
 }
 

@@ -59,8 +59,6 @@ func parseEcho(body []byte) (*echoRequest, *echoError) {
 		return nil, invalidEcho(message, param)
 	}
 	switch {
-	case r.Model == "":
-		return nil, invalidEcho("the request names no model", "model")
 	case len(r.Messages) == 0:
 		return nil, invalidEcho("the request has no messages", "messages")
 	case r.N != nil && (*r.N < 1 || *r.N > maxChoices):

@@ -92,7 +92,7 @@ func TestAdminOff(t *testing.T) {
 	if r.AdminAddr() != nil {
 		t.Errorf("admin listens on %v", r.AdminAddr())
 	}
-	if resp, _ := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
+	if resp, _ := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
 		t.Error(resp.Status)
 	}
 }
@@ -109,9 +109,9 @@ func TestMetricsOfRequests(t *testing.T) {
 		return answer(200, "application/json", strings.NewReader("{}")), nil
 	}}
 	r := start(t, upstream, testConfig(t))
-	do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
-	do(t, r.client(), newPost(t, t.Context(), routedURL+"?clear", strings.NewReader(chat)))
-	do(t, r.client(), newPost(t, t.Context(), r.url("/nowhere"), strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, routedURL+"?clear", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, r.url("/nowhere"), strings.NewReader(chat)))
 	for series, want := range map[string]string{
 		`sealcar_requests_total{route="ark",status="200",treatment="sealed"}`:    "1",
 		`sealcar_requests_total{route="ark",status="200",treatment="plaintext"}`: "1",
@@ -151,7 +151,7 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: upstream, Certificates: certificates}, "third": {RoundTripper: upstream}}),
 		func(o *proxy.Options) { o.Now = func() time.Time { return now } })
 	for i := 600; i < 660; i++ {
-		do(t, r.client(), newPost(t, t.Context(), fmt.Sprintf("%s?n=%d", routedURL, i), strings.NewReader(chat)))
+		do(t, r.client(), newPost(t.Context(), t, fmt.Sprintf("%s?n=%d", routedURL, i), strings.NewReader(chat)))
 		if req, err := http.NewRequestWithContext(t.Context(), fmt.Sprint("METHOD", i), fmt.Sprintf("http://%s/v1/path/%d", routedHost, i), http.NoBody); err == nil {
 			do(t, r.client(), req)
 		}
@@ -180,8 +180,8 @@ func TestT65_NothingFromOutsideBreaksTheLog(t *testing.T) {
 		return answer(200, "application/json", strings.NewReader("{}")), nil
 	}}
 	r := start(t, upstream, testConfig(t))
-	do(t, r.client(), newPost(t, t.Context(), "http://"+routedHost+"/v1/%0d%0a%1b[31m", strings.NewReader(chat)))
-	do(t, r.client(), newPost(t, t.Context(), "http://"+routedHost+"/v1/caf%C3%A9?key=sk-secret", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, "http://"+routedHost+"/v1/%0d%0a%1b[31m", strings.NewReader(chat)))
+	do(t, r.client(), newPost(t.Context(), t, "http://"+routedHost+"/v1/caf%C3%A9?key=sk-secret", strings.NewReader(chat)))
 	line := r.log.line(t, map[string]any{"message": "request", "status": 200.0})
 	if model := line["model"].(string); len(model) > 128 || !strings.HasPrefix(evil, model) {
 		t.Errorf("model is logged as %q", model)

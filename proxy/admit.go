@@ -90,7 +90,7 @@ func (v *visit) takeDirect() *apierror.Error {
 
 // mayLeave checks a target without a route against egress and the routes.
 func (v *visit) mayLeave() *apierror.Error {
-	if r, _ := v.table.claim(v.target); r != nil {
+	if r, _ := v.table.claim(v.target, ""); r != nil {
 		return refusal("routed_host_port", "Route %q serves %s on ports 443 and 80 only. Use one of them, or name the port in the route's hosts.", r.Name, v.target.host)
 	}
 	if v.table.config.Egress.Default == "deny" {
@@ -115,7 +115,7 @@ func (v *visit) enterConnect(s self) *apierror.Error {
 		v.intercept = true
 		return nil
 	}
-	if v.route, _ = v.table.match(t); v.route != nil {
+	if v.route, _ = v.table.match(t, ""); v.route != nil {
 		v.record.Route = v.route.Name
 		v.intercept = true
 		return nil
@@ -125,6 +125,8 @@ func (v *visit) enterConnect(s self) *apierror.Error {
 
 // llmPaths end the paths of language model APIs: OpenAI's and those like it,
 // Anthropic's, Ark's, Ollama's and Cohere's.
+//
+//nolint:gochecknoglobals // immutable table
 var llmPaths = []string{
 	"/completions", "/responses", "/messages", "/embeddings", "/embeddings/multimodal", "/moderations",
 	"/images/generations", "/images/edits", "/images/variations",

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -47,7 +48,7 @@ func caDir(c *config.Config) string {
 // is not touched, so that a read-only directory does.
 func (f CAFiles) write(chain []*x509.Certificate, systemRoots []byte) error {
 	ca := encodeCertificates(chain)
-	bundle := append(systemRoots[:len(systemRoots):len(systemRoots)], ca...)
+	bundle := slices.Concat(systemRoots, ca)
 	if same(f.CA, ca) && same(f.Bundle, bundle) && exists(f.Truststore) {
 		return nil
 	}
@@ -69,7 +70,7 @@ func (f CAFiles) write(chain []*x509.Certificate, systemRoots []byte) error {
 }
 
 func same(path string, content []byte) bool {
-	old, err := os.ReadFile(path) //nolint:gosec // our own file
+	old, err := os.ReadFile(path)
 	return err == nil && bytes.Equal(old, content)
 }
 
@@ -97,6 +98,8 @@ func writeFile(path string, content []byte, mode fs.FileMode) error {
 
 // systemRootFiles are where Linux distributions, Alpine, the BSDs and macOS
 // keep their roots (as crypto/x509 knows them).
+//
+//nolint:gochecknoglobals // immutable table
 var systemRootFiles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt",
@@ -111,14 +114,14 @@ var systemRootFiles = []string{
 // one gives none.
 func systemRoots(getenv func(string) string, ours string) ([]byte, error) {
 	if path := getenv("SSL_CERT_FILE"); path != "" && filepath.Clean(path) != filepath.Clean(ours) {
-		roots, err := os.ReadFile(path) //nolint:gosec // the user names it
+		roots, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading SSL_CERT_FILE: %w", err)
 		}
 		return endLine(roots), nil
 	}
 	for _, path := range systemRootFiles {
-		roots, err := os.ReadFile(path) //nolint:gosec // from the list above
+		roots, err := os.ReadFile(path)
 		if err == nil {
 			return endLine(roots), nil
 		}

@@ -95,7 +95,7 @@ func readCA(path string) (*x509.Certificate, crypto.Signer, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, nil, fmt.Errorf("the CA's key %q has mode %#o, others can read it: remove it, and a new CA will be made", path, mode)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // our own file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the CA's key: %w", err)
 	}

@@ -59,15 +59,16 @@ func innerOf(r *http.Request) *innerConn {
 	return c
 }
 
-// resetOnClose makes the close of a request's connection a reset. HTTP/1.0
-// replies without a length end with the connection: without a reset one that
-// was cut looks complete.
-func resetOnClose(r *http.Request) {
+// reset ends a request's connection with a TCP reset. HTTP/1.0 replies without
+// a length end with the connection: after an orderly end, in TCP or TLS, one
+// that was cut would look complete.
+func reset(r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(net.Conn)
 	for {
 		switch below := c.(type) {
 		case *net.TCPConn:
-			_ = below.SetLinger(0) // fails on a closed connection, which is as well
+			_ = below.SetLinger(0) // fails on a closed connection, as Close does, which is as well
+			_ = below.Close()
 			return
 		case interface{ NetConn() net.Conn }:
 			c = below.NetConn()

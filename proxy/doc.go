@@ -3,12 +3,13 @@
 //
 // Follow one request: Proxy.ServeHTTP (doors.go) finds out through which door
 // it came — absolute-form, CONNECT with TLS, CONNECT with plaintext, or base
-// URL — and for which host; route.go says whose request that is; forward.go
-// sends it on, a routed one by its Protocol, any other as the application meant
-// it. CONNECT is taken apart in intercept.go (hosts with a route: their bytes
-// come back as ordinary requests) and tunnel.go (all other hosts). authority.go
-// and cafiles.go are the local CA, admin.go the other port, proxy.go and run.go
-// the life cycle.
+// URL — and for which host; admit.go decides whether it may pass and, with
+// route.go, by which route; forward.go sends it on, a routed one by its
+// Protocol, any other as the application meant it. CONNECT is taken apart in
+// intercept.go (hosts with a route: what is inside comes back as ordinary
+// requests) and tunnel.go (all other hosts). authority.go, castore.go and
+// cafiles.go are the local CA, admin.go the other port, proxy.go, table.go and
+// run.go the life cycle. docs/doors.md shows the doors with curl.
 //
 // What is refused, always with an OpenAI-shaped error and a stable code: paths
 // that two parties could read differently, Host headers that a rebound DNS name

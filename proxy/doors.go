@@ -107,7 +107,7 @@ func (v *visit) enter(s self) *apierror.Error {
 	if v.record.Door == doorBaseURL {
 		find = v.table.claim // a routed name that resolves to us comes with our port
 	}
-	if route, own := find(v.target); route != nil {
+	if route, own := find(v.target, rawPath(v.request.URL)); route != nil {
 		return v.takeRoute(route, own)
 	}
 	return v.takeDirect()
@@ -174,7 +174,7 @@ func (v *visit) findOrigin(s self) (base bool, refused *apierror.Error) {
 	if s.isDataPort(t) {
 		return true, nil
 	}
-	if route, _ := v.table.claim(t); route != nil {
+	if route, _ := v.table.claim(t, ""); route != nil {
 		v.target = t
 		return false, nil
 	}

@@ -46,6 +46,9 @@ func TestEveryDoorGivesTheSameUpstreamRequest(t *testing.T) {
 		"h2c offered": func(r *rig) *raw {
 			return r.dial(post("http://"+routedHost+path, routedHost, "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nTE: trailers\r\n"))
 		},
+		"h2c offered by half": func(r *rig) *raw {
+			return r.dial(post("http://"+routedHost+path, routedHost, "Upgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"))
+		},
 		"CONNECT 1.1, TLS": func(r *rig) *raw {
 			c := r.connect(routedHost + ":443")
 			inner := c.insideTLS(r, routedHost)

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
+	"net/textproto"
+	"os"
 	"time"
 
 	"sealcar/apierror"
 	"sealcar/exchange"
 )
-
-// forwarding are the headers that httputil.ReverseProxy takes away before
-// Rewrite. They are the application's to send; we add none.
-var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // newForwarders makes the two ways on: by a route's protocol, and straight to a
 // host without a route.
@@ -55,7 +54,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL = visitOf(r.In.Context()).url
 	r.Out.RequestURI = ""
-	for _, name := range forwarding {
+	// httputil.ReverseProxy took these away. They are the application's to send;
+	// we add none.
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, ok := r.In.Header[name]; ok {
 			r.Out.Header[name] = values
 		}
@@ -69,7 +70,8 @@ func rewrite(r *httputil.ProxyRequest) {
 
 // carry sends a request by its route's protocol.
 func carry(r *http.Request) (*http.Response, error) {
-	resp, err := visitOf(r.Context()).route.protocol.RoundTripper.RoundTrip(r)
+	v := visitOf(r.Context())
+	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.boundInterim(r))
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +79,31 @@ func carry(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// maxInterim is how many 1xx responses an upstream may send before its answer.
+// Some send 102 again and again while they work.
+const maxInterim = 100
+
+var errInterim = errors.New("the upstream sends interim responses without end")
+
+// boundInterim ends the request when there are too many: http.Transport leaves
+// that to whoever looks at them, and httputil.ReverseProxy does not.
+func (v *visit) boundInterim(r *http.Request) *http.Request {
+	count := 0
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(int, textproto.MIMEHeader) error {
+			if count++; count > maxInterim {
+				v.stop(errInterim) // an error from here would be lost: the outer trace's counts
+			}
+			return nil
+		},
+	}))
+}
+
 // direct carries a request to a host without a route.
 func (p *Proxy) direct(r *http.Request) (*http.Response, error) {
 	v := visitOf(r.Context())
 	sent := time.Now()
-	resp, err := v.table.direct.RoundTrip(r)
+	resp, err := v.table.direct.RoundTrip(v.boundInterim(r))
 	v.record.Upstream = time.Since(sent)
 	return resp, err
 }
@@ -121,6 +143,9 @@ func (p *Proxy) checkReply(resp *http.Response) error {
 // watchReply keeps an eye on the reply's body.
 func (p *Proxy) watchReply(resp *http.Response) error {
 	v := visitOf(resp.Request.Context())
+	if resp.StatusCode < 100 || resp.StatusCode > 999 { // net/http reads what it does not write
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_invalid", Message: fmt.Sprintf("The upstream answered with the status %03d, which HTTP does not have.", resp.StatusCode), NoRetry: true}
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil // its body is a connection, and to remain one
 	}
@@ -135,13 +160,17 @@ func (p *Proxy) watchReply(resp *http.Response) error {
 // fail answers a request that got no reply to pass on.
 func (p *Proxy) fail(_ http.ResponseWriter, r *http.Request, err error) {
 	v := visitOf(r.Context())
-	if c := cause(v.request.Context()); c != nil {
+	_, bodyErr := v.body.state()
+	late := errors.Is(bodyErr, os.ErrDeadlineExceeded) // which net/http takes for a client that is gone
+	if c := cause(v.request.Context()); c != nil && !late {
 		v.abort = "client_gone"
 		if errors.Is(c, errDrained) {
 			v.abort = "drained"
 		}
 		panic(http.ErrAbortHandler) // returning would send an empty 200 to whoever still reads
 	}
-	_, bodyErr := v.body.state()
+	if c := cause(v.sent); c != nil && !late {
+		err = c
+	}
 	v.refuse(explain(err, bodyErr, v.url.Hostname()))
 }

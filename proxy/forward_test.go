@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ import (
 // proxy's.
 const routedURL = "http://" + routedHost + "/v1/chat/completions"
 
-func newPost(t *testing.T, ctx context.Context, url string, body io.Reader) *http.Request {
+func newPost(ctx context.Context, t *testing.T, url string, body io.Reader) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
 	if err != nil {
@@ -36,38 +38,43 @@ func newPost(t *testing.T, ctx context.Context, url string, body io.Reader) *htt
 
 func TestEventsAreFlushedOneByOne(t *testing.T) {
 	t.Parallel()
-	next := make(chan string)
-	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-		for event := range next {
-			_, _ = io.WriteString(w, event)
-			_ = http.NewResponseController(w).Flush()
-		}
-	})
-	for _, door := range []string{routedURL, "https://" + routedHost + "/v1/chat/completions", s.URL + "/events"} {
-		r := start(t, overHTTP{s}, testConfig(t))
-		resp, err := r.client().Do(newPost(t, t.Context(), door, strings.NewReader(chat)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		events := bufio.NewReader(resp.Body)
-		for i := range 3 { // each is read before the next is sent
-			event := fmt.Sprintf("data: %d\n", i)
-			next <- event
-			if got, err := events.ReadString('\n'); got != event {
-				t.Fatalf("%s: got %q %v", door, got, err)
+	for _, door := range []string{routedURL, "https://" + routedHost + "/v1/chat/completions", "unrouted"} {
+		t.Run(door, func(t *testing.T) {
+			t.Parallel()
+			next := make(chan string)
+			s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+				_ = http.NewResponseController(w).Flush()
+				for {
+					select {
+					case event := <-next:
+						_, _ = io.WriteString(w, event)
+						_ = http.NewResponseController(w).Flush()
+					case <-r.Context().Done():
+						return
+					}
+				}
+			})
+			r := start(t, overHTTP{s}, testConfig(t))
+			resp, err := r.client().Do(newPost(t.Context(), t, strings.Replace(door, "unrouted", s.URL+"/events", 1), strings.NewReader(chat)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := bufio.NewReader(resp.Body)
+			for i := range 3 { // each is read before the next is sent
+				event := fmt.Sprintf("data: %d\n", i)
+				next <- event
+				if got, err := events.ReadString('\n'); got != event {
+					t.Fatalf("got %q %v", got, err)
+				}
 			}
 			if got := metric(t, r, "sealcar_open_streams"); got != "1" {
-				t.Errorf("%s: %s open streams", door, got)
+				t.Errorf("%s open streams", got)
 			}
-		}
-		_ = resp.Body.Close()
-		next <- ": the handler finds its client gone\n"
-		r.log.line(t, map[string]any{"message": "request", "aborted": "client_gone"})
-		eventually(t, func() bool { return metric(t, r, "sealcar_open_streams") == "0" }, func() string { return "a stream stays counted" })
-		next2 := next // the handler of the next door ranges over a channel of its own
-		next = make(chan string)
-		close(next2)
+			_ = resp.Body.Close()
+			r.log.line(t, map[string]any{"message": "request", "aborted": "client_gone"})
+			eventually(t, func() bool { return metric(t, r, "sealcar_open_streams") == "0" }, func() string { return "a stream stays counted" })
+		})
 	}
 }
 
@@ -132,19 +139,19 @@ func TestReplyThatBreaksOffIsNeverAComplete(t *testing.T) {
 func TestT77_ClientGoneCancelsTheUpstream(t *testing.T) {
 	t.Parallel()
 	for _, headers := range []bool{false, true} {
-		cancelled := make(chan error, 1)
+		cancelled := make(chan struct{})
 		arrived := make(chan struct{})
 		upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
 			close(arrived)
 			if headers {
 				go func() {
 					<-r.Context().Done()
-					cancelled <- r.Context().Err()
+					close(cancelled)
 				}()
 				return answer(200, "text/event-stream", &ctxBody{r.Context(), strings.NewReader("data: x\n\n")}), nil
 			}
 			<-r.Context().Done()
-			cancelled <- r.Context().Err()
+			close(cancelled)
 			return nil, r.Context().Err()
 		}}
 		r := start(t, upstream, testConfig(t))
@@ -197,7 +204,7 @@ func TestT76_StalledReplyEnds(t *testing.T) {
 	r := start(t, &recorder{reply: func(r *http.Request) (*http.Response, error) {
 		return answer(200, "text/event-stream", &ctxBody{r.Context(), strings.NewReader("data: x\n\n")}), nil
 	}}, testConfig(t, func(c *config.Config) { c.Timeouts.StreamIdle = 50 * time.Millisecond }))
-	resp, err := r.client().Do(newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+	resp, err := r.client().Do(newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +233,7 @@ func TestT74_SlowBodyIsATimeout(t *testing.T) {
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.ReadBody = 50 * time.Millisecond }))
 	c := r.dial("POST " + routedURL + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
 	resp, body := c.response()
-	refusedWith2(t, resp, body, http.StatusRequestTimeout, "request_body_timeout")
+	refusedButMayRetry(t, resp, body, http.StatusRequestTimeout, "request_body_timeout")
 }
 
 func TestBrokenBody(t *testing.T) {
@@ -237,8 +244,8 @@ func TestBrokenBody(t *testing.T) {
 	refusedWith(t, resp, body, http.StatusBadRequest, "bad_request_body")
 }
 
-// refusedWith2 is refusedWith for codes that may be tried again.
-func refusedWith2(t *testing.T, resp *http.Response, body string, status int, code string) {
+// refusedButMayRetry is refusedWith for codes that may be tried again.
+func refusedButMayRetry(t *testing.T, resp *http.Response, body string, status int, code string) {
 	t.Helper()
 	refusedWith(t, resp, body, status, code)
 	if resp.Header.Get("X-Should-Retry") != "" {
@@ -268,7 +275,7 @@ func TestFailuresOfTheUpstream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, &recorder{reply: func(*http.Request) (*http.Response, error) { return nil, tc.err }}, testConfig(t))
-			resp, body := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+			resp, body := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 			refusedWith(t, resp, body, tc.status, tc.code)
 			if !strings.Contains(body, tc.says) || strings.Contains(body, secret) {
 				t.Errorf("the message is %s", body)
@@ -289,7 +296,7 @@ func TestFailuresOfTLSAreNamed(t *testing.T) {
 		plain.Listener.Addr().String():     "does not speak TLS",
 	} {
 		r := start(t, tr, testConfig(t, func(c *config.Config) { c.Routes[0].Upstream = "https://" + target }))
-		resp, body := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+		resp, body := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 		refusedWith(t, resp, body, http.StatusBadGateway, "upstream_unreachable")
 		if !strings.Contains(body, says) {
 			t.Errorf("the message is %s", body)
@@ -313,18 +320,17 @@ func TestT35_OddStatuses(t *testing.T) {
 		"unavailable":                {503, http.Header{"Retry-After": {"7"}}, 503, ""},
 		"an error of the upstream's": {418, nil, 418, ""},
 		"a status nobody knows":      {799, nil, 799, ""},
+		"a status that is none":      {99, nil, 502, "upstream_invalid"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, &recorder{reply: func(*http.Request) (*http.Response, error) {
 				resp := answer(tc.status, "application/json", strings.NewReader(""))
-				for k, v := range tc.header {
-					resp.Header[k] = v
-				}
+				maps.Copy(resp.Header, tc.header)
 				return resp, nil
 			}}, testConfig(t))
-			resp, body := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+			resp, body := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 			if tc.code != "" {
 				refusedWith(t, resp, body, tc.want, tc.code)
 				return
@@ -347,7 +353,7 @@ func TestReplyHeaders(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 	})
 	r := start(t, overHTTP{s}, testConfig(t))
-	resp, _ := do(t, r.client(), newPost(t, t.Context(), routedURL, strings.NewReader(chat)))
+	resp, _ := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 	if resp.StatusCode != http.StatusCreated || resp.Header.Get("X-Client-Request-Id") != "1" || len(resp.Header["Set-Cookie"]) != 2 {
 		t.Errorf("got %s %v", resp.Status, resp.Header)
 	}
@@ -437,7 +443,7 @@ func TestUnroutedStreamsBothWays(t *testing.T) {
 	})
 	r := start(t, new(recorder), testConfig(t))
 	body, feed := io.Pipe()
-	resp, err := r.client().Do(newPost(t, t.Context(), s.URL+"/echo", body))
+	resp, err := r.client().Do(newPost(t.Context(), t, s.URL+"/echo", body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -510,17 +516,17 @@ func TestUnsealedLLMCalls(t *testing.T) {
 		"/v1beta/models/gemini:generateContent", "/v1/chat%2Fcompletions",
 	}
 	for _, path := range calls {
-		resp, body := do(t, strict.client(), newPost(t, t.Context(), s.URL+path, strings.NewReader(chat)))
+		resp, body := do(t, strict.client(), newPost(t.Context(), t, s.URL+path, strings.NewReader(chat)))
 		refusedWith(t, resp, body, http.StatusBadRequest, "unsealed_llm_call")
 	}
 	if len(reached) != 0 {
 		t.Fatalf("sent in clear: %v", reached)
 	}
 	for _, path := range calls {
-		if resp, _ := do(t, unsafe.client(), newPost(t, t.Context(), s.URL+path, strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
+		if resp, _ := do(t, unsafe.client(), newPost(t.Context(), t, s.URL+path, strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
-		resp, body := do(t, deny.client(), newPost(t, t.Context(), s.URL+path, strings.NewReader(chat)))
+		resp, body := do(t, deny.client(), newPost(t.Context(), t, s.URL+path, strings.NewReader(chat)))
 		refusedWith(t, resp, body, http.StatusBadRequest, "egress_denied")
 	}
 	if got := metric(t, unsafe, `sealcar_plaintext_total{route="none"}`); got != fmt.Sprint(len(calls)) {
@@ -530,7 +536,7 @@ func TestUnsealedLLMCalls(t *testing.T) {
 	if resp, _ := get(t, strict.client(), s.URL+"/v1/messages"); resp.StatusCode != http.StatusOK {
 		t.Errorf("a GET without content: %s", resp.Status)
 	}
-	if resp, _ := do(t, strict.client(), newPost(t, t.Context(), s.URL+"/orders", strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
+	if resp, _ := do(t, strict.client(), newPost(t.Context(), t, s.URL+"/orders", strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
 		t.Errorf("a call of something else: %s", resp.Status)
 	}
 	withBody, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/messages", strings.NewReader(chat))
@@ -539,4 +545,33 @@ func TestUnsealedLLMCalls(t *testing.T) {
 	}
 	resp, body := do(t, strict.client(), withBody)
 	refusedWith(t, resp, body, http.StatusBadRequest, "unsealed_llm_call")
+}
+
+func TestT35_InterimResponses(t *testing.T) {
+	t.Parallel()
+	flood := atomic.Bool{}
+	addr := listen(t, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+			return
+		}
+		for range 3 {
+			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+		}
+		for flood.Load() {
+			if _, err := io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"); err != nil {
+				return
+			}
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+	})
+	r := start(t, new(recorder), testConfig(t))
+	if resp, body := get(t, r.client(), "http://"+addr+"/"); resp.StatusCode != http.StatusOK || body != "ok" || resp.Header.Get("Link") != "" {
+		t.Errorf("got %s %q %v", resp.Status, body, resp.Header)
+	}
+	flood.Store(true)
+	c := r.dial("GET http://" + addr + "/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	got, err := io.ReadAll(io.LimitReader(c, 64<<20))
+	if errors.Is(err, errTimeout) || !strings.Contains(string(got), "upstream_unreachable") {
+		t.Errorf("a flood of interim responses: %v, %d bytes", err, len(got))
+	}
 }

@@ -69,7 +69,7 @@ func (h earlyHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("hijacking the CONNECT: %w", err)
 	}
-	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	early, err := rw.Peek(rw.Reader.Buffered())
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, fmt.Errorf("reading behind the CONNECT: %w", err)
@@ -155,7 +155,7 @@ func (v *visit) sniTarget(sni string) (target, error) {
 		return target{}, err
 	}
 	t := target{host: host, port: v.target.port}
-	if route, _ := v.table.match(t); route != v.route {
+	if route, _ := v.table.match(t, ""); route != v.route {
 		return target{}, fmt.Errorf("the server name %q is not of the route that the CONNECT is for", sni)
 	}
 	return t, nil

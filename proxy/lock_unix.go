@@ -12,11 +12,11 @@ import (
 // on the directory itself, so it needs no file and no write permission, and it
 // ends with the process.
 func lockDir(dir string) (unlock func(), err error) {
-	d, err := os.Open(dir) //nolint:gosec // a directory of the configuration
+	d, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening: %w", err)
 	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
 		_ = d.Close()
 		return nil, fmt.Errorf("flock: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -37,12 +38,16 @@ func (p *Proxy) finish(v *visit) {
 		p.metrics.count(v)
 		p.logRequest(v)
 	}
-	if panicked != nil {
-		if !v.request.ProtoAtLeast(1, 1) {
-			resetOnClose(v.request)
-		}
-		panic(panicked) // the server ends the connection, so that the client sees the break
+	if panicked == nil {
+		return
 	}
+	if panicked != http.ErrAbortHandler { //nolint:errorlint // a panic's value is no error of a chain
+		p.log.Error().Str("id", v.record.ID).Str("panic", fmt.Sprint(panicked)).Bytes("stack", debug.Stack()).Msg("a bug in sealcar ended this request")
+	}
+	if !v.request.ProtoAtLeast(1, 1) {
+		reset(v.request)
+	}
+	panic(http.ErrAbortHandler) // the server ends the connection, so that the client sees the break
 }
 
 // whyAborted names why a reply that had begun broke off.

@@ -104,15 +104,11 @@ func (o *opening) readHTTP(_ context.Context, client net.Conn) error {
 	}
 }
 
-// httpMethods open a request that may carry content or leads to one that does,
-// and those beside them on a kept-alive connection.
-var httpMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}
-
 // startsHTTP reports whether s starts an HTTP/1 request: a method, then a
 // target in one of its forms (RFC 9112 section 3.2). undecided means that s is
 // too short to tell. Case is ignored, for servers that do.
 func startsHTTP(s string) (is, undecided bool) {
-	for _, method := range httpMethods {
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"} {
 		targets := []string{"/", "http://", "https://", "*"}
 		if method == "CONNECT" {
 			targets = []string{""}

@@ -96,11 +96,11 @@ type Proxy struct {
 	requests         atomic.Uint64
 	idPrefix         string
 
-	working   context.Context // ends when open requests are cut
-	cut       context.CancelCauseFunc
-	accepting context.Context // ends when draining starts
-	refuse    context.CancelFunc
-	serving   atomic.Bool
+	working    context.Context // ends when open requests are cut
+	cut        context.CancelCauseFunc
+	accepting  context.Context // ends when draining starts
+	stopTaking context.CancelFunc
+	serving    atomic.Bool
 
 	mu     sync.Mutex // guards table and every table's users and retired
 	table  *table     // nil once stopped
@@ -117,7 +117,7 @@ func New(o Options) (*Proxy, error) {
 		o.Now = time.Now
 	}
 	if o.Listen == nil {
-		o.Listen = net.Listen //nolint:noctx // binding a local port does not block
+		o.Listen = net.Listen
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
@@ -130,7 +130,7 @@ func New(o Options) (*Proxy, error) {
 		idPrefix:  newIDPrefix(),
 	}
 	p.working, p.cut = context.WithCancelCause(context.Background())
-	p.accepting, p.refuse = context.WithCancel(p.working)
+	p.accepting, p.stopTaking = context.WithCancel(p.working)
 	p.metrics = newMetrics(o.Version, o.Now, p.certificates)
 	p.connects = p.newConnects()
 	p.routed, p.unrouted = p.newForwarders()

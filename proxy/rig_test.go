@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -259,7 +260,7 @@ func (s *recorder) all() []seen {
 	return append([]seen(nil), s.seen...)
 }
 
-// last is the only request that was carried.
+// only is the one request that was carried.
 func (s *recorder) only(t *testing.T) seen {
 	t.Helper()
 	all := s.all()
@@ -389,3 +390,5 @@ func do(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func length(s string) string { return strconv.Itoa(len(s)) }

@@ -59,7 +59,12 @@ func (p *Proxy) Run(ctx context.Context) error {
 	serve(p.server, p.listener) // both end with server.Shutdown
 	serve(p.server, p.inner)
 	p.serving.Store(true)
-	p.log.Info().Stringer("listen", p.Addr()).Msg("serving")
+	serving := p.log.Info().Stringer("listen", p.Addr())
+	if p.admin != nil {
+		serving.Stringer("admin", p.AdminAddr())
+	}
+	serving.Msg("serving")
+	p.warnUnsafe(p.options.Config)
 
 	var err error
 	select {
@@ -75,7 +80,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 // drain ends all requests, gently until timeouts.drain has passed.
 func (p *Proxy) drain(ctx context.Context) error {
-	p.refuse()
+	p.stopTaking()
 	ctx, cancel := context.WithTimeout(ctx, p.current().Timeouts.Drain)
 	defer cancel()
 	shutdown := p.server.Shutdown(ctx)
@@ -105,8 +110,8 @@ func (p *Proxy) drain(ctx context.Context) error {
 // Reload puts c in force for requests to come; those on their way keep what
 // they started with. On an error the old configuration stays whole. Settings
 // of the listeners themselves (listen, admin, limits.header_bytes,
-// timeouts.read_header, timeouts.idle of connections, ca_dir and the
-// bring-your-own CA) need a restart: a change is logged, the rest applies.
+// timeouts.read_header, timeouts.idle of connections), state_dir, log, ca_dir
+// and the bring-your-own CA need a restart: a change is logged, the rest applies.
 func (p *Proxy) Reload(c *config.Config) (err error) {
 	defer func() { p.metrics.reloaded(err) }()
 	kept, waiting := keepUntilRestart(p.options.Config, c)
@@ -118,10 +123,19 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		t.close()
 		return fmt.Errorf("reloading: %w", err)
 	}
+	p.log.Info().Msg("the new configuration is in force")
+	p.warnUnsafe(kept)
 	if len(waiting) > 0 {
 		p.log.Warn().Str("settings", strings.Join(waiting, ", ")).Msg("changed settings need a restart; the rest of the configuration is in force")
 	}
 	return nil
+}
+
+// warnUnsafe names every setting that lets something leave or be taken in clear.
+func (p *Proxy) warnUnsafe(c *config.Config) {
+	for _, setting := range c.Unsafe() {
+		p.log.Warn().Str("setting", setting).Msg("an unsafe setting is on")
+	}
 }
 
 // keepUntilRestart is next with the settings that cannot change at run time as
@@ -135,13 +149,15 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 	}
 	keep("listen", c.Listen == first.Listen)
 	keep("admin.listen", c.Admin == first.Admin)
+	keep("state_dir", c.StateDir == first.StateDir)
+	keep("log", c.Log == first.Log)
 	keep("limits.header_bytes", c.Limits.HeaderBytes == first.Limits.HeaderBytes)
 	keep("timeouts.read_header", c.Timeouts.ReadHeader == first.Timeouts.ReadHeader)
 	keep("timeouts.idle", c.Timeouts.Idle == first.Timeouts.Idle)
 	keep("interception.ca_dir", caDir(&c) == caDir(first))
 	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
 	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
-	c.Listen, c.Admin, c.StateDir = first.Listen, first.Admin, first.StateDir
+	c.Listen, c.Admin, c.StateDir, c.Log = first.Listen, first.Admin, first.StateDir, first.Log
 	c.Limits.HeaderBytes = first.Limits.HeaderBytes
 	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
 	c.Interception.CADir = first.Interception.CADir

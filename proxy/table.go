@@ -71,25 +71,30 @@ func (t *table) hosts() []string {
 	return hosts
 }
 
-// match is the first route that serves to, with its own target.
-func (t *table) match(to target) (*route, target) {
-	for _, r := range t.routes {
-		if own, ok := r.match(to); ok {
-			return r, own
-		}
-	}
-	return nil, target{}
+// match is the route that serves to, with its own target.
+func (t *table) match(to target, escapedPath string) (*route, target) {
+	return t.choose((*route).match, to, escapedPath)
 }
 
-// claim is the first route without which to may not be reached, with its own
-// target.
-func (t *table) claim(to target) (*route, target) {
+// claim is the route without which to may not be reached, with its own target.
+func (t *table) claim(to target, escapedPath string) (*route, target) {
+	return t.choose((*route).claims, to, escapedPath)
+}
+
+// choose is the first route that covers to and has a base path for the path:
+// routes may share a host. If none has, or there is no path yet, it is the first
+// that covers to.
+func (t *table) choose(covers func(*route, target) (target, bool), to target, escapedPath string) (found *route, own target) {
 	for _, r := range t.routes {
-		if own, ok := r.claims(to); ok {
-			return r, own
+		its, ok := covers(r, to)
+		if ok && r.serves(escapedPath) {
+			return r, its
+		}
+		if ok && found == nil {
+			found, own = r, its
 		}
 	}
-	return nil, target{}
+	return found, own
 }
 
 // byPath is the route of a base-URL request, or nil.

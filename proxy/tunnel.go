@@ -72,7 +72,7 @@ func (p *Proxy) readOpening(ctx context.Context, v *visit, client net.Conn) (*op
 	}
 	host, err := normalHost(o.serverName)
 	if err == nil {
-		if claimed, _ := v.table.claim(target{host: host, port: v.target.port}); claimed == nil {
+		if claimed, _ := v.table.claim(target{host: host, port: v.target.port}, ""); claimed == nil {
 			return o, nil
 		}
 	}

@@ -366,12 +366,15 @@ func TestIdleTunnelEnds(t *testing.T) {
 	t.Parallel()
 	addr := listen(t, echo)
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Idle = 100 * time.Millisecond }))
-	c := r.connect(addr)
-	c.send("\x00")
-	if b, err := c.r.ReadByte(); err != nil || b != 0 {
+	used := r.connect(addr)
+	used.send("\x00")
+	if b, err := used.r.ReadByte(); err != nil || b != 0 {
 		t.Fatal(b, err)
 	}
-	if _, err := io.Copy(io.Discard, c); errors.Is(err, errTimeout) {
-		t.Fatal("an idle tunnel stays open")
+	silent := r.connect(listen(t, echo))
+	for _, c := range []*raw{used, silent} {
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, errTimeout) {
+			t.Fatal("an idle tunnel stays open")
+		}
 	}
 }

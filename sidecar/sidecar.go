@@ -54,7 +54,7 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 		return nil, err
 	}
 	made := &route{config: r, out: out, halves: map[string]*half{}}
-	for _, origin := range origins(r) {
+	for _, origin := range r.Origins() {
 		certificates, err := newCertificates(c, r, origin, out, log)
 		if err != nil {
 			made.close()
@@ -79,27 +79,16 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 	return made, nil
 }
 
-// origins are the places that a route's requests may go to, scheme and host.
-func origins(r config.Route) []string {
-	if r.Upstream != "" {
-		return []string{r.Upstream}
-	}
-	list := make([]string, len(r.Hosts))
-	for i, host := range r.Hosts {
-		list[i] = "https://" + host
-	}
-	return list
-}
-
 func (r *route) protocol() *proxy.Protocol {
 	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.close}
 }
 
-// RoundTrip implements http.RoundTripper: it picks the half by the request's host.
+// RoundTrip implements http.RoundTripper: it picks the half by the request's
+// host. Another host is an error, for the API key is not for it.
 func (r *route) RoundTrip(req *http.Request) (*http.Response, error) {
 	h, ok := r.halves[req.URL.Host]
 	if !ok {
-		h = r.first // whose certificate another host's enclave could not use: it fails, in ciphertext
+		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
 	return h.transport.RoundTrip(req)
 }

@@ -42,7 +42,9 @@ func sealcar() house {
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},
 
 			"test":         {why: "it proves the house and is no part of it"},
-			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between"},
+			"test/process": {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/e2e":     {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
 			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
@@ -53,7 +55,6 @@ func sealcar() house {
 			"github.com/fsnotify/fsnotify":        {why: "everybody else sees a typed Config", by: []string{"config"}},
 			"github.com/go-viper/mapstructure/v2": {why: "everybody else sees a typed Config", by: []string{"config"}},
 			"go.yaml.in/yaml/v3":                  {why: "everybody else sees a typed Config", by: []string{"config"}},
-			"github.com/dustin/go-humanize":       {why: "sizes are written by people in the configuration only", by: []string{"config"}},
 			"github.com/spf13/cobra":              {why: "no package depends on being called from a command line", by: []string{"command"}},
 			"github.com/mattn/go-isatty":          {why: "only a command has a terminal", by: []string{"command"}},
 			"github.com/go-json-experiment/json":  {why: "there is one reading of a JSON document", by: []string{"rewrite"}},
@@ -72,6 +73,13 @@ const root = ".."
 func TestImportsFollowTheRules(t *testing.T) {
 	t.Parallel()
 	for _, v := range sealcar().violations(list(t)) {
+		t.Error(v)
+	}
+}
+
+func TestNoThirdPartyIsAllowedInVain(t *testing.T) {
+	t.Parallel()
+	for _, v := range sealcar().unused(list(t)) {
 		t.Error(v)
 	}
 }
@@ -160,6 +168,14 @@ func TestRulesCatch(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("a guest that nobody lets in", func(t *testing.T) {
+		t.Parallel()
+		used := []pkg{{ImportPath: "sealcar/proxy", Imports: []string{"example.com/log/sub"}}}
+		if got := append(rules.unused(nil), rules.unused(used)...); len(got) != 1 {
+			t.Errorf("got %q, want one line, for the package that does not import it", got)
+		}
+	})
 
 	t.Run("an entry without a package", func(t *testing.T) {
 		t.Parallel()

@@ -72,6 +72,26 @@ func (h house) violations(pkgs []pkg) []string {
 	return found
 }
 
+// unused gives one line for each package that a third party is allowed in and
+// that does not import it.
+func (h house) unused(pkgs []pkg) []string {
+	var found []string
+	for prefix, g := range h.guests {
+		for _, by := range g.by {
+			used := slices.ContainsFunc(pkgs, func(p pkg) bool {
+				return roomName(p.ImportPath) == by && slices.ContainsFunc(p.Imports, func(imported string) bool {
+					return imported == prefix || strings.HasPrefix(imported, prefix+"/")
+				})
+			})
+			if !used {
+				found = append(found, fmt.Sprintf("%s may import %s and does not: remove it from the entry", by, prefix))
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
 // refuses says why the package named name must not import imported; "" is leave.
 func (h house) refuses(name string, r room, imported string) string {
 	switch {

@@ -3,6 +3,7 @@ package ark
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sealcar/rewrite"
@@ -23,7 +24,7 @@ type completion struct {
 
 var errReplyShape = errors.New("choices, message, delta or content have an unexpected type")
 
-// readCompletion finds the non-empty content strings of a reply's document. A
+// readCompletion finds the content strings of a reply's document. A
 // stream uses one scanner for all of its chunks.
 func readCompletion(scanner *rewrite.Scanner, doc []byte) (*completion, error) {
 	s := completionScan{doc: doc}
@@ -57,7 +58,7 @@ func (s *completionScan) value(v rewrite.Value) error {
 		s.choice(v.Kind)
 	case "content":
 		kinds = `"n`
-		if v.Kind == '"' && v.End-v.Start > len(`""`) {
+		if v.Kind == '"' {
 			s.found.contents = append(s.found.contents, content{span: rewrite.Span{Start: v.Start, End: v.End}})
 		}
 	}
@@ -77,6 +78,16 @@ func (s *completionScan) choice(kind byte) {
 	for i := s.first; i < len(s.found.contents); i++ {
 		s.found.contents[i].filtered = s.filtered
 	}
+}
+
+// withoutEmpty leaves out the strings that say nothing. The enclave seals them,
+// for the vendor's Python SDK opens each string it gets, but an endpoint that
+// does not is no fault.
+func (c *completion) withoutEmpty() *completion {
+	c.contents = slices.DeleteFunc(c.contents, func(found content) bool {
+		return found.span.End-found.span.Start == len(`""`)
+	})
+	return c
 }
 
 // convert appends what becomes of one content string of a reply.

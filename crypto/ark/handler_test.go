@@ -124,6 +124,25 @@ func TestHandlerSealsReplies(t *testing.T) {
 	}
 }
 
+// The vendor's Python SDK opens every string of a stream, the empty one of the
+// first chunk as well.
+func TestHandlerSealsEmptyContentToo(t *testing.T) {
+	t.Parallel()
+	e := newEnds(t, respond("text/event-stream", "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\ndata: [DONE]\n\n"), nil)
+	session, err := ark.NewSession(e.cert.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, _ := post(t, e.base, chatPath, `{"model":"m","stream":true,"messages":[]}`)
+	req.Header.Set("X-Session-Token", session.Token())
+	req.Header.Set("X-Is-Encrypted", "true")
+	_, body, err := roundTrip(e.wire.Client().Transport, req)
+	want := "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"" + string(session.Seal(nil, nil)) + "\"}}]}\n\ndata: [DONE]\n\n"
+	if err != nil || body != want {
+		t.Errorf("got\n%s, %v\nwant\n%s", body, err, want)
+	}
+}
+
 func TestHandlerRefusesWhatItCannotOpen(t *testing.T) {
 	t.Parallel()
 	plain := `{"model":"m","messages":[{"role":"user","content":"hello there, in clear"}]}`

@@ -61,7 +61,7 @@ func (o *opener) document(doc []byte) ([]byte, error) {
 	if err != nil {
 		return nil, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
-	return c.rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
+	return c.withoutEmpty().rewrite(make([]byte, 0, len(doc)), doc, o.content(o.session.OpenJoined))
 }
 
 // event opens the data of one event.
@@ -79,7 +79,7 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 		return nil, false, replyFault("reply_unreadable", "an event of the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	o.failed = o.failed || c.isError
-	if len(c.contents) == 0 {
+	if len(c.withoutEmpty().contents) == 0 {
 		return dst, false, nil
 	}
 	out, err := c.rewrite(dst, data, o.content(o.session.Open))

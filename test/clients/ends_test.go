@@ -3,16 +3,19 @@ package clients_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sealcar/test/process"
 )
 
 // endpoint is an inference endpoint: the enclave, or one made of the vendor's code.
 type endpoint struct {
-	*server          // nil if it is none of ours
+	*process.Server  // nil if it is none of ours
 	addr, state, key string
 }
 
@@ -20,9 +23,9 @@ type endpoint struct {
 func startEnclave(t *testing.T, flags ...string) *endpoint {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "enclave")
-	s := start(t, append([]string{"enclave", "--listen", "127.0.0.1:0", "--backend", "echo", "--state", state}, flags...)...)
-	addr, _ := s.await(t, "listen")["listen"].(string)
-	return &endpoint{server: s, addr: addr, state: state, key: read(t, state, "api-key")}
+	s := process.Start(t, built.sealcar, nil, append([]string{"enclave", "--listen", "127.0.0.1:0", "--backend", "echo", "--state", state}, flags...)...)
+	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
+	return &endpoint{Server: s, addr: addr, state: state, key: read(t, state, "api-key")}
 }
 
 // startVendorServer runs an endpoint that opens and seals with the vendor's code.
@@ -31,7 +34,7 @@ func startVendorServer(t *testing.T) *endpoint {
 	state := t.TempDir()
 	command := python(t, "python/vendor_server.py", state)
 	cmd := exec.CommandContext(context.Background(), command[0], command[1:]...) // ends with its standard input
-	cmd.Env = environment(t, nil)
+	cmd.Env = process.Environment(t, nil)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +85,7 @@ func (e *endpoint) application(t *testing.T, baseURL string, extra map[string]st
 
 // sidecar is a running `sealcar run` in front of an endpoint.
 type sidecar struct {
-	*server
+	*process.Server
 	doors []door
 }
 
@@ -108,11 +111,11 @@ routes:
     upstream_ca_file: %q
     certificate: {source: api-key, roots: %q}
 `, filepath.Join(dir, "state"), arkHost, e.addr, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"))
-	s := start(t, "run", "--config", file)
-	addr, _ := s.await(t, "listen")["listen"].(string)
+	s := process.Start(t, built.sealcar, nil, "run", "--config", file)
+	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
 	ca := filepath.Join(dir, "state", "ca")
 	proxy := "http://" + addr
-	return &sidecar{server: s, doors: []door{
+	return &sidecar{Server: s, doors: []door{
 		{"HTTP_PROXY", e.application(t, "http://"+arkHost+"/api/v3", map[string]string{"HTTP_PROXY": proxy})},
 		{"HTTPS_PROXY", e.application(t, "https://"+arkHost+"/api/v3", map[string]string{
 			"HTTPS_PROXY":         proxy,
@@ -121,4 +124,17 @@ routes:
 		})},
 		{"base URL", e.application(t, proxy+"/v1", nil)},
 	}}
+}
+
+// count counts the requests logged for an endpoint by the value of a key, once
+// there are as many as wanted: their lines come after their replies.
+func (s *sidecar) count(t *testing.T, endpoint, key string, want int) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, entry := range s.Await(t, want, "requests for "+endpoint, func(entry map[string]any) bool {
+		return entry[key] != nil && entry["endpoint"] == endpoint
+	}) {
+		counts[fmt.Sprint(entry[key])]++
+	}
+	return counts
 }

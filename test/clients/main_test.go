@@ -1,12 +1,11 @@
 package clients_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"sealcar/test/process"
 )
 
 const (
@@ -30,14 +29,12 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a leftover of a test run harms nobody
-	built.sealcar = filepath.Join(dir, "sealcar")
-	built.openaiGo = filepath.Join(dir, "openai-go")
-	for source, binary := range map[string]string{root: built.sealcar, "go": built.openaiGo} {
-		build := exec.CommandContext(context.Background(), "go", "-C", source, "build", "-buildvcs=false", "-o", binary, ".")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building %q: %v\n%s", source, err, out)
-			return 1
-		}
+	if built.sealcar, err = process.Build(root, dir, "sealcar"); err == nil {
+		built.openaiGo, err = process.Build("go", dir, "openai-go")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }

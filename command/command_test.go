@@ -1,0 +1,42 @@
+package command_test
+
+import (
+	"strings"
+	"testing"
+
+	"sealcar/command"
+)
+
+func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		env    []string
+		args   []string
+		status int
+		stderr string
+		stdout string
+	}{
+		{"unknown command", nil, []string{"bogus"}, 2, `unknown command "bogus"`, ""},
+		{"unknown flag", nil, []string{"run", "--bogus"}, 2, "--bogus", ""},
+		{"enclave without state", nil, []string{"enclave"}, 2, `"state" not set`, ""},
+		{"a mistake is one line", []string{"SEALCAR_CONFIG_YAML=listn: 1\negress: {default: maybe}\n"}, []string{"check"}, 1, "listn: no such key; did you mean listen?\n", ""},
+		{"run with a mistake", []string{"SEALCAR_CONFIG_YAML=listn: 1\n"}, []string{"run"}, 1, "the configuration is not valid", ""},
+		{"health without a sidecar", []string{"SEALCAR_ADMIN_LISTEN=127.0.0.1:1"}, []string{"health"}, 1, "does not answer", ""},
+		{"version", nil, []string{"version"}, 0, "", "FIPS 140-3 mode: off"},
+		{"check prints what is in effect", []string{"SEALCAR_EGRESS_DEFAULT=deny"}, []string{"check"}, 0, "", "egress:\n  default: deny\n"},
+		{"help", nil, []string{"--help"}, 0, "", "sealcar demo"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr strings.Builder
+			status := command.Main(t.Context(), command.Process{
+				Name: "sealcar", Args: test.args, Environ: append(test.env, "HOME="+t.TempDir()), Stdout: &stdout, Stderr: &stderr,
+			})
+			if status != test.status || !strings.Contains(stderr.String(), test.stderr) || !strings.Contains(stdout.String(), test.stdout) {
+				t.Errorf("status %d\n%s%s\nwant %d, %q and %q", status, &stdout, &stderr, test.status, test.stderr, test.stdout)
+			}
+		})
+	}
+}

@@ -1,0 +1,5 @@
+// Package e2e holds the end-to-end tests: the real binary as a sidecar and as
+// the other end, each scenario named by its behaviour. Start at the
+// helpers in ends_test.go. The clients are plain HTTP and curl; the SDKs are in
+// test/clients.
+package e2e

@@ -1,0 +1,30 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"sealcar/test/process"
+)
+
+// sealcar is the binary under test, built once.
+var sealcar string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sealcar-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a leftover of a test run harms nobody
+	if sealcar, err = process.Build("../..", dir, "sealcar"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
