@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func (r *route) certificates() []CertificateState {
 		return nil
 	}
 	states := r.protocol.Certificates()
-	states = states[:min(len(states), maxCertificateSeries)]
+	states = slices.Clone(states[:min(len(states), maxCertificateSeries)])
 	for i := range states {
 		states[i].Model = strings.ToValidUTF8(clip(states[i].Model), "\uFFFD")
 	}

@@ -39,7 +39,6 @@ type route struct {
 	config config.Route
 	out    *http.Transport
 	halves map[string]*half // by the upstream's host[:port]
-	first  *half            // the one that serves base-URL mode
 }
 
 // half is the client half of the protocol towards one upstream host.
@@ -72,9 +71,6 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 		}}
 		_, host, _ := strings.Cut(origin, "://")
 		made.halves[host] = h
-		if made.first == nil {
-			made.first = h
-		}
 	}
 	return made, nil
 }
