@@ -16,6 +16,8 @@ const (
 
 // Networks that are not public, beyond what net/netip knows by itself (IANA
 // special-purpose address registries, RFC 6890).
+//
+//nolint:gochecknoglobals // immutable tables
 var (
 	privateNets = []netip.Prefix{
 		netip.MustParsePrefix("100.64.0.0/10"),  // shared address space, CGNAT (RFC 6598)
@@ -38,7 +40,8 @@ var (
 		netip.MustParsePrefix("2001:db8::/32"), // documentation
 		netip.MustParsePrefix("2002::/16"),     // 6to4: the same
 	}
-	nat64 = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: an IPv4 address for who has IPv6 only
+	nat64         = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: an IPv4 address for who has IPv6 only
+	globalUnicast = netip.MustParsePrefix("2000::/3")     // all that IANA has given out of IPv6 so far
 )
 
 func kindOf(addr netip.Addr) addrKind {
@@ -59,6 +62,3 @@ func kindOf(addr netip.Addr) addrKind {
 		return public
 	}
 }
-
-// globalUnicast is all that IANA has given out of IPv6 so far.
-var globalUnicast = netip.MustParsePrefix("2000::/3")

@@ -3,18 +3,17 @@ package revocation
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
 )
 
 // Extensions of a CRL and its entries that matter here (RFC 5280 §5.2, §5.3).
-var (
-	oidDeltaCRL                 = asn1.ObjectIdentifier{2, 5, 29, 27}
-	oidIssuingDistributionPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
-	oidReasonCode               = asn1.ObjectIdentifier{2, 5, 29, 21}
-	oidInvalidityDate           = asn1.ObjectIdentifier{2, 5, 29, 24}
+const (
+	idDeltaCRLIndicator        = "2.5.29.27"
+	idIssuingDistributionPoint = "2.5.29.28"
+	idReasonCode               = "2.5.29.21"
+	idInvalidityDate           = "2.5.29.24"
 )
 
 // readCRL reads a complete CRL in DER that covers cert (RFC 5280 §6.3.3,
@@ -36,8 +35,8 @@ func readCRL(der []byte, address string, cert, issuer *x509.Certificate) (*state
 	s := &statement{thisUpdate: list.ThisUpdate, nextUpdate: list.NextUpdate, revoked: make(map[string]revocation, len(list.RevokedCertificateEntries))}
 	for _, e := range list.RevokedCertificateEntries {
 		for _, x := range e.Extensions {
-			if x.Critical && !x.Id.Equal(oidReasonCode) && !x.Id.Equal(oidInvalidityDate) {
-				return nil, fmt.Errorf("an entry has the critical extension %s, which is not understood", x.Id)
+			if id := x.Id.String(); x.Critical && id != idReasonCode && id != idInvalidityDate {
+				return nil, fmt.Errorf("an entry has the critical extension %s, which is not understood", id)
 			}
 		}
 		s.revoked[string(e.SerialNumber.Bytes())] = revocation{e.RevocationTime, e.ReasonCode}
@@ -49,10 +48,10 @@ func readCRL(der []byte, address string, cert, issuer *x509.Certificate) (*state
 // mean nothing.
 func checkScope(list *x509.RevocationList, address string, cert *x509.Certificate) error {
 	for _, x := range list.Extensions {
-		switch {
-		case x.Id.Equal(oidDeltaCRL):
+		switch id := x.Id.String(); {
+		case id == idDeltaCRLIndicator:
 			return errors.New("it is a delta CRL, a complete one is needed")
-		case x.Id.Equal(oidIssuingDistributionPoint):
+		case id == idIssuingDistributionPoint:
 			p, err := parseIssuingDistributionPoint(x.Value)
 			if err != nil {
 				return err
@@ -61,7 +60,7 @@ func checkScope(list *x509.RevocationList, address string, cert *x509.Certificat
 				return err
 			}
 		case x.Critical:
-			return fmt.Errorf("it has the critical extension %s, which is not understood", x.Id)
+			return fmt.Errorf("it has the critical extension %s, which is not understood", id)
 		}
 	}
 	return nil
