@@ -102,11 +102,11 @@ func TestT44_AddressesThatAreNotPublic(t *testing.T) {
 	t.Parallel()
 	const public, private, never = "public", "private", "never"
 	for addr, want := range map[string]string{
-		"1.1.1.1": public, "223.255.255.254": public, "100.63.255.255": public, "2606:4700::1111": public, "64:ff9b::101:101": public,
+		"1.1.1.1": public, "223.255.255.254": public, "100.63.255.255": public, "2606:4700::1111": public, "64:ff9b::101:101": public, "::ffff:1.1.1.1": public,
 		"10.0.0.1": private, "172.16.0.1": private, "192.168.1.1": private, "127.0.0.1": private, "127.255.0.1": private,
 		"100.64.0.1": private, "100.127.255.255": private, "198.18.0.1": private,
 		"::1": private, "fd00::1": private, "fc00::1": private, "fec0::1": private, "64:ff9b:1::1": private,
-		"64:ff9b::a00:1": private, "::ffff:10.0.0.1": private, "::ffff:127.0.0.1": private,
+		"64:ff9b::a00:1": private, "::ffff:10.0.0.1": private, "::ffff:127.0.0.1": private, "::ffff:100.64.0.1": private,
 		"0.0.0.0": never, "::": never, "169.254.169.254": never, "169.254.0.1": never, "fe80::1": never, "fe80::1%eth0": never,
 		"224.0.0.1": never, "ff02::1": never, "255.255.255.255": never, "240.0.0.1": never, "192.0.0.192": never,
 		"100.100.100.200": never, "100.96.0.96": never, "fd00:ec2::254": never, "64:ff9b::a9fe:a9fe": never, "::ffff:169.254.169.254": never,

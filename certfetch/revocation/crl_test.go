@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,7 @@ func TestT16_CRL(t *testing.T) {
 		by      *authority
 		revokes bool
 		edits   []func(*x509.RevocationList)
+		point   string // the distribution point that it names; PATH is the right one
 		spoil   func([]byte) []byte
 		want    revocation.Verdict
 		says    string
@@ -62,8 +65,8 @@ func TestT16_CRL(t *testing.T) {
 		{name: "delta", by: ca, edits: []func(*x509.RevocationList){critical(2, 5, 29, 27)}, want: revocation.Unknown, says: "delta"},
 		{name: "unknown critical extension", by: ca, edits: []func(*x509.RevocationList){critical(1, 2, 3)}, want: revocation.Unknown, says: "1.2.3"},
 		{name: "entry with an unknown critical extension", by: ca, edits: []func(*x509.RevocationList){entry(2, 5, 29, 29)}, want: revocation.Unknown, says: "2.5.29.29"},
-		{name: "this distribution point", by: ca, edits: []func(*x509.RevocationList){distributionPoint(fullName(h.URL + "/this distribution point"))}, want: revocation.Good},
-		{name: "another distribution point", by: ca, edits: []func(*x509.RevocationList){distributionPoint(fullName(h.URL + "/elsewhere"))}, want: revocation.Unknown, says: "another distribution point"},
+		{name: "this distribution point", by: ca, point: "PATH", want: revocation.Good},
+		{name: "another distribution point", by: ca, point: "/elsewhere", want: revocation.Unknown, says: "another distribution point"},
 		{name: "user certificates only", by: ca, edits: []func(*x509.RevocationList){distributionPoint(flag(1))}, want: revocation.Good},
 		{name: "CA certificates only", by: ca, edits: []func(*x509.RevocationList){distributionPoint(flag(2))}, want: revocation.Unknown, says: "other kinds"},
 		{name: "attribute certificates only", by: ca, edits: []func(*x509.RevocationList){distributionPoint(flag(5))}, want: revocation.Unknown, says: "other kinds"},
@@ -71,13 +74,14 @@ func TestT16_CRL(t *testing.T) {
 		{name: "indirect", by: ca, edits: []func(*x509.RevocationList){distributionPoint(flag(4))}, want: revocation.Unknown, says: "indirect"},
 		{name: "scope that cannot be read", by: ca, edits: []func(*x509.RevocationList){distributionPoint(flag(9))}, want: revocation.Unknown, says: "cannot be read"},
 	}
-	for _, tt := range tests {
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			path := fmt.Sprint("/", i)
 			var revoked []*x509.Certificate
-			leaf := ca.leaf(t, crlAt(h.URL+"/"+tt.name))
+			leaf := ca.leaf(t, crlAt(h.URL+path))
 			if tt.by == noCRL {
-				leaf = noCRL.leaf(t, crlAt(h.URL+"/"+tt.name))
+				leaf = noCRL.leaf(t, crlAt(h.URL+path))
 			}
 			if tt.revokes {
 				revoked = append(revoked, leaf)
@@ -86,11 +90,14 @@ func TestT16_CRL(t *testing.T) {
 			if signer == noCRL { // crypto/x509 would not sign for it
 				signer = &authority{ca.cert, noCRL.key}
 			}
+			if tt.point != "" {
+				tt.edits = append(tt.edits, distributionPoint(fullName(h.URL+strings.ReplaceAll(tt.point, "PATH", path))))
+			}
 			body := signer.crl(t, revoked, tt.edits...)
 			if tt.spoil != nil {
 				body = tt.spoil(body)
 			}
-			h.give("/"+tt.name, body)
+			h.give(path, body)
 			c, _ := newChecker(t)
 			issuer := ca.cert
 			if tt.by == noCRL {
@@ -98,6 +105,19 @@ func TestT16_CRL(t *testing.T) {
 			}
 			want(t, check(c, leaf, issuer), tt.want, tt.says)
 		})
+	}
+}
+
+func TestT16_CRLOfUserCertificatesSaysNothingAboutASubCA(t *testing.T) {
+	t.Parallel()
+	h, root := newHost(t), newRoot(t)
+	ca := root.sub(t, crlAt(h.URL+"/crl"))
+	for tag, verdict := range map[int]revocation.Verdict{1: revocation.Unknown, 2: revocation.Good} {
+		h.give("/crl", root.crl(t, nil, distributionPoint(flag(tag))))
+		c, _ := newChecker(t)
+		if s := check(c, ca.cert, root.cert); s.Verdict != verdict {
+			t.Errorf("flag %d: %+v, want %s", tag, s, verdict)
+		}
 	}
 }
 
@@ -144,6 +164,7 @@ func TestT16_CRLAnswersThatAreNone(t *testing.T) {
 	h, ca, elsewhere := newHost(t), newRoot(t), newHost(t)
 	elsewhere.give("/crl", ca.crl(t, nil))
 	zeros := make([]byte, 1<<20)
+	written := make(chan int, 1)
 	tests := []struct {
 		name, says string
 		serve      http.HandlerFunc
@@ -154,11 +175,14 @@ func TestT16_CRLAnswersThatAreNone(t *testing.T) {
 			http.Redirect(w, r, elsewhere.URL+"/crl", http.StatusFound)
 		}},
 		{"100 MB", "over 4194304 bytes", func(w http.ResponseWriter, _ *http.Request) {
+			megabytes := 0
 			for range 100 {
 				if _, err := w.Write(zeros); err != nil {
-					return
+					break
 				}
+				megabytes++
 			}
+			written <- megabytes
 		}},
 		{"broken off", "could not be reached", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
@@ -166,19 +190,20 @@ func TestT16_CRLAnswersThatAreNone(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}},
 	}
-	for _, tt := range tests {
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			h.serve("/"+tt.name, tt.serve)
+			path := fmt.Sprint("/", i)
+			h.serve(path, tt.serve)
 			c, _ := newChecker(t)
-			want(t, check(c, ca.leaf(t, crlAt(h.URL+"/"+tt.name)), ca.cert), revocation.Unknown, tt.says)
+			want(t, check(c, ca.leaf(t, crlAt(h.URL+path)), ca.cert), revocation.Unknown, tt.says)
 		})
 	}
-	t.Cleanup(func() {
-		if elsewhere.asked.Load() > 0 {
-			t.Error("the redirect was followed")
-		}
-	})
+	if n := <-written; n >= 100 {
+		t.Error("all of the 100 MB were read")
+	}
+	if elsewhere.asked.Load() > 0 {
+		t.Error("the redirect was followed")
+	}
 }
 
 func TestT16_DripAndSilenceEndWithTheTimeout(t *testing.T) {

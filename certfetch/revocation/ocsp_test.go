@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func TestT17_OCSP(t *testing.T) {
 	}
 	status := func(s int) func(*ocsp.Response) { return func(r *ocsp.Response) { r.Status = s } }
 	other := ca.leaf(t)
+	namesake := &authority{sign(t, caTemplate("the same key by another name"), root.cert, root.key, ca.key.Public()), ca.key}
 	usage := func(u x509.KeyUsage) edit { return func(c *x509.Certificate) { c.KeyUsage = u } }
 	tests := []struct {
 		name   string
@@ -58,6 +60,7 @@ func TestT17_OCSP(t *testing.T) {
 		{name: "a stranger's delegate", signer: delegate(foreign), want: revocation.Unknown, says: "not from the certificate's issuer"},
 		{name: "a delegate of the root", signer: delegate(root), want: revocation.Unknown, says: "not from the certificate's issuer"},
 		{name: "an impostor of the issuer's name", signer: delegate(root.sub(t)), want: revocation.Unknown, says: "not from the certificate's issuer"},
+		{name: "a delegate of the issuer's key by another name", signer: delegate(namesake), want: revocation.Unknown, says: "not from the certificate's issuer"},
 		{name: "an endpoint of the issuer", signer: delegate(ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), want: revocation.Unknown, says: "not meant for OCSP"},
 		{name: "any usage is not OCSP", signer: delegate(ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }), want: revocation.Unknown, says: "not meant for OCSP"},
 		{name: "a delegate that may not sign", signer: delegate(ca, usage(x509.KeyUsageKeyAgreement)), want: revocation.Unknown, says: "not meant for signatures"},
@@ -68,15 +71,16 @@ func TestT17_OCSP(t *testing.T) {
 		{name: "garbage", body: []byte("<html>"), want: revocation.Unknown, says: "no OCSP response"},
 		{name: "100 KiB", body: make([]byte, 100<<10), want: revocation.Unknown, says: "over 16384 bytes"},
 	}
-	for _, tt := range tests {
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			leaf := ca.leaf(t, ocspAt(h.URL+"/"+tt.name))
+			path := fmt.Sprint("/", i)
+			leaf := ca.leaf(t, ocspAt(h.URL+path))
 			body := tt.body
 			if body == nil {
 				body = ca.answer(t, leaf, tt.signer, tt.edits...)
 			}
-			h.give("/"+tt.name, body)
+			h.give(path, body)
 			c, _ := newChecker(t)
 			want(t, check(c, leaf, ca.cert), tt.want, tt.says)
 		})
