@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,9 +238,7 @@ func TestFileVersionFollowsTheSwapOfALink(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "..2"), "written in place")
 	look("written", true)
-	clock = clock.Add(-hour)
-	s.Version() // a clock set back does not stop the looking
-	if clock = clock.Add(time.Millisecond); strings.TrimSpace(s.Version()) == "" {
-		t.Error("no version")
-	}
+	clock = clock.Add(-hour) // a clock set back does not stop the looking
+	write(t, filepath.Join(dir, "..2"), "written after that")
+	look("clock set back", true)
 }

@@ -23,7 +23,7 @@ const (
 // need it fail at once for a while, and tells how long that is.
 func (c *Cache) failed(flight string, fault error) error {
 	e, ok := errors.AsType[*apierror.Error](fault)
-	if !ok || c.life.Err() != nil { // cut short by Close: nobody's fault
+	if !ok {
 		return fault
 	}
 	var f backoff.Failure

@@ -38,10 +38,7 @@ func (c *Cache) get(q ark.Query) (*entry, error) {
 	}
 	defer c.running.Done()
 	k := keyOf(q)
-	if e := c.usable(k); e != nil { // another flight has just landed
-		return e, nil
-	}
-	if e := c.cached(k); e != nil { // all that it lacks may be a word on its revocation
+	if e := c.cached(k); e != nil { // another flight has just landed, or all it lacked was a word on its revocation
 		if e = c.recheck(k, e); e != nil {
 			return e, nil
 		}

@@ -154,6 +154,9 @@ func TestCacheBadCredentialDoesNotPutOffRenewal(t *testing.T) {
 		if !ask("bad").Equal(old) {
 			t.Error("a bad credential did not get the certificate that is in force")
 		}
+		if s := b.State()[0]; s.Stale || s.LastError != "" {
+			t.Errorf("one caller's bad credential is shown as the certificate's fault: %+v", s)
+		}
 		source.give(renewed)
 		if ask("good"); !ask("good").Equal(renewed) {
 			t.Error("a bad credential put off the renewal for a good one")

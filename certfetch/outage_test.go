@@ -197,6 +197,29 @@ func TestCacheBackoffGrowsWhileTheSourceFails(t *testing.T) {
 	})
 }
 
+func TestCacheSuccessEndsTheGrowthOfTheBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		fail := func(wait time.Duration) {
+			t.Helper()
+			b.source.then(func(context.Context, ark.Query) ([]*x509.Certificate, error) {
+				return nil, &apierror.Error{Status: http.StatusServiceUnavailable}
+			})
+			_, err := get(b.Cache, "m")
+			wantRefusal(t, err, refusal{status: 503, retryAfter: wait})
+			time.Sleep(wait)
+		}
+		fail(500 * time.Millisecond)
+		fail(time.Second)
+		leaf := b.pki.leaf(t, validity(time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+		b.source.give(leaf)
+		b.want(t, "m", leaf, 3)
+		time.Sleep(2 * time.Hour)
+		fail(500 * time.Millisecond)
+	})
+}
+
 // Another's wrong key must not keep a good one from its certificate.
 func TestCacheRemembersFailuresByCredential(t *testing.T) {
 	t.Parallel()

@@ -135,11 +135,11 @@ func TestT16_RevokedWhileInUseIsDroppedFromMemoryAndDisk(t *testing.T) {
 			time.Sleep(time.Hour) // three quarters of the list's day
 			b.want(t, "m", leaf, 1)
 			synctest.Wait()
-			_, err := get(b.Cache, "m")
-			wantRefusal(t, err, refusal{status: 503, code: "certificate_revoked", says: "whoever runs the endpoint", noRetry: true})
 			if files, _ := filepath.Glob(filepath.Join(b.config.Dir, "*")); len(files) > 0 {
 				t.Errorf("kept on disk: %q", files)
 			}
+			_, err := get(b.Cache, "m")
+			wantRefusal(t, err, refusal{status: 503, code: "certificate_revoked", says: "whoever runs the endpoint", noRetry: true})
 			if len(b.faults) == 0 {
 				t.Error("nothing was reported")
 			}
@@ -148,6 +148,25 @@ func TestT16_RevokedWhileInUseIsDroppedFromMemoryAndDisk(t *testing.T) {
 			b.want(t, "m", next, b.source.asked.Load()+1)
 		})
 	}
+}
+
+func TestT16_RevokedIsDroppedThoughItCannotBeRenewed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, l := revocable(t, false)
+		leaf := b.pki.root.leaf(t, time.Now(), validity(time.Now(), time.Now().Add(20*time.Hour)),
+			func(c *x509.Certificate) { c.CRLDistributionPoints = []string{listAddress} })
+		l.publish(t, b.pki.root)
+		b.source.give(leaf)
+		b.want(t, "m", leaf, 1)
+		time.Sleep(19*time.Hour + time.Minute) // renewal and list are due, both
+		l.publish(t, b.pki.root, leaf)
+		b.source.fail(http.StatusServiceUnavailable)
+		b.want(t, "m", leaf, 1)
+		synctest.Wait()
+		_, err := get(b.Cache, "m")
+		wantStatus(t, err, http.StatusServiceUnavailable)
+	})
 }
 
 func TestT16_RevokedOnDiskIsNotUsedAfterARestart(t *testing.T) {
