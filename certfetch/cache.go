@@ -59,7 +59,7 @@ type RevocationPolicy struct {
 type Cache struct {
 	config     CacheConfig
 	version    func() string // of what the Source would give; nil if it cannot tell
-	credential perCredential // the Source, if the request\'s own credential matters to it; else nil
+	credential perCredential // the Source, if the request's own credential matters to it; else nil
 	disk       *disk         // nil = memory only
 	flight     singleflight.Group
 	faults     *backoff.Table[string] // of fetches, by flight key
