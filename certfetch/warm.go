@@ -23,9 +23,9 @@ const (
 var errColdYet = errors.New("not all certificates have been fetched yet")
 
 // KeepWarm fetches the certificates of queries now and keeps them fresh, used or
-// not, in the background until Close. queries is asked at each round, since a
-// credential in it may rotate.
-func (c *Cache) KeepWarm(queries func() ([]ark.Query, error)) {
+// not, in the background until Close. credential is asked at each round for what
+// goes with a query's model, since it may rotate; nil = the query's own.
+func (c *Cache) KeepWarm(queries []ark.Query, credential func(ctx context.Context, model string) (string, error)) {
 	if c.begin() != nil {
 		return
 	}
@@ -33,7 +33,7 @@ func (c *Cache) KeepWarm(queries func() ([]ark.Query, error)) {
 	go func() {
 		defer c.running.Done()
 		for {
-			fault := c.warmUp(queries)
+			fault := c.warmUp(queries, credential)
 			c.setCold(fault)
 			wait := warmEvery
 			if fault != nil {
@@ -64,17 +64,13 @@ func (c *Cache) setCold(why error) {
 	c.cold = why
 }
 
-func (c *Cache) warmUp(queries func() ([]ark.Query, error)) error {
-	list, err := queries()
-	if err != nil {
-		return fmt.Errorf("warming up: %w", err)
-	}
-	faults := make([]error, len(list))
+func (c *Cache) warmUp(queries []ark.Query, credential func(context.Context, string) (string, error)) error {
+	faults := make([]error, len(queries))
 	var group errgroup.Group
 	group.SetLimit(warmAtOnce)
-	for i, q := range list {
+	for i, q := range queries {
 		group.Go(func() error {
-			if _, err := c.Certificate(c.life, q); err != nil && !errors.Is(err, context.Canceled) {
+			if err := c.warm(q, credential); err != nil && !errors.Is(err, context.Canceled) {
 				faults[i] = fmt.Errorf("warming up model %s: %w", name(q.Model), err)
 			}
 			return nil
@@ -82,4 +78,15 @@ func (c *Cache) warmUp(queries func() ([]ark.Query, error)) error {
 	}
 	_ = group.Wait() // the faults are gathered one by one
 	return errors.Join(faults...)
+}
+
+func (c *Cache) warm(q ark.Query, credential func(context.Context, string) (string, error)) error {
+	if credential != nil {
+		var err error
+		if q.Credential, err = credential(c.life, q.Model); err != nil {
+			return fmt.Errorf("its API key: %w", err)
+		}
+	}
+	_, err := c.Certificate(c.life, q)
+	return err
 }

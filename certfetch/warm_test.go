@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,12 @@ import (
 	"sealcar/crypto/ark"
 )
 
-func queries(models ...string) func() ([]ark.Query, error) {
-	return func() ([]ark.Query, error) {
-		var list []ark.Query
-		for _, m := range models {
-			list = append(list, ark.Query{Model: m})
-		}
-		return list, nil
+func queries(models ...string) []ark.Query {
+	var list []ark.Query
+	for _, m := range models {
+		list = append(list, ark.Query{Model: m})
 	}
+	return list
 }
 
 func TestWarmTellsOfEveryFaultUntilAllAreAtHand(t *testing.T) {
@@ -38,7 +37,7 @@ func TestWarmTellsOfEveryFaultUntilAllAreAtHand(t *testing.T) {
 			}
 			return nil, scripted(http.StatusNotFound)
 		})
-		b.KeepWarm(queries("bad", "good", "worse"))
+		b.KeepWarm(queries("bad", "good", "worse"), nil)
 		wantFault(t, b.Warm(), "not all certificates")
 		synctest.Wait()
 		close(release)
@@ -65,7 +64,7 @@ func TestWarmCertificatesAreKeptFreshWithoutRequests(t *testing.T) {
 		b := newRig(t)
 		first, second := b.pki.leaf(t), b.pki.leaf(t)
 		b.source.give(first)
-		b.KeepWarm(queries("m"))
+		b.KeepWarm(queries("m"), nil)
 		time.Sleep(time.Minute)
 		b.source.give(second)
 		time.Sleep(time.Hour)
@@ -78,7 +77,7 @@ func TestWarmSaysWhenACertificateIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t)
 		b.source.give(b.pki.leaf(t, validity(time.Now().Add(-time.Hour), time.Now().Add(time.Hour))))
-		b.KeepWarm(queries("m"))
+		b.KeepWarm(queries("m"), nil)
 		time.Sleep(time.Second)
 		if err := b.Warm(); err != nil {
 			t.Fatal(err)
@@ -89,19 +88,49 @@ func TestWarmSaysWhenACertificateIsLost(t *testing.T) {
 	})
 }
 
+func TestWarmGoesWithTheKeyOfTheHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := new(keyed)
+		b := newRig(t, func(c *certfetch.CacheConfig) { c.Source = source })
+		leaf := b.pki.leaf(t)
+		source.then(func(_ context.Context, q ark.Query) ([]*x509.Certificate, error) {
+			if q.Credential != "new key of "+q.Model {
+				return nil, scripted(http.StatusUnauthorized)
+			}
+			return chain(leaf), nil
+		})
+		var rotated atomic.Bool
+		b.KeepWarm(queries("m", "n"), func(_ context.Context, model string) (string, error) {
+			if rotated.Load() {
+				return "new key of " + model, nil
+			}
+			return "old key", nil
+		})
+		synctest.Wait()
+		wantFault(t, b.Warm(), "scripted")
+		rotated.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if err := b.Warm(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWarmEndsWithTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t)
-		b.KeepWarm(func() ([]ark.Query, error) { return nil, errors.New("no key file") })
+		b.KeepWarm(queries("m"), func(context.Context, string) (string, error) { return "", errors.New("no key file") })
 		synctest.Wait()
-		wantFault(t, b.Warm(), "no key file")
+		wantFault(t, b.Warm(), `model "m": its API key: no key file`)
 		start := time.Now()
 		b.Close()
 		if time.Since(start) != 0 {
 			t.Error("Close waited for the next round")
 		}
-		b.KeepWarm(queries("m")) // nothing begins after that
+		b.KeepWarm(queries("m"), nil) // nothing begins after that
 		synctest.Wait()
 		b.wantAsked(t, 0)
 	})

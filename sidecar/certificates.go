@@ -52,7 +52,7 @@ func newCertificates(c *config.Config, r config.Route, origin string, out http.R
 		return nil, err
 	}
 	if queries := warmUp(r.Certificate); len(queries) > 0 {
-		cache.KeepWarm(func() ([]ark.Query, error) { return queries, nil })
+		cache.KeepWarm(queries, nil)
 	}
 	return cache, nil
 }
