@@ -51,7 +51,7 @@ func newCertificates(c *config.Config, r config.Route, origin string, out http.R
 	if err != nil {
 		return nil, err
 	}
-	if queries := warmUp(r.Certificate); len(queries) > 0 {
+	if queries := warmUp(r.Certificate); len(queries) > 0 && origin == r.Origins()[0] { // other hosts may well have other models
 		cache.KeepWarm(queries, nil)
 	}
 	return cache, nil
