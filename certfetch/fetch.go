@@ -103,16 +103,34 @@ func (c *Cache) ask(q ark.Query) (*entry, error) {
 // judge completes an entry if its chain can be trusted now. That it was not
 // revoked is asked last: only a path that verifies names addresses worth asking.
 func (c *Cache) judge(k key, e *entry) error {
-	var err error
-	if e.certificate, e.path, err = c.config.Verifier.VerifyPath(e.chain, k.aicc); err != nil {
-		return untrusted(k.model, err)
+	if err := c.verify(k, e); err != nil {
+		return err
 	}
-	e.renewal = c.renewalOf(e)
 	e.revocation = c.askRevocation(e.path)
 	if c.allowed(e.revocation) {
 		return nil
 	}
 	return notAllowed(k.model, e.revocation)
+}
+
+// rejudge is judge for a certificate that was good enough before, and so needs
+// nobody to wait: where not knowing does not refuse it, its revocation is asked
+// about in the background.
+func (c *Cache) rejudge(k key, e *entry) error {
+	if c.config.Revocation.Checker == nil || c.config.Revocation.Hard {
+		return c.judge(k, e)
+	}
+	e.revocation = revocation.Status{Verdict: revocation.Unknown, Reason: "not asked yet since the start", Due: c.config.Now()}
+	return c.verify(k, e)
+}
+
+func (c *Cache) verify(k key, e *entry) error {
+	var err error
+	if e.certificate, e.path, err = c.config.Verifier.VerifyPath(e.chain, k.aicc); err != nil {
+		return untrusted(k.model, err)
+	}
+	e.renewal = c.renewalOf(e)
+	return nil
 }
 
 // askRevocation waits, but not for long: see revocation.Config.Timeout.

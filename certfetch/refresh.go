@@ -80,7 +80,7 @@ func (c *Cache) load(k key) *entry {
 	}
 	if err == nil {
 		e := &entry{chain: f.chain, fetched: f.fetched, source: f.source}
-		if err = c.judge(k, e); err == nil {
+		if err = c.rejudge(k, e); err == nil {
 			return e
 		}
 		if e.revocation.Verdict == revocation.Revoked {

@@ -169,27 +169,61 @@ func TestT16_RevokedIsDroppedThoughItCannotBeRenewed(t *testing.T) {
 	})
 }
 
-func TestT16_RevokedOnDiskIsNotUsedAfterARestart(t *testing.T) {
+// restart forgets all but what is on disk.
+func (b *rig) restart(t *testing.T, l *lists) {
+	t.Helper()
+	fresh, err := revocation.New(revocation.Config{Client: &http.Client{Transport: l}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.config.Revocation.Checker = fresh
+	b.Cache = b.open(t)
+}
+
+func TestT16_RevokedDuringARestart(t *testing.T) {
+	t.Parallel()
+	for _, hard := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b, l := revocable(t, hard)
+			leaf := b.listed(t)
+			l.publish(t, b.pki.root)
+			b.source.give(leaf)
+			b.want(t, "m", leaf, 1)
+			b.source.fail(http.StatusServiceUnavailable)
+			l.publish(t, b.pki.root, leaf)
+			b.restart(t, l)
+			if !hard { // it was good; nobody waits to hear that again
+				b.want(t, "m", leaf, 1)
+				synctest.Wait()
+			}
+			_, err := get(b.Cache, "m")
+			wantStatus(t, err, http.StatusServiceUnavailable)
+			wantFault(t, b.faults[0], "certificate_revoked")
+			if files, _ := filepath.Glob(filepath.Join(b.config.Dir, "*")); len(files) > 0 {
+				t.Errorf("kept on disk: %q", files)
+			}
+		})
+	}
+}
+
+func TestT16_SoftCostsNoTimeAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, l := revocable(t, false)
 		leaf := b.listed(t)
-		l.publish(t, b.pki.root)
 		b.source.give(leaf)
 		b.want(t, "m", leaf, 1)
-		b.source.fail(http.StatusServiceUnavailable)
-		fresh, err := revocation.New(revocation.Config{Client: &http.Client{Transport: l}})
-		if err != nil {
-			t.Fatal(err)
+		l.answer(nil, time.Hour)
+		b.restart(t, l)
+		for range 10 {
+			start := time.Now()
+			if b.want(t, "m", leaf, 1); time.Since(start) != 0 {
+				t.Errorf("a request waited %v", time.Since(start))
+			}
+			time.Sleep(time.Second)
 		}
-		b.config.Revocation.Checker = fresh
-		l.publish(t, b.pki.root, leaf)
-		b.Cache = b.open(t)
-		_, err = get(b.Cache, "m")
-		wantStatus(t, err, http.StatusServiceUnavailable)
-		wantFault(t, b.faults[0], "certificate_revoked")
-		if files, _ := filepath.Glob(filepath.Join(b.config.Dir, "*")); len(files) > 0 {
-			t.Errorf("kept on disk: %q", files)
+		if s := b.State()[0].Revocation; s.Verdict != revocation.Unknown || s.Reason == "" || l.count() != 2 {
+			t.Errorf("asked %d times, state %+v", l.count(), s)
 		}
 	})
 }
