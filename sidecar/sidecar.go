@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -41,7 +40,6 @@ type route struct {
 	out         *http.Transport
 	credentials credentials
 	halves      map[string]*half // by the upstream's host[:port]
-	first       *half            // the one that serves base-URL mode
 }
 
 // half is the client half of the protocol towards one upstream host.
@@ -81,15 +79,12 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 		}}
 		_, host, _ := strings.Cut(origin, "://")
 		made.halves[host] = h
-		if made.first == nil {
-			made.first = h
-		}
 	}
 	return made, nil
 }
 
 func (r *route) protocol() *proxy.Protocol {
-	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, Close: r.close}
+	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.close}
 }
 
 // RoundTrip implements http.RoundTripper: it picks the half by the request's
@@ -100,34 +95,6 @@ func (r *route) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
 	return h.transport.RoundTrip(req)
-}
-
-// ready gates the sidecar on the certificates that it can fetch by itself: a
-// source that needs an application's key has to wait for its first request.
-func (r *route) ready(ctx context.Context) (bool, string) {
-	models := r.config.Certificate.WarmUp
-	if r.config.Certificate.Source == "file" {
-		models = []string{"file"} // it is every model's certificate
-	}
-	if err := r.first.certificates.Warm(ctx, models, r.config.Certificate.AICC); err != nil {
-		return false, err.Error()
-	}
-	n := len(r.states())
-	if n == 0 {
-		return true, "awaiting first request"
-	}
-	return true, fmt.Sprintf("%d endpoint certificates verified", n)
-}
-
-// states gives the certificates' dates to the metrics.
-func (r *route) states() []proxy.CertificateState {
-	var list []proxy.CertificateState
-	for _, h := range r.halves {
-		for _, s := range h.certificates.State() {
-			list = append(list, proxy.CertificateState{Model: s.Model, NotAfter: s.NotAfter, Fetched: s.Fetched})
-		}
-	}
-	return list
 }
 
 func (r *route) close() {
