@@ -49,11 +49,6 @@ func (c *Certificate) checkOpenAPI(m *Mistakes, key string) {
 		m.add(key+".region", c.Region, "a region such as cn-beijing")
 	}
 	m.check(key+".host", c.Host, hostSyntax(c.Host))
-	for i, model := range c.WarmUp {
-		if model == "" || strings.ContainsFunc(model, isControl) || slices.Contains(c.WarmUp[:i], model) {
-			m.add(index(key+".warm_up", i), model, "the name of a model or endpoint, each once")
-		}
-	}
 }
 
 // checkSources wants a chain to name its sources, and nobody else to.
@@ -73,23 +68,27 @@ func (c *Certificate) checkSources(m *Mistakes, key string) {
 
 // checkSource wants the keys that a source needs and none of another's.
 func (c *Certificate) checkSource(m *Mistakes, key string) {
-	for _, k := range []struct {
-		name, source string
-		given, need  bool
-	}{
-		{"warm_up", "openapi", len(c.WarmUp) > 0, false},
+	m.goesWith(key, c.Uses, []sourceKey{
 		{"file", "file", c.File != "", true},
 		{"access_key_file", "openapi", c.AccessKeyFile != "", true},
 		{"secret_key_file", "openapi", c.SecretKeyFile != "", true},
 		{"security_token_file", "openapi", c.SecurityTokenFile != "", false},
 		{"region", "openapi", c.Region != "", false},
 		{"host", "openapi", c.Host != "", false},
-	} {
-		switch {
-		case k.given && !c.Uses(k.source):
-			m.hide(join(key, k.name), "only goes with source: "+k.source)
-		case k.need && !k.given && c.Uses(k.source):
-			m.hide(join(key, k.name), "is missing: source: "+k.source+" needs it")
+	})
+}
+
+// checkWarmUp wants models that can be asked about without a request.
+func (r *Route) checkWarmUp(m *Mistakes, key string) {
+	key += ".certificate.warm_up"
+	models := r.Certificate.WarmUp
+	if len(models) > 0 && !r.Certificate.Uses("openapi") && (r.Certificate.Source == "file" || r.Credentials.Source == "request") {
+		m.hide(key, "only goes with certificate.source: openapi, or with credentials that are not the request's own")
+		return
+	}
+	for i, model := range models {
+		if model == "" || strings.ContainsFunc(model, isControl) || slices.Contains(models[:i], model) {
+			m.add(index(key, i), model, "the name of a model or endpoint, each once")
 		}
 	}
 }

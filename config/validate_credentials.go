@@ -17,7 +17,7 @@ func (c *Credentials) check(m *Mistakes, key string) {
 	if c.Replace && c.Source == "request" {
 		m.add(key+".replace", "true", "only with source: file or openapi")
 	}
-	m.goesWith(key, c.Source, []sourceKey{
+	m.goesWith(key, func(source string) bool { return source == c.Source }, []sourceKey{
 		{"api_key_file", "file", c.APIKeyFile != "", true},
 		{"access_key_file", "openapi", c.AccessKeyFile != "", true},
 		{"secret_key_file", "openapi", c.SecretKeyFile != "", true},
@@ -46,12 +46,12 @@ type sourceKey struct {
 }
 
 // goesWith wants the keys that a source needs and none of another's.
-func (m *Mistakes) goesWith(key, source string, keys []sourceKey) {
+func (m *Mistakes) goesWith(key string, uses func(source string) bool, keys []sourceKey) {
 	for _, k := range keys {
 		switch {
-		case k.given && source != k.source:
+		case k.given && !uses(k.source):
 			m.hide(join(key, k.name), "only goes with source: "+k.source)
-		case k.need && !k.given && source == k.source:
+		case k.need && !k.given && uses(k.source):
 			m.hide(join(key, k.name), "is missing: source: "+k.source+" needs it")
 		}
 	}

@@ -44,6 +44,7 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.checkBasePaths(m, key+".base_paths")
 	r.Certificate.check(m, key+".certificate")
 	r.Credentials.check(m, key+".credentials")
+	r.checkWarmUp(m, key)
 	for i, path := range r.UnsafePlaintextPaths {
 		m.check(index(key+".unsafe_plaintext_paths", i), path, pathSyntax(path))
 	}

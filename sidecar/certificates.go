@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2" //nolint:depguard // spreads renewals over time; nothing secret is drawn
 	"net/http"
@@ -16,32 +17,29 @@ import (
 	"sealcar/upstream"
 )
 
-// newCertificates joins a source of certificates to their verification,
+// addCertificates joins a source of certificates to their verification,
 // revocation and caches. Sources that ask over the network go out as the route
 // does.
-func newCertificates(c *config.Config, r config.Route, origin string, out http.RoundTripper, log zerolog.Logger) (*certfetch.Cache, error) {
-	verifier, err := newVerifier(r.Certificate)
-	if err != nil {
-		return nil, err
+func (e *Endpoint) addCertificates(c *config.Config, r config.Route, log zerolog.Logger) (err error) {
+	if e.Verifier, err = newVerifier(r.Certificate); err != nil {
+		return err
 	}
-	policy, err := newRevocation(c, r)
-	if err != nil {
-		return nil, err
+	if e.Revocation, err = newRevocation(c, r); err != nil {
+		return err
 	}
-	source, err := newSource(r, origin, &http.Client{Transport: out}, verifier)
-	if err != nil {
-		return nil, err
+	if e.Source, err = newSource(r, e.Origin, &http.Client{Transport: e.Out}, e.Verifier); err != nil {
+		return err
 	}
 	dir := filepath.Join(c.StateDir, "certificates")
 	if r.Certificate.Source == "file" {
 		dir = "" // it is on disk already
 	}
-	cache, err := certfetch.NewCache(certfetch.CacheConfig{
-		Source:     source,
+	e.Certificates, err = certfetch.NewCache(certfetch.CacheConfig{
+		Source:     e.Source,
 		SourceName: r.Certificate.Source,
-		Verifier:   verifier,
-		Revocation: policy,
-		Scope:      origin,
+		Verifier:   e.Verifier,
+		Revocation: e.Revocation,
+		Scope:      e.Origin,
 		Dir:        dir,
 		MaxAge:     r.Certificate.MaxAge,
 		Timeout:    c.Timeouts.Certificate,
@@ -49,12 +47,21 @@ func newCertificates(c *config.Config, r config.Route, origin string, out http.R
 		Report:     func(err error) { log.Warn().Err(err).Msg("endpoint certificate") },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if queries := warmUp(r.Certificate); len(queries) > 0 && origin == r.Origins()[0] { // other hosts may well have other models
-		cache.KeepWarm(queries, nil)
+	if queries := warmUp(r.Certificate); len(queries) > 0 && e.Origin == r.Origins()[0] { // other hosts may well have other models
+		e.Certificates.KeepWarm(queries, e.credential())
 	}
-	return cache, nil
+	return nil
+}
+
+// credential is where a certificate that no request asks for gets its API key;
+// nil without such keys.
+func (e *Endpoint) credential() func(ctx context.Context, model string) (string, error) {
+	if e.Credentials == nil {
+		return nil
+	}
+	return e.Credentials.Credential
 }
 
 // warmUp are the certificates that can be fetched without a request, before

@@ -11,9 +11,9 @@ import (
 
 // ready gates the sidecar on the certificates that it can fetch by itself: a
 // source that needs an application's key has to wait for its first request.
-func (r *route) ready(context.Context) (bool, string) {
-	for _, h := range r.halves {
-		if err := h.certificates.Warm(); err != nil {
+func (r *Route) ready(context.Context) (bool, string) {
+	for _, e := range r.endpoints {
+		if err := e.Certificates.Warm(); err != nil {
 			return false, err.Error()
 		}
 	}
@@ -47,10 +47,10 @@ func doubts(states []proxy.CertificateState) string {
 }
 
 // states gives the facts about the certificates to the metrics and /readyz.
-func (r *route) states() []proxy.CertificateState {
+func (r *Route) states() []proxy.CertificateState {
 	var list []proxy.CertificateState
-	for _, h := range r.halves {
-		for _, s := range h.certificates.State() {
+	for _, e := range r.endpoints {
+		for _, s := range e.Certificates.State() {
 			list = append(list, stateOf(s))
 		}
 	}
@@ -68,10 +68,10 @@ func stateOf(s certfetch.State) proxy.CertificateState {
 }
 
 // counts sums what the certificates' caches count.
-func (r *route) counts() proxy.CertificateCounts {
+func (r *Route) counts() proxy.CertificateCounts {
 	var all proxy.CertificateCounts
-	for _, h := range r.halves {
-		n := h.certificates.Counts()
+	for _, e := range r.endpoints {
+		n := e.Certificates.Counts()
 		all.Fetched += n.Fetches - n.Failures
 		all.Failed += n.Failures
 		all.Evicted += n.Evictions
