@@ -2,11 +2,13 @@ package certfetch
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
 	"sealcar/certfetch/revocation"
+	"sealcar/crypto/ark"
 )
 
 // State is what an operator may want to know of a certificate in memory.
@@ -42,27 +44,30 @@ func (c *Cache) State() []State {
 }
 
 func (c *Cache) stateOf(k key, e *entry) State {
-	leaf := e.certificate.Leaf
-	s := State{
-		Model:      k.model,
-		AICC:       k.aicc,
-		Source:     e.source,
-		Subject:    leaf.Subject.String(),
-		Serial:     fmt.Sprintf("%x", leaf.SerialNumber),
-		SPKI:       SPKI(leaf),
-		NotBefore:  leaf.NotBefore,
-		NotAfter:   leaf.NotAfter,
-		Ends:       endOf(e.path),
-		Fetched:    e.fetched,
-		Renewal:    e.renewal,
-		Revocation: e.revocation,
-		Stale:      e.fault != nil && !c.config.Now().Before(e.fetched.Add(c.config.MaxAge)),
-	}
-	for _, issuer := range e.path[1:] {
-		s.Issuers = append(s.Issuers, issuer.Subject.String())
-	}
+	s := NewState(ark.Query{Model: k.model, AICC: k.aicc}, e.path)
+	s.Source, s.Fetched, s.Renewal, s.Revocation = e.source, e.fetched, e.renewal, e.revocation
+	s.Stale = e.fault != nil && !c.config.Now().Before(e.fetched.Add(c.config.MaxAge))
 	if e.fault != nil {
 		s.LastError = e.fault.Error()
+	}
+	return s
+}
+
+// NewState tells what a verified path, leaf first, says of itself.
+func NewState(q ark.Query, path []*x509.Certificate) State {
+	leaf := path[0]
+	s := State{
+		Model:     q.Model,
+		AICC:      q.AICC,
+		Subject:   leaf.Subject.String(),
+		Serial:    fmt.Sprintf("%x", leaf.SerialNumber),
+		SPKI:      SPKI(leaf),
+		NotBefore: leaf.NotBefore,
+		NotAfter:  leaf.NotAfter,
+		Ends:      endOf(path),
+	}
+	for _, issuer := range path[1:] {
+		s.Issuers = append(s.Issuers, issuer.Subject.String())
 	}
 	return s
 }

@@ -193,4 +193,4 @@ func (p *Proxy) AdminAddr() net.Addr {
 }
 
 // CAFiles are the files that make applications trust the local CA.
-func (p *Proxy) CAFiles() CAFiles { return newCAFiles(p.options.Config) }
+func (p *Proxy) CAFiles() CAFiles { return NewCAFiles(p.options.Config) }

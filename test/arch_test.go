@@ -23,6 +23,8 @@ func sealcar() house {
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
 			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark"}},
 
+			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "certfetch/*", "crypto/ark"}},
+
 			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange"}},
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
@@ -48,7 +50,7 @@ func sealcar() house {
 			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
+			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "doctor", "proxy", "enclave"}},
 			"github.com/elazarl/goproxy":          {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang": {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":  {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
