@@ -24,6 +24,8 @@ type metrics struct {
 	open      *prometheus.HistogramVec
 	upstream  *prometheus.HistogramVec
 	streams   prometheus.Gauge
+	tunnels   prometheus.Gauge
+	tunnelled *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
 }
 
@@ -45,6 +47,8 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
 		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
 		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
+		tunnels:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
+		tunnelled: counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
 		reloads:   counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -52,7 +56,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 

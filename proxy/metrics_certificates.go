@@ -37,14 +37,14 @@ func (p *Proxy) certificates() []routeCertificates {
 	return all
 }
 
-// certificates are at most maxCertificateSeries, with names that are fit to be
-// shown.
+// certificates are the first by model, at most maxCertificateSeries, so that the
+// same ones are shown each time, with names that are fit to be shown.
 func (r *route) certificates() []CertificateState {
 	if r.protocol.Certificates == nil {
 		return nil
 	}
-	states := r.protocol.Certificates()
-	states = slices.Clone(states[:min(len(states), maxCertificateSeries)])
+	states := slices.SortedFunc(slices.Values(r.protocol.Certificates()), func(a, b CertificateState) int { return strings.Compare(a.Model, b.Model) })
+	states = states[:min(len(states), maxCertificateSeries)]
 	for i := range states {
 		states[i].Model = strings.ToValidUTF8(clip(states[i].Model), "\uFFFD")
 	}
