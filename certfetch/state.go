@@ -62,7 +62,7 @@ func (c *Cache) stateOf(k key, e *entry) State {
 		s.Issuers = append(s.Issuers, issuer.Subject.String())
 	}
 	if e.fault != nil {
-		s.LastError = e.fault.Error()
+		s.LastError = clean(e.fault.Error(), nil)
 	}
 	return s
 }

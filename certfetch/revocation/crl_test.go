@@ -227,7 +227,13 @@ func TestT16_DripAndSilenceEndWithTheTimeout(t *testing.T) {
 			h := newHost(t)
 			h.serve("/crl", serve)
 			c, _ := newChecker(t, func(c *revocation.Config) { c.Timeout = 100 * time.Millisecond })
-			want(t, check(c, ca.leaf(t, crlAt(h.URL+"/crl")), ca.cert), revocation.Unknown, "no answer in time")
+			for range 3 { // the host is remembered: others that name it do not wait
+				want(t, check(c, ca.leaf(t, crlAt(h.URL+"/crl")), ca.cert), revocation.Unknown, "no answer in time")
+				want(t, check(c, ca.leaf(t, crlAt(h.URL+"/other")), ca.cert), revocation.Unknown, "no answer in time")
+			}
+			if n := h.asked.Load(); n != 1 {
+				t.Errorf("asked %d times, want once", n)
+			}
 		})
 	}
 }
