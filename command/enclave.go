@@ -40,7 +40,7 @@ hand out the endpoint's certificate, open sealed requests, seal the replies.
 Keys, a little PKI and the accepted credentials are made on the first start and
 kept in the state directory: roots.pem and tls-ca.pem for sidecars; api-key, ak
 and sk for their applications; sealcar.yaml, a sidecar's configuration.`,
-		Example: "  sealcar enclave --listen 127.0.0.1:8443 --backend echo --state ./enclave\n  sealcar enclave --listen :8443 --backend http://127.0.0.1:8000/v1 --state /var/lib/sealcar --names model.example",
+		Example: "  sealcar enclave --listen 127.0.0.1:8443 --backend echo --state ./other-end\n  sealcar enclave --listen :8443 --backend http://127.0.0.1:8000/v1 --state /var/lib/sealcar --names model.example",
 		Args:    cobra.NoArgs,
 		RunE: failing(func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
