@@ -100,7 +100,7 @@ func TestCacheLateAnswerDoesNotReplaceANewerOne(t *testing.T) {
 			<-late
 			return chain(old), nil
 		})
-		b.want(t, "m", old, 1)
+		b.serves(t, "m", old)
 		synctest.Wait()
 		time.Sleep(time.Second)
 		b.source.give(renewed)
@@ -278,7 +278,7 @@ func TestCacheDoesNotServeOnBeyondItsAuthority(t *testing.T) {
 		}
 		b.source.fail(http.StatusServiceUnavailable)
 		time.Sleep(time.Hour)
-		b.want(t, "m", leaf, b.source.asked.Load())
+		b.serves(t, "m", leaf)
 		synctest.Wait()
 		time.Sleep(31 * time.Minute)
 		_, err := get(b.Cache, "m")

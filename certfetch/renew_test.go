@@ -170,6 +170,23 @@ func TestRenewThatFailsKeepsWhatThereIs(t *testing.T) {
 	})
 }
 
+func TestRenewDoesNotAskASourceThatHasJustFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		stale := b.first(t, b.pki.leaf(t))
+		time.Sleep(time.Hour)
+		b.source.fail(http.StatusServiceUnavailable)
+		b.renews(t, "m", stale.Leaf, stale.Leaf, 2) // in the background
+		_, changed, err := b.Renew(t.Context(), ark.Query{Model: "m"}, stale)
+		wantStatus(t, err, http.StatusServiceUnavailable)
+		if changed {
+			t.Error("changed")
+		}
+		b.wantAsked(t, 2)
+	})
+}
+
 func TestRenewEndsWithItsContextAndTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -145,7 +145,7 @@ func TestT16_RevokedWhileInUseIsDroppedFromMemoryAndDisk(t *testing.T) {
 			}
 			b.source.give(next) // the endpoint gets a new certificate
 			time.Sleep(time.Minute)
-			b.want(t, "m", next, b.source.asked.Load()+1)
+			b.serves(t, "m", next)
 		})
 	}
 }
@@ -162,7 +162,7 @@ func TestT16_RevokedIsDroppedThoughItCannotBeRenewed(t *testing.T) {
 		time.Sleep(19*time.Hour + time.Minute) // renewal and list are due, both
 		l.publish(t, b.pki.root, leaf)
 		b.source.fail(http.StatusServiceUnavailable)
-		b.want(t, "m", leaf, 1)
+		b.serves(t, "m", leaf)
 		synctest.Wait()
 		_, err := get(b.Cache, "m")
 		wantStatus(t, err, http.StatusServiceUnavailable)

@@ -48,7 +48,7 @@ func (c *Cache) stateOf(k key, e *entry) State {
 	s.Source, s.Fetched, s.Renewal, s.Revocation = e.source, e.fetched, e.renewal, e.revocation
 	s.Stale = e.fault != nil && !c.config.Now().Before(e.fetched.Add(c.config.MaxAge))
 	if e.fault != nil {
-		s.LastError = e.fault.Error()
+		s.LastError = clean(e.fault.Error(), nil)
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -100,7 +101,18 @@ func (g *Guarded) check(req *http.Request) error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return checkAddr(addr, g.policy.AllowPrivate)
 	}
+	if last := host[strings.LastIndexByte(host, '.')+1:]; isNumber(last) {
+		return fmt.Errorf("host %.200q is an address in an unusual form", host)
+	}
 	return nil
+}
+
+// isNumber tells the last part of a name that some resolvers, the egress proxy's
+// perhaps, would take for an IPv4 address: 127.1, 0x7f000001 (WHATWG URL, "ends
+// in a number").
+func isNumber(label string) bool {
+	_, err := strconv.ParseUint(label, 0, 64)
+	return err == nil
 }
 
 func checkDialled(address string, allowPrivate bool) error {

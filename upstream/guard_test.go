@@ -145,7 +145,7 @@ func TestT46_GuardedLooksAtWhatIsDialled(t *testing.T) {
 	}
 }
 
-func TestGuardedGoesThroughTheEgressProxy(t *testing.T) {
+func TestT43_GuardedGoesThroughTheEgressProxy(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Pointer[url.URL]
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -161,7 +161,10 @@ func TestGuardedGoesThroughTheEgressProxy(t *testing.T) {
 		t.Errorf("the proxy saw %s", u)
 	}
 	seen.Store(nil)
-	for _, target := range []string{"http://127.0.0.1/", "http://[fd00::1]/", "http://169.254.169.254/", "http://crl.example:22/"} {
+	for _, target := range []string{
+		"http://127.0.0.1/", "http://[fd00::1]/", "http://169.254.169.254/", "http://crl.example:22/", "http://[::ffff:127.0.0.1]/",
+		"http://127.1/", "http://0/", "http://2130706433/", "http://0x7f.1/", "http://0x7f000001/", "http://0177.0.0.01/", "http://127.0.0.1./",
+	} {
 		if _, err := visit(t, g, target); err == nil {
 			t.Errorf("%s was asked for", target)
 		}

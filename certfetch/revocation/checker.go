@@ -17,9 +17,9 @@ import (
 
 // What one certificate may make us do.
 const (
-	maxAddresses = 3        // of each kind, that are asked
-	maxOCSP      = 16 << 10 // bytes of a response; real ones have under 3 KiB
-	memory       = 128      // statements kept
+	maxAddresses = 3       // of each kind, that are asked
+	maxOCSP      = 8 << 10 // bytes of a response; real ones have under 4 KiB, and the key in it is used before it is trusted
+	memory       = 128     // statements kept
 )
 
 // Config is what New needs to know.

@@ -227,7 +227,13 @@ func TestT16_DripAndSilenceEndWithTheTimeout(t *testing.T) {
 			h := newHost(t)
 			h.serve("/crl", serve)
 			c, _ := newChecker(t, func(c *revocation.Config) { c.Timeout = 100 * time.Millisecond })
-			want(t, check(c, ca.leaf(t, crlAt(h.URL+"/crl")), ca.cert), revocation.Unknown, "no answer in time")
+			for range 3 { // the host is remembered: others that name it do not wait
+				want(t, check(c, ca.leaf(t, crlAt(h.URL+"/crl")), ca.cert), revocation.Unknown, "no answer in time")
+				want(t, check(c, ca.leaf(t, crlAt(h.URL+"/other")), ca.cert), revocation.Unknown, "no answer in time")
+			}
+			if n := h.asked.Load(); n > 1 {
+				t.Errorf("asked %d times, want once", n)
+			}
 		})
 	}
 }
@@ -238,6 +244,11 @@ func TestOneGoodListAmongSeveralAddressesSuffices(t *testing.T) {
 	h.give("/good", ca.crl(t, nil))
 	c, _ := newChecker(t)
 	want(t, check(c, ca.leaf(t, crlAt("ldap://x/y", h.URL+"/absent", h.URL+"/good")), ca.cert), revocation.Good, "")
+	before := h.asked.Load()
+	want(t, check(c, ca.leaf(t, crlAt(h.URL+"/good", h.URL+"/never-asked")), ca.cert), revocation.Good, "")
+	if h.asked.Load() != before {
+		t.Error("a second address was asked though the first one knew")
+	}
 	want(t, check(c, ca.leaf(t, crlAt("ldap://x/y", h.URL+"/absent", "ftp://x", h.URL+"/good")), ca.cert), revocation.Unknown, "its address is not http") // a fourth is not asked
 }
 

@@ -10,8 +10,8 @@ import (
 	"net/http"
 )
 
-// fetch asks at q's address, once. That nobody answers there is remembered for
-// the host: the next certificate will name the same.
+// fetch asks at q's address, once. That nobody answers there, or does not end, is
+// remembered for the host: the next certificate will name the same.
 func (c *Checker) fetch(ctx context.Context, q question) ([]byte, error) {
 	req, err := q.httpRequest(ctx)
 	if err != nil {
@@ -25,12 +25,30 @@ func (c *Checker) fetch(ctx context.Context, q question) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := c.read(res, q)
+	limit := c.limit(q)
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		c.faults.Fail(q.key, err)
+		err = plain(err)
+		c.faults.Fail(q.host, err)
 		return nil, err
 	}
-	return body, nil
+	switch {
+	case res.StatusCode != http.StatusOK:
+		err = fmt.Errorf("it answered %d", res.StatusCode)
+	case int64(len(body)) > limit:
+		err = fmt.Errorf("its answer is over %d bytes", limit)
+	default: // the Content-Type is not looked at: many CAs get it wrong, and the signature tells what it is
+		return body, nil
+	}
+	c.faults.Fail(q.key, err)
+	return nil, err
+}
+
+func (c *Checker) limit(q question) int64 {
+	if q.kind == "OCSP" {
+		return maxOCSP
+	}
+	return c.config.MaxBytes
 }
 
 func (q question) httpRequest(ctx context.Context) (*http.Request, error) {
@@ -54,27 +72,6 @@ func (q question) httpRequest(ctx context.Context) (*http.Request, error) {
 		req.Header.Set("Accept", "application/ocsp-response")
 	}
 	return req, nil
-}
-
-// read takes the body whole. Its Content-Type is not looked at: many CAs get it
-// wrong, and the signature tells what it is.
-func (c *Checker) read(res *http.Response, q question) ([]byte, error) {
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answered %d", res.StatusCode)
-	}
-	limit := c.config.MaxBytes
-	if q.kind == "OCSP" {
-		limit = maxOCSP
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
-	switch {
-	case err != nil:
-		return nil, plain(err)
-	case int64(len(body)) > limit:
-		return nil, fmt.Errorf("its answer is over %d bytes", limit)
-	default:
-		return body, nil
-	}
 }
 
 // plain takes the address, which the message already names, out of err.

@@ -69,7 +69,7 @@ func TestT17_OCSP(t *testing.T) {
 		{name: "tryLater", body: ocsp.TryLaterErrorResponse, want: revocation.Unknown, says: `it answered "try later"`},
 		{name: "unauthorized", body: ocsp.UnauthorizedErrorResponse, want: revocation.Unknown, says: `it answered "unauthorized"`},
 		{name: "garbage", body: []byte("<html>"), want: revocation.Unknown, says: "no OCSP response"},
-		{name: "100 KiB", body: make([]byte, 100<<10), want: revocation.Unknown, says: "over 16384 bytes"},
+		{name: "100 KiB", body: make([]byte, 100<<10), want: revocation.Unknown, says: "over 8192 bytes"},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
