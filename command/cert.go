@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -163,24 +164,27 @@ func verifyCert(ctx context.Context, e *sidecar.Endpoint, q ark.Query) (*certfet
 
 // printCert prints the facts, one a line.
 func printCert(w io.Writer, now time.Time, s *certfetch.State) error {
-	line := func(name, format string, args ...any) string {
-		return fmt.Sprintf("%-12s %s\n", name, fmt.Sprintf(format, args...))
+	var text strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&text, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	text := line("model", "%s", s.Model) + line("subject", "%s", s.Subject)
+	line("model", "%s", s.Model)
+	line("subject", "%s", s.Subject)
 	for _, issuer := range s.Issuers {
-		text += line("issuer", "%s", issuer)
+		line("issuer", "%s", issuer)
 	}
-	text += line("serial", "%s", s.Serial) + line("spki pin", "%s", s.SPKI) +
-		line("valid", "%s to %s", s.NotBefore.UTC().Format(time.RFC3339), s.NotAfter.UTC().Format(time.RFC3339)) +
-		line("revocation", "%s", describe(s.Revocation))
+	line("serial", "%s", s.Serial)
+	line("spki pin", "%s", s.SPKI)
+	line("valid", "%s to %s", s.NotBefore.UTC().Format(time.RFC3339), s.NotAfter.UTC().Format(time.RFC3339))
+	line("revocation", "%s", describe(s.Revocation))
 	if s.Source != "" {
-		text += line("source", "%s", s.Source)
+		line("source", "%s", s.Source)
 	}
-	text += line("age", "%s", ago(now, s.Fetched))
+	line("age", "%s", ago(now, s.Fetched))
 	if s.LastError != "" {
-		text += line("last error", "%s", s.LastError)
+		line("last error", "%s", s.LastError)
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"sealcar/certfetch/revocation"
 	"sealcar/crypto/ark"
+	"sealcar/upstream"
 )
 
 // maxSkew is how far this machine's clock may be from the upstream's before
@@ -43,9 +45,12 @@ func (e *examination) tls(ctx context.Context) Finding {
 
 func tlsNext(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "If the upstream's authority is your own, name its roots in upstream_ca_file; else somebody may be in the way. Compare upstream_tls.pins if set."
+		return "If the upstream's authority is your own, name its roots in upstream_ca_file; else somebody may be in the way."
 	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
+	if _, ok := errors.AsType[*upstream.PinError](err); ok {
+		return "If the upstream's key was replaced on purpose, correct upstream_tls.pins; else somebody may be in the way."
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
 		return "The upstream refused the handshake: check upstream_tls (min_version, client_cert_file)."
 	}
 	return "Check the route's upstream and upstream_proxy, and that the upstream speaks TLS on that port."

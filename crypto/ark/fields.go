@@ -21,6 +21,10 @@ var (
 			}}},
 		}}},
 	}}
+	certificateShape = &rewrite.Shape{Name: "body", Fields: map[string]*rewrite.Shape{
+		"model": {Name: "model"},
+		"type":  {Name: "type"},
+	}, Other: &rewrite.Shape{Name: "other"}}
 	replyShape = &rewrite.Shape{Name: "body", Fields: map[string]*rewrite.Shape{
 		"error": {Name: "error"},
 		"choices": {Name: "choices", Items: &rewrite.Shape{Name: "choice", Fields: map[string]*rewrite.Shape{
