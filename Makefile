@@ -44,7 +44,7 @@ fmt-check: ## fail if `make fmt` would change something
 
 .PHONY: lint
 lint: ## the linters of .golangci.yaml
-	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 .PHONY: deadcode
 deadcode: ## fail on functions that the binary cannot reach, or in tests no test

@@ -289,6 +289,10 @@ func TestAKeyThatIsRefusedIsReplacedOnce(t *testing.T) {
 			t.Errorf("issued %d keys, want 2", m.count())
 		}
 		time.Sleep(time.Minute)
+		renew("sk-1", "sk-2") // a late one
+		if m.count() != 2 {
+			t.Errorf("issued %d keys, want 2", m.count())
+		}
 		m.fail(errors.New("outage"))
 		renew("sk-2", "sk-2") // it may be good after all
 		renew("sk-2", "sk-2")

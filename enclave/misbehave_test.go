@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -245,5 +246,47 @@ func TestTheKeyIsRotatedEveryNthChat(t *testing.T) {
 		if got := e.send(t, chatPath, e.seal(t, "", canary)); got.StatusCode != want {
 			t.Errorf("chat %d: status %d, want %d", i+1, got.StatusCode, want)
 		}
+	}
+}
+
+// lineWriter hands on each line of a log.
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
+}
+
+// An endless answer ends with its client, also over HTTP/1.1, where a server sees
+// that only after it has read the request.
+func TestAnEndlessAnswerEndsWithItsClient(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"certificate-drip", "certificate-hang"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := make(lineWriter, 16)
+			e := start(t, enclave.Options{
+				Misbehave: []string{name}, Log: zerolog.New(log),
+				Tap: func(c net.Conn) net.Conn { return c }, // makes it HTTP/1.1
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			req := e.request(t, http.MethodPost, certificatePath, `{"model":"m"}`, "X-Session-Token", "/e2e/get/certificate").WithContext(ctx)
+			if resp, err := e.client.Do(req); err == nil {
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}
+			patience := time.After(generous)
+			for {
+				select {
+				case line := <-log:
+					if strings.Contains(line, `"message":"request"`) {
+						return
+					}
+				case <-patience:
+					t.Fatal("the enclave goes on without a client")
+				}
+			}
+		})
 	}
 }

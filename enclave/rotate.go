@@ -30,7 +30,8 @@ type retiredKey struct {
 
 // Rotate gives the endpoint a new key, with certificates from the same sub CA.
 // Requests sealed for the key before it open for Options.KeyOverlap longer, over
-// restarts too. If it fails, the old key stays in force.
+// restarts too. If it fails, the old key stays in force. Another enclave that runs
+// on the same directory goes on with the key it has loaded.
 func (s *Server) Rotate() error {
 	s.rotating.Lock()
 	defer s.rotating.Unlock()

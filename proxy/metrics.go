@@ -4,17 +4,12 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sealcar/exchange"
 )
-
-// maxCertificateSeries bounds the certificates shown per route: models are
-// named by applications.
-const maxCertificateSeries = 100
 
 // metrics are everything /metrics shows. Labels take only values from the
 // configuration or from fixed sets, so that no request can add a series; the
@@ -31,10 +26,12 @@ type metrics struct {
 	open      *prometheus.HistogramVec
 	upstream  *prometheus.HistogramVec
 	streams   prometheus.Gauge
+	tunnels   prometheus.Gauge
+	tunnelled *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
 }
 
-func newMetrics(version string, now func() time.Time, certificates func() []routeCertificate) *metrics {
+func newMetrics(version string, now func() time.Time, certificates func() []routeCertificates) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -54,6 +51,8 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
 		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
 		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
+		tunnels:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
+		tunnelled: counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
 		reloads:   counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -61,7 +60,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 
@@ -129,69 +128,4 @@ func statusLabel(status int) string {
 		return "other"
 	}
 	return strconv.Itoa(status)
-}
-
-// routeCertificate is a certificate in the cache of a route's protocol.
-type routeCertificate struct {
-	route string
-	CertificateState
-}
-
-// certificates are those of every route in force, at most
-// maxCertificateSeries each.
-func (p *Proxy) certificates() []routeCertificate {
-	t := p.acquire()
-	if t == nil {
-		return nil
-	}
-	defer p.release(t)
-	var all []routeCertificate
-	for _, r := range t.routes {
-		if r.protocol.Certificates == nil {
-			continue
-		}
-		states := r.protocol.Certificates()
-		for _, s := range states[:min(len(states), maxCertificateSeries)] {
-			s.Model = strings.ToValidUTF8(clip(s.Model), "\uFFFD")
-			all = append(all, routeCertificate{r.Name, s})
-		}
-	}
-	return all
-}
-
-// certificateCollector reads the certificates when it is asked for metrics.
-type certificateCollector struct {
-	notAfter, age *prometheus.Desc
-	now           func() time.Time
-	certificates  func() []routeCertificate
-}
-
-func newCertificateCollector(now func() time.Time, certificates func() []routeCertificate) *certificateCollector {
-	labels := []string{"route", "model"}
-	return &certificateCollector{
-		notAfter:     prometheus.NewDesc("sealcar_certificate_not_after_seconds", "When an endpoint certificate expires, in Unix time.", labels, nil),
-		age:          prometheus.NewDesc("sealcar_certificate_age_seconds", "Time since an endpoint certificate was fetched.", labels, nil),
-		now:          now,
-		certificates: certificates,
-	}
-}
-
-// Describe tells the fixed part of the series.
-func (c *certificateCollector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- c.notAfter
-	descs <- c.age
-}
-
-// Collect tells the series of each certificate, once per route and model.
-func (c *certificateCollector) Collect(metrics chan<- prometheus.Metric) {
-	type series struct{ route, model string }
-	seen := make(map[series]bool)
-	for _, s := range c.certificates() {
-		if seen[series{s.route, s.Model}] {
-			continue
-		}
-		seen[series{s.route, s.Model}] = true
-		metrics <- prometheus.MustNewConstMetric(c.notAfter, prometheus.GaugeValue, float64(s.NotAfter.Unix()), s.route, s.Model)
-		metrics <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, c.now().Sub(s.Fetched).Seconds(), s.route, s.Model)
-	}
 }

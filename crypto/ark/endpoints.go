@@ -2,6 +2,7 @@ package ark
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -33,19 +34,21 @@ const (
 	contentless                // carries none
 )
 
-// SealablePaths are the endpoints whose content the protocol seals; every SDK
-// of the vendor does so, but for its Go SDK's non-stream chats.
-func SealablePaths() []string {
-	return []string{BasePath + "/chat/completions", BasePath + "/batch/chat/completions"}
-}
+// sealablePaths are the endpoints whose content the protocol seals; every SDK of
+// the vendor does so, but for its Go SDK's non-stream chats.
+//
+//nolint:gochecknoglobals // an immutable table
+var sealablePaths = []string{BasePath + "/chat/completions", BasePath + "/batch/chat/completions"}
+
+// SealablePaths are the endpoints whose content the protocol seals.
+func SealablePaths() []string { return slices.Clone(sealablePaths) }
 
 // purposeOf classifies by exact path: a path that is only similar is unknown.
 func purposeOf(method, path string) purpose {
+	if slices.Contains(sealablePaths, path) && method == http.MethodPost {
+		return sealable
+	}
 	switch path {
-	case BasePath + "/chat/completions", BasePath + "/batch/chat/completions":
-		if method == http.MethodPost {
-			return sealable
-		}
 	case CertificatePath:
 		if method == http.MethodPost {
 			return contentless

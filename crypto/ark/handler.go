@@ -27,7 +27,7 @@ type Handler struct {
 	AcceptPlaintext bool // serve requests without a session token too, and answer them in clear
 	JoinReplies     bool // seal the content of a reply that does not stream as several ciphertexts joined
 
-	MaxRequestBytes int64 // 0 means 64 MiB
+	MaxRequestBytes int64 // of the opened request; 0 means 64 MiB
 	MaxReplyBytes   int64 // of a reply that is not a stream; 0 means 64 MiB
 	MaxEventBytes   int   // of one event of a stream; 0 means 16 MiB
 
@@ -55,7 +55,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if purposeOf(req.Method, req.URL.Path) != sealable {
 		return nil, &apierror.Error{Status: http.StatusNotFound, Code: "not_found", Message: "the enclave seals " + strings.Join(SealablePaths(), " and ")}
 	}
-	body, err := readBody(req, h.MaxRequestBytes)
+	body, err := readBody(req, sealedLimit(orDefault(h.MaxRequestBytes)), "the enclave takes no more")
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,10 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// sealedLimit is how large a request of at most limit bytes may be once it is
+// sealed: base64 adds a third, and each string its tag.
+func sealedLimit(limit int64) int64 { return limit + limit/3 + 1<<20 }
 
 // open opens the request with the first key that fits.
 func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, []byte, error) {

@@ -202,9 +202,7 @@ func replyFault(code, message string, cause error) *apierror.Error {
 // replaceJSON reads resp's body, up to limit bytes, and replaces it by what fn
 // makes of it.
 func replaceJSON(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
-	if limit <= 0 {
-		limit = defaultBodyLimit
-	}
+	limit = orDefault(limit)
 	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return replyFault("reply_truncated", "the upstream's reply broke off", err)

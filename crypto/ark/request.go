@@ -15,30 +15,41 @@ import (
 
 // readBody reads the whole request body, which it closes. Passing it on unread
 // would let the server's connection handling cut a streamed reply short
-// (golang/go#40747).
-func readBody(req *http.Request, limit int64) ([]byte, error) {
+// (golang/go#40747). hint tells what to do about a body over the limit.
+func readBody(req *http.Request, limit int64, hint string) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
 	defer func() { _ = req.Body.Close() }()
-	if limit <= 0 {
-		limit = defaultBodyLimit
+	if req.ContentLength > limit {
+		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
 	}
 	var buf bytes.Buffer
-	if req.ContentLength > 0 && req.ContentLength <= limit {
+	if req.ContentLength > 0 {
 		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
 	}
 	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
 	if n > limit {
-		return nil, &apierror.Error{
-			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-			Message: fmt.Sprintf("the request body is over %d bytes, so nothing was sent; send less or raise limits.request_bytes", limit),
-		}
+		return nil, tooLarge(limit, hint)
 	}
 	if err != nil {
 		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
 	}
 	return buf.Bytes(), nil
+}
+
+func tooLarge(limit int64, hint string) *apierror.Error {
+	return &apierror.Error{
+		Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+		Message: fmt.Sprintf("the request body is over %d bytes; %s", limit, hint),
+	}
+}
+
+func orDefault(limit int64) int64 {
+	if limit <= 0 {
+		return defaultBodyLimit
+	}
+	return limit
 }
 
 // checkContentHeaders refuses bodies that another reader could take for
@@ -57,16 +68,63 @@ func checkContentHeaders(h http.Header) error {
 	return nil
 }
 
-// checkContentless refuses content on endpoints that carry none, and any
-// session token but the literal one of the certificate endpoint.
-func checkContentless(req *http.Request, body []byte) error {
-	if req.Method != http.MethodPost && len(body) > 0 {
-		return refusal("unexpected_body", "", fmt.Sprintf("%s %.80s takes no body; nothing was sent", req.Method, req.URL.Path))
-	}
+// checkUnsealed checks a request that is not sealed here and carries no session
+// of the application's: any session token but the literal one of the certificate
+// endpoint would claim what is not so.
+func checkUnsealed(req *http.Request) error {
 	tokens, present := req.Header[HeaderSessionToken]
 	literal := req.URL.Path == CertificatePath && len(tokens) == 1 && tokens[0] == CertificateToken
 	if present && !literal {
 		return refusal("invalid_session_token", HeaderSessionToken, "this endpoint takes no session token; nothing was sent")
+	}
+	return nil
+}
+
+//nolint:gochecknoglobals // an immutable table
+var certificateShape = &rewrite.Shape{Name: "body", Fields: map[string]*rewrite.Shape{
+	"model": {Name: "model"},
+	"type":  {Name: "type"},
+}, Other: &rewrite.Shape{Name: "other"}}
+
+// checkContentless refuses content on endpoints that carry none. The certificate
+// endpoint is told a model and a type, and nothing else.
+func checkContentless(req *http.Request, body []byte) error {
+	if req.Method != http.MethodPost {
+		if len(body) > 0 {
+			return refusal("unexpected_body", "", fmt.Sprintf("%s %.80s takes no body; nothing was sent", req.Method, req.URL.Path))
+		}
+		return nil
+	}
+	err := rewrite.Scan(body, certificateShape, func(v rewrite.Value) error {
+		switch v.Name {
+		case "other":
+			return refusal("unexpected_body", v.Path(), "the certificate endpoint takes a model and a type; nothing was sent")
+		case "body":
+			return mustBe(v, "{}", "an object")
+		default:
+			if v.End-v.Start > maxName {
+				return refusal("unexpected_body", v.Path(), "this is too long for a name; nothing was sent")
+			}
+			return mustBe(v, `"`, "a string")
+		}
+	})
+	return requestFault(err)
+}
+
+// maxName bounds the names that a request for a certificate may carry, in bytes.
+const maxName = 512
+
+// checkNames refuses headers that only look different from the protocol's: many
+// servers read an underscore as a hyphen (oauth2-proxy, CVE-2025-64484).
+func checkNames(h http.Header) error {
+	for name := range h {
+		if !strings.Contains(name, "_") {
+			continue
+		}
+		switch http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) {
+		case HeaderSessionToken, HeaderEncrypted, HeaderEncryptInfo, HeaderModerationScene, "Content-Type", "Content-Encoding", "Authorization":
+			return refusal("invalid_header", fmt.Sprintf("%.40s", name), "this header could be taken for one of the protocol's; nothing was sent. Leave it out")
+		}
 	}
 	return nil
 }

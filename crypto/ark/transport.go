@@ -2,12 +2,13 @@ package ark
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"sealcar/exchange"
@@ -69,29 +70,36 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	record.Endpoint = endpointLabel(req.Method, req.URL.Path)
 	record.Treatment = exchange.Refused
 	start := time.Now()
-	body, err := readBody(req, t.MaxRequestBytes)
+	body, err := readBody(req, orDefault(t.MaxRequestBytes), "nothing was sent; send less or raise limits.request_bytes")
 	if err != nil {
 		return nil, err
 	}
-	switch purposeOf(req.Method, req.URL.Path) {
-	case sealable:
+	if err := checkNames(req.Header); err != nil {
+		return nil, err
+	}
+	purpose := purposeOf(req.Method, req.URL.Path)
+	if purpose == sealable {
 		resp, err := t.chat(req, body, record, start)
 		if err == nil {
 			reportClear(resp.Header, record)
 		}
 		return resp, err
-	case contentless:
+	}
+	if err := checkUnsealed(req); err != nil {
+		return nil, err
+	}
+	if purpose == contentless {
 		if err := checkContentless(req, body); err != nil {
 			return nil, err
 		}
 		record.Treatment = exchange.NoContent
-	default:
-		if !slices.Contains(t.UnsafePlaintextPaths, req.URL.Path) {
-			return nil, refusal("endpoint_not_sealable", "", fmt.Sprintf(
-				"%s %.80s has no sealing in this protocol, so nothing was sent. Use chat/completions, or list the path under unsafe_plaintext_paths of the route to send it in clear", req.Method, req.URL.Path))
-		}
-		record.Treatment = exchange.Plaintext
+		return t.sendAsIs(req, body, "", record)
 	}
+	if !slices.Contains(t.UnsafePlaintextPaths, req.URL.Path) {
+		return nil, refusal("endpoint_not_sealable", "", fmt.Sprintf(
+			"%s %.80s has no sealing in this protocol, so nothing was sent. POST chat/completions, or list the path under unsafe_plaintext_paths of the route to send it in clear", req.Method, req.URL.Path))
+	}
+	record.Treatment = exchange.Plaintext
 	return t.sendAsIs(req, body, "", record)
 }
 
@@ -151,16 +159,28 @@ func (t *Transport) sendAsIs(req *http.Request, body []byte, model string, recor
 	return t.send(req, body, further, record)
 }
 
+// encryptInfo is the value of X-Encrypt-Info.
+type encryptInfo struct {
+	ExpireTime int64  // of the leaf, Unix seconds
+	Version    string `json:",omitempty"` // AICC only, like the rest
+	RingID     string `json:",omitempty"`
+	KeyID      string `json:",omitempty"`
+}
+
 // headers are the protocol's headers of a sealed request.
 func (t *Transport) headers(s *Session, c *Certificate) http.Header {
-	info := `{"ExpireTime":` + strconv.FormatInt(c.Leaf.NotAfter.Unix(), 10)
+	info := encryptInfo{ExpireTime: c.Leaf.NotAfter.Unix()}
 	if t.AICC {
-		info += `,"Version":"` + AICCVersion + `","RingID":` + strconv.Quote(c.RingID) + `,"KeyID":` + strconv.Quote(c.KeyID)
+		info.Version, info.RingID, info.KeyID = AICCVersion, c.RingID, c.KeyID
+	}
+	text, err := json.Marshal(info)
+	if err != nil { // strings and a number always marshal
+		panic(err)
 	}
 	h := http.Header{
 		HeaderEncrypted:    {"true"},
 		HeaderSessionToken: {s.Token()},
-		HeaderEncryptInfo:  {info + "}"},
+		HeaderEncryptInfo:  {string(text)},
 		"Accept-Encoding":  {"identity"}, // ciphertext does not compress, and what is compressed cannot be opened event by event
 	}
 	if t.SkipModeration {
@@ -173,6 +193,7 @@ func (t *Transport) headers(s *Session, c *Certificate) http.Header {
 func (t *Transport) send(req *http.Request, body []byte, further http.Header, record *exchange.Record) (*http.Response, error) {
 	out := req.Clone(req.Context())
 	maps.Copy(out.Header, further)
+	hideIdempotency(out.Header)
 	sent := time.Now()
 	resp, err := sendBody(t.Base, out, body)
 	record.Upstream += time.Since(sent)
@@ -180,6 +201,20 @@ func (t *Transport) send(req *http.Request, body []byte, further http.Header, re
 		record.Stream = mediaType(resp.Header) == "text/event-stream"
 	}
 	return resp, err
+}
+
+// hideIdempotency keeps net/http from sending a request again by itself. It does
+// so when the connection breaks under a request that calls itself idempotent,
+// even one that was processed: there would be two replies under one key and
+// nonce. A name in another case is sent alike and not recognised (HTTP names are
+// case-insensitive, RFC 9110 section 5.1).
+func hideIdempotency(h http.Header) {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, ok := h[name]; ok {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // sendBody sends req, which is the caller's own, with body in place of its own.

@@ -210,13 +210,18 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 		{"other case", "/api/v3/Chat/Completions", ok, nil, 400, "endpoint_not_sealable", ""},
 		{"chat by PUT", chatPath, ok, func(r *http.Request) { r.Method = http.MethodPut }, 400, "endpoint_not_sealable", ""},
 		{"certificate with another token", ark.CertificatePath, `{"model":"m"}`, header("X-Session-Token", "x"), 400, "invalid_session_token", "X-Session-Token"},
+		{"certificate with content", ark.CertificatePath, `{"model":"m","messages":[{"content":"leak"}]}`, nil, 400, "unexpected_body", "messages"},
+		{"certificate with a long name", ark.CertificatePath, `{"model":"` + strings.Repeat("leak", 200) + `"}`, nil, 400, "unexpected_body", "model"},
+		{"certificate, no JSON", ark.CertificatePath, `leak`, nil, 400, "invalid_json", "*"},
+		{"unsafe path that claims to be sealed", "/api/v3/unsafe", `{"input":"leak"}`, header("X-Session-Token", "junk", "X-Is-Encrypted", "true"), 400, "invalid_session_token", "X-Session-Token"},
+		{"underscores for hyphens", chatPath, ok, func(r *http.Request) { r.Header["x_session_token"] = []string{"junk"} }, 400, "invalid_header", "x_session_token"},
 		{"models with a body", "/api/v3/models", `leak`, func(r *http.Request) { r.Method = http.MethodGet }, 400, "unexpected_body", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			up := newRecorder(t, respond("application/json", `{}`))
-			transport := &ark.Transport{Base: up.Client().Transport, Certificates: e, MaxRequestBytes: 4096}
+			transport := &ark.Transport{Base: up.Client().Transport, Certificates: e, MaxRequestBytes: 4096, UnsafePlaintextPaths: []string{"/api/v3/unsafe"}}
 			req, record := post(t, up.URL, test.path, test.body)
 			if test.edit != nil {
 				test.edit(req)
@@ -435,5 +440,58 @@ func TestTransportPassesTheAPIsOwnErrors(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" || string(body) != document {
 		t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+	}
+}
+
+// TestT3_NoTokenIsSentTwiceForAnIdempotencyKey breaks the connection under a
+// request that was received: net/http would send it again, under the same key.
+func TestT3_NoTokenIsSentTwiceForAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	answer := e.sealing(t, "application/json", `{"choices":[]}`)
+	up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Idempotency-Key") == "second" {
+			panic(http.ErrAbortHandler)
+		}
+		answer.ServeHTTP(w, r)
+	}))
+	transport := &ark.Transport{Base: up.Client().Transport, Certificates: e}
+	for _, key := range []string{"first", "second"} { // the second on the kept-alive connection of the first
+		req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+		req.Header.Set("Idempotency-Key", key)
+		if _, _, err := roundTrip(transport, req); (err != nil) != (key == "second") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, r := range up.requests() {
+		token := r.header.Get("X-Session-Token")
+		if seen[token] {
+			t.Error("a token was sent twice")
+		}
+		seen[token] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d tokens, want 2", len(seen))
+	}
+}
+
+// zeros is a body that never ends and counts what is taken of it.
+type zeros struct{ taken int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	z.taken += len(p)
+	return len(p), nil
+}
+
+func TestT73_ABodyThatSaysItIsTooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	body := new(zeros)
+	req, _ := post(t, "https://upstream.invalid", chatPath, "")
+	req.Body, req.ContentLength = io.NopCloser(body), 1<<40
+	_, _, err := roundTrip(&ark.Transport{}, req)
+	wantCode(t, err, 413, "request_too_large", "")
+	if body.taken != 0 {
+		t.Errorf("%d bytes were read", body.taken)
 	}
 }
