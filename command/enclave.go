@@ -50,7 +50,7 @@ themselves. SIGTERM and SIGINT let open requests end and exit 0.
 
 For tests of clients alone, --misbehave NAME (repeated) makes the enclave do wrong:
 ` + misbehaviours(),
-		Example: "  sealcar enclave --listen 127.0.0.1:8443 --backend echo --state ./enclave\n  sealcar enclave --listen :8443 --backend http://127.0.0.1:8000/v1 --state /var/lib/sealcar --names model.example",
+		Example: "  sealcar enclave --listen 127.0.0.1:8443 --backend echo --state ./other-end\n  sealcar enclave --listen :8443 --backend http://127.0.0.1:8000/v1 --state /var/lib/sealcar --names model.example",
 		Args:    cobra.NoArgs,
 		RunE: failing(func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)

@@ -45,6 +45,9 @@ func execute(ctx context.Context, p Process, configFile, logLevel string, args [
 	c := *loaded
 	c.Listen, c.Admin.Listen, c.Log.Level = "127.0.0.1:0", "", logLevel
 	path, err := exec.LookPath(args[0])
+	if errors.Is(err, os.ErrPermission) {
+		return &exitError{status: 126, err: err} // found, as a shell has it, but no program
+	}
 	if err != nil {
 		return &exitError{status: 127, err: err}
 	}

@@ -174,6 +174,28 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	}
 }
 
+func TestCertificatesShownAreTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	certificates := func() []proxy.CertificateState {
+		byModel := make(map[string]bool) // as a cache has them: in another order each time
+		for i := range 300 {
+			byModel[fmt.Sprintf("m%03d", i)] = true
+		}
+		var list []proxy.CertificateState
+		for model := range byModel {
+			list = append(list, proxy.CertificateState{Model: model})
+		}
+		return list
+	}
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder), Certificates: certificates}, "third": {RoundTripper: new(recorder)}}))
+	_, body := admin(t, r, "/metrics")
+	for i, want := range map[int]bool{0: true, 99: true, 100: false, 299: false} {
+		if shown := strings.Contains(body, fmt.Sprintf(`sealcar_certificate_age_seconds{model="m%03d",`, i)); shown != want {
+			t.Errorf("certificate %d is shown: %v", i, shown)
+		}
+	}
+}
+
 func TestT65_NothingFromOutsideBreaksTheLog(t *testing.T) {
 	t.Parallel()
 	evil := "m\r\n{\"forged\":true}\x1b[31m\x00" + strings.Repeat("é", 200)

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -242,7 +244,7 @@ func newRoot(t *testing.T, parent func(template *x509.Certificate) *signer) (*x5
 	}
 	by := &signer{template, key}
 	if parent != nil {
-		by = parent(template)
+		by = cmp.Or(parent(template), by)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key)
 	if err != nil {
@@ -301,25 +303,26 @@ func TestCAIsKeptOrRotated(t *testing.T) {
 	cases := map[string]struct {
 		first, second func(*config.Config)
 		later         time.Duration
-		kept          bool
+		want          string // of the first CA
 	}{
-		"the same again":          {nil, nil, 0, true},
-		"fewer hosts":             {nil, func(c *config.Config) { c.Routes = c.Routes[:1] }, 0, true},
-		"one more host":           {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "new.example.com") }, 0, false},
-		"a subdomain":             {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "sub."+routedHost) }, 0, false},
-		"an IP address":           {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "192.0.2.7") }, 0, false},
-		"constraints now wanted":  {func(c *config.Config) { c.Interception.NameConstraints = false }, nil, 0, false},
-		"constraints not wanted":  {nil, func(c *config.Config) { c.Interception.NameConstraints = false }, 0, true},
-		"shortly before rotation": {nil, nil, 998 * time.Hour, true},
-		"in time for rotation":    {nil, nil, 999*time.Hour + time.Minute, false},
-		"long expired":            {nil, nil, 5000 * time.Hour, false},
+		"the same again":          {nil, nil, 0, "kept"},
+		"fewer hosts":             {nil, func(c *config.Config) { c.Routes = c.Routes[:1] }, 0, "kept"},
+		"one more host":           {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "new.example.com") }, 0, "beside"},
+		"a subdomain":             {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "sub."+routedHost) }, 0, "beside"},
+		"an IP address":           {nil, func(c *config.Config) { c.Routes[0].Hosts = append(c.Routes[0].Hosts, "192.0.2.7") }, 0, "beside"},
+		"constraints now wanted":  {func(c *config.Config) { c.Interception.NameConstraints = false }, nil, 0, "in place"},
+		"constraints not wanted":  {nil, func(c *config.Config) { c.Interception.NameConstraints = false }, 0, "kept"},
+		"shortly before rotation": {nil, nil, 998 * time.Hour, "kept"},
+		"in time for rotation":    {nil, nil, 999*time.Hour + time.Minute, "beside"},
+		"long expired":            {nil, nil, 5000 * time.Hour, "in place"},
 	}
+	count := map[string]int{"kept": 1, "beside": 2, "in place": 1}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := time.Now()
 			dir := t.TempDir()
-			at := func(change func(*config.Config), d time.Duration, log *logBuffer) *x509.Certificate {
+			at := func(change func(*config.Config), d time.Duration, log *logBuffer) []*x509.Certificate {
 				c := testConfig(t, func(c *config.Config) {
 					c.StateDir = dir
 					if change != nil {
@@ -334,19 +337,22 @@ func TestCAIsKeptOrRotated(t *testing.T) {
 					t.Fatal(err)
 				}
 				bundle := readCerts(t, p.CAFiles().Bundle)
-				ca := readCerts(t, p.CAFiles().CA)[0]
-				if !bundle[len(bundle)-1].Equal(ca) {
-					t.Error("the bundle holds another CA")
+				cas := readCerts(t, p.CAFiles().CA)
+				if !slices.EqualFunc(bundle[len(bundle)-len(cas):], cas, (*x509.Certificate).Equal) {
+					t.Error("the bundle holds other CAs")
 				}
-				return ca
+				return cas
 			}
 			log := new(logBuffer)
 			first := at(tc.first, 0, log)
 			second := at(tc.second, tc.later, log)
-			if first.Equal(second) != tc.kept {
-				t.Errorf("kept: %v, want %v", first.Equal(second), tc.kept)
+			if kept := first[0].Equal(second[0]); kept != (tc.want == "kept") || len(second) != count[tc.want] {
+				t.Errorf("kept: %v, with %d CAs, want %s", kept, len(second), tc.want)
 			}
-			if told := strings.Contains(log.String(), "applications need the new ca.crt"); told == tc.kept {
+			if tc.want == "beside" && !second[1].Equal(first[0]) {
+				t.Error("another CA is beside the new one")
+			}
+			if told := strings.Contains(log.String(), "made a new local CA "+tc.want+" "); told != (tc.want != "kept") {
 				t.Errorf("the log: %s", log)
 			}
 		})
@@ -389,6 +395,8 @@ func TestUnsafeCAKeyIsRefused(t *testing.T) {
 		}, "regular file"},
 		"garbage":     {func(path string) error { return os.WriteFile(path, []byte("garbage"), 0o600) }, "no certificate"},
 		"half of it":  {func(path string) error { return os.Truncate(path, 100) }, "no certificate"},
+		"and garbage": {func(path string) error { return appendTo(path, "garbage") }, "no certificate"},
+		"emptied":     {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "no certificate"},
 		"another key": {func(path string) error { return swapKey(path) }, "not that of the first certificate"},
 	}
 	for name, tc := range cases {
@@ -406,6 +414,14 @@ func TestUnsafeCAKeyIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func appendTo(path, text string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(content, text...), 0o600)
 }
 
 // swapKey puts another key before the certificate.
@@ -529,5 +545,7 @@ func TestLeaves(t *testing.T) {
 	if _, err := present(); err == nil {
 		t.Error("a leaf beyond the CA's end")
 	}
-	r.log.line(t, map[string]any{"level": "warn", "host": routedHost})
+	if line := r.log.line(t, map[string]any{"level": "warn", "host": routedHost}); line["ca"] != nil {
+		t.Errorf("the application is blamed: %v", line)
+	}
 }

@@ -20,8 +20,8 @@ import (
 // CAFiles are absolute paths of the files that make applications trust the
 // local CA. All are public, readable by anybody.
 type CAFiles struct {
-	CA                 string // PEM: the CA alone, for clients that add to their roots
-	Bundle             string // PEM: the system's roots and the CA, for clients that replace theirs
+	CA                 string // PEM: the CAs alone, the newest first, for clients that add to their roots
+	Bundle             string // PEM: the system's roots and the CAs, for clients that replace theirs
 	Truststore         string // PKCS #12: the same, for Java
 	TruststorePassword string // it protects nothing: Java wants one
 }
@@ -44,10 +44,13 @@ func caDir(c *config.Config) string {
 	return filepath.Join(c.StateDir, "ca")
 }
 
-// write brings the files up to date with the CA's chain. What is right already
-// is not touched, so that a read-only directory does.
-func (f CAFiles) write(chain []*x509.Certificate, systemRoots []byte) error {
-	ca := encodeCertificates(chain)
+// write puts the CAs into the files. Files that hold them already are left
+// alone: then the directory may be read-only.
+func (f CAFiles) write(cas []*localCA, systemRoots []byte) error {
+	var ca []byte
+	for _, c := range cas {
+		ca = append(ca, encodeCertificates(c.chain)...)
+	}
 	bundle := slices.Concat(systemRoots, ca)
 	if same(f.CA, ca) && same(f.Bundle, bundle) && exists(f.Truststore) {
 		return nil

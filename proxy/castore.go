@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -9,13 +10,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"sealcar/config"
 )
 
-// openAuthority gives a CA that may vouch for hosts, and writes the files that
-// make applications trust it. The CA is the user's own, or the one in ca_dir,
-// or a new one there.
+// openAuthority gives CAs that may vouch for hosts, and writes the files that
+// make applications trust them. It is the user's own CA, or those of ca_dir, a
+// new one among them if need be.
 func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, error) {
 	dir := caDir(c)
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // applications of other users read from it; the key has a mode of its own
@@ -27,12 +30,11 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 	}
 	defer unlock() // until the public files match the key too
 
-	var chain []*x509.Certificate
-	var key crypto.Signer
+	var cas []*localCA
 	if c.Interception.CACertFile != "" {
-		chain, key, err = loadOwnCA(c.Interception)
+		cas, err = loadOwnCA(c.Interception)
 	} else {
-		chain, key, err = p.loadOrMakeCA(c.Interception, filepath.Join(dir, "ca.key"), hosts)
+		cas, err = p.loadOrMakeCAs(c.Interception, filepath.Join(dir, "ca.key"), hosts)
 	}
 	if err != nil {
 		return nil, err
@@ -45,111 +47,170 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 	if len(roots) == 0 {
 		p.log.Warn().Str("file", files.Bundle).Msg("this system has no file of root certificates: the bundle holds the local CA only; set SSL_CERT_FILE")
 	}
-	if err := files.write(chain, roots); err != nil {
+	if err := files.write(cas, roots); err != nil {
 		return nil, err
 	}
-	return newAuthority(chain, key, c, hosts, p.options.Now)
+	return newAuthority(cas, c, hosts, p.options.Now)
 }
 
-// loadOrMakeCA reads the CA of ca_dir, and replaces it by a new one if there is
-// none or it will not do. The caller holds the lock of ca_dir, so processes
-// that share it agree.
-func (p *Proxy) loadOrMakeCA(c config.Interception, path string, hosts []string) ([]*x509.Certificate, crypto.Signer, error) {
+// maxCAs bounds the CAs of a ca_dir. Each set of hosts that no CA there covers
+// adds one, so it takes that many changes within interception.ca_lifetime to
+// push out one that running applications may still need.
+const maxCAs = 8
+
+// loadOrMakeCAs reads the CAs of ca_dir, and puts a new one before them if there
+// is none or the newest will not do. Other processes may serve by the older ones
+// still, for hosts of their own: the new one may vouch for those hosts too, so
+// that it does for all, and the older ones stay trusted. The caller holds the
+// lock of ca_dir, so processes that share it agree.
+func (p *Proxy) loadOrMakeCAs(c config.Interception, path string, hosts []string) ([]*localCA, error) {
 	now := p.options.Now()
-	cert, key, err := readCA(path)
-	switch {
-	case err == nil:
-		unfit := fits(cert, c, hosts, now)
-		if unfit == nil {
-			return []*x509.Certificate{cert}, key, nil
+	old, err := readCAs(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var unfit error
+	if len(old) > 0 {
+		if unfit = fits(old[0].cert(), c, hosts, now); unfit == nil {
+			return old, nil
 		}
-		p.log.Warn().Str("reason", unfit.Error()).Msg("making a new local CA: applications need the new ca.crt, so restart them")
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, nil, err
 	}
-	if cert, key, err = newCA(c, hosts, now); err != nil {
-		return nil, nil, fmt.Errorf("making a CA: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	kept := stillGood(old, c, now)
+	next, err := newCA(c, slices.Concat(hosts, permitted(kept)), now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the CA's key: %w", err)
+		return nil, fmt.Errorf("making a CA: %w", err)
 	}
-	// Key and certificate are one file: there is no moment with half a pair.
-	content := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), encodeCertificates([]*x509.Certificate{cert})...)
-	if err := writeFile(path, content, 0o600); err != nil {
-		return nil, nil, err
+	cas := append([]*localCA{next}, kept...)
+	if err := writeCAs(path, cas); err != nil {
+		return nil, err
 	}
-	return []*x509.Certificate{cert}, key, nil
+	if unfit != nil {
+		p.logNewCA(unfit, slices.Contains(kept, old[0]))
+	}
+	return cas, nil
 }
 
-// readCA reads a CA that an earlier run made. A key that somebody else can read
-// or put in place is refused, rather than trusted once more.
-func readCA(path string) (*x509.Certificate, crypto.Signer, error) {
+// logNewCA tells what a CA beside one that does no longer do, or in its place,
+// means for applications.
+func (p *Proxy) logNewCA(unfit error, beside bool) {
+	e := p.log.Warn().Str("reason", unfit.Error())
+	if beside {
+		e.Msg("made a new local CA beside the old one: running applications go on, but for what the old one does not cover they need the new ca.crt, so a restart")
+		return
+	}
+	e.Msg("made a new local CA in place of the old one: applications need the new ca.crt, so restart them")
+}
+
+// stillGood are the CAs worth keeping beside a new one, the newest first. One
+// that may vouch for any host is not, where that is no longer wanted.
+func stillGood(cas []*localCA, c config.Interception, now time.Time) []*localCA {
+	var good []*localCA
+	for _, ca := range cas {
+		if now.Before(ca.cert().NotAfter) && (constrained(ca.cert()) || !c.NameConstraints) {
+			good = append(good, ca)
+		}
+	}
+	return good[:min(len(good), maxCAs-1)]
+}
+
+// writeCAs writes the file that readCAs reads: of each CA its key and its
+// certificate, so that there is no moment with half a pair.
+func writeCAs(path string, cas []*localCA) error {
+	var content []byte
+	for _, ca := range cas {
+		der, err := x509.MarshalPKCS8PrivateKey(ca.key)
+		if err != nil {
+			return fmt.Errorf("encoding the CA's key: %w", err)
+		}
+		content = append(content, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
+		content = append(content, encodeCertificates(ca.chain)...)
+	}
+	return writeFile(path, content, 0o600)
+}
+
+// readCAs reads the CAs that earlier runs made, the newest first. A file that
+// somebody else can read or put in place is refused, rather than trusted once
+// more.
+func readCAs(path string) ([]*localCA, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the CA's key: %w", err)
+		return nil, fmt.Errorf("reading the CA's key: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("the CA's key %q is not a regular file: remove it, and a new CA will be made", path)
+		return nil, fmt.Errorf("the CA's key %q is not a regular file: remove it, and a new CA will be made", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, nil, fmt.Errorf("the CA's key %q has mode %#o, others can read it: remove it, and a new CA will be made", path, mode)
+		return nil, fmt.Errorf("the CA's key %q has mode %#o, others can read it: remove it, and a new CA will be made", path, mode)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the CA's key: %w", err)
+		return nil, fmt.Errorf("reading the CA's key: %w", err)
 	}
-	chain, key, err := parseCA(content, content)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the CA's key %q: %w", path, err)
+	var cas []*localCA
+	for _, pair := range splitPairs(content) {
+		ca, err := parseCA(pair, pair)
+		if err != nil {
+			return nil, fmt.Errorf("reading the CA's key %q: %w", path, err)
+		}
+		cas = append(cas, ca)
 	}
-	return chain[0], key, nil
+	return cas, nil
+}
+
+// splitPairs cuts PEM behind each certificate. There is at least one piece, and
+// none is lost: what is left over is a piece too.
+func splitPairs(content []byte) [][]byte {
+	pieces := bytes.SplitAfter(bytes.TrimSpace(content), []byte("-----END CERTIFICATE-----"))
+	if last := len(pieces) - 1; last > 0 && len(pieces[last]) == 0 {
+		pieces = pieces[:last]
+	}
+	return pieces
 }
 
 // loadOwnCA reads the CA that the user brings. Mounted secrets are symbolic
 // links and readable by a group, so only what everybody may read, or others may
 // write, is refused.
-func loadOwnCA(c config.Interception) ([]*x509.Certificate, crypto.Signer, error) {
+func loadOwnCA(c config.Interception) ([]*localCA, error) {
 	info, err := os.Stat(c.CAKeyFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading ca_key_file: %w", err)
+		return nil, fmt.Errorf("reading ca_key_file: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o027 != 0 {
-		return nil, nil, fmt.Errorf("ca_key_file %q has mode %#o: take away reading by others and writing by the group (chmod 600 or 640)", c.CAKeyFile, mode)
+		return nil, fmt.Errorf("ca_key_file %q has mode %#o: take away reading by others and writing by the group (chmod 600 or 640)", c.CAKeyFile, mode)
 	}
 	keyPEM, err := os.ReadFile(c.CAKeyFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading ca_key_file: %w", err)
+		return nil, fmt.Errorf("reading ca_key_file: %w", err)
 	}
 	certPEM, err := os.ReadFile(c.CACertFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading ca_cert_file: %w", err)
+		return nil, fmt.Errorf("reading ca_cert_file: %w", err)
 	}
-	chain, key, err := parseCA(certPEM, keyPEM)
+	ca, err := parseCA(certPEM, keyPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading ca_cert_file %q and ca_key_file %q: %w", c.CACertFile, c.CAKeyFile, err)
+		return nil, fmt.Errorf("reading ca_cert_file %q and ca_key_file %q: %w", c.CACertFile, c.CAKeyFile, err)
 	}
-	return chain, key, nil
+	return []*localCA{ca}, nil
 }
 
 // parseCA takes a CA's chain and key out of PEM and checks that they are one.
-func parseCA(certPEM, keyPEM []byte) ([]*x509.Certificate, crypto.Signer, error) {
+func parseCA(certPEM, keyPEM []byte) (*localCA, error) {
 	chain := parseCertificates(certPEM)
 	if len(chain) == 0 {
-		return nil, nil, errors.New("no certificate in it")
+		return nil, errors.New("no certificate in it")
 	}
 	key, err := parseKey(keyPEM)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(chain[0].PublicKey) {
-		return nil, nil, errors.New("the key is not that of the first certificate")
+		return nil, errors.New("the key is not that of the first certificate")
 	}
 	if !chain[0].BasicConstraintsValid || !chain[0].IsCA || chain[0].KeyUsage&x509.KeyUsageCertSign == 0 {
-		return nil, nil, errors.New("the first certificate is not that of a CA")
+		return nil, errors.New("the first certificate is not that of a CA")
 	}
-	return chain, key, nil
+	return &localCA{chain: chain, key: key}, nil
 }
 
 // parseKey takes the private key out of PEM, in any of the usual encodings.

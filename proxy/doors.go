@@ -178,7 +178,7 @@ func (v *visit) findOrigin(s self) (base bool, refused *apierror.Error) {
 		v.target = t
 		return false, nil
 	}
-	if s.answersTo(t.host) || v.table.allows(t.host) {
+	if s.answersTo(t.host) || v.table.allows(t) {
 		return true, nil
 	}
 	return false, refusal("unknown_host", "The Host header names %q, which is neither sealcar nor the host of a route. Add it to allowed_hosts if it is sealcar's.", t.host)
@@ -186,16 +186,6 @@ func (v *visit) findOrigin(s self) (base bool, refused *apierror.Error) {
 
 func browserOrigin() *apierror.Error {
 	return refusal("browser_origin", "The request comes from a web page, which may not use sealcar. Send it from a program, without an Origin header.")
-}
-
-// allows reports whether host is one of allowed_hosts.
-func (t *table) allows(host string) bool {
-	for _, allowed := range t.config.AllowedHosts {
-		if normal, err := normalHost(allowed); err == nil && normal == host {
-			return true
-		}
-	}
-	return false
 }
 
 // allowedOrigin reports whether every Origin, if any, is the data port itself.

@@ -243,3 +243,33 @@ func TestRoutes(t *testing.T) {
 		})
 	}
 }
+
+func TestAllowedHosts(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) {
+		c.AllowedHosts = []string{"any.example.com", "one.example.com:8080", "web.example.com:80", "[2001:db8::1]:8080", "192.0.2.7"}
+	}))
+	for host, want := range map[string]bool{
+		"any.example.com":        true,
+		"ANY.example.com.:1234":  true,
+		"one.example.com:8080":   true,
+		"one.example.com":        false,
+		"one.example.com:8081":   false,
+		"web.example.com":        true,
+		"web.example.com:443":    false,
+		"[2001:db8::1]:8080":     true,
+		"[2001:db8::1]":          false,
+		"192.0.2.7:9":            true,
+		"sub.any.example.com":    false,
+		"other.example.com:8080": false,
+	} {
+		resp, body := r.dial(post("/v1/chat/completions", host, "")).response()
+		if want {
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s %s", host, resp.Status, body)
+			}
+			continue
+		}
+		refusedWith(t, resp, body, http.StatusBadRequest, "unknown_host")
+	}
+}

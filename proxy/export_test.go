@@ -5,7 +5,20 @@ var (
 	Ambiguous  = ambiguous
 	StartsHTTP = startsHTTP
 	Clip       = clip
+	Peerless   = peerless
 )
+
+// FillPreambles takes all places for CONNECTs that are being opened, until free.
+func (p *Proxy) FillPreambles() (free func()) {
+	for range cap(p.preambles) {
+		p.preambles <- struct{}{}
+	}
+	return func() {
+		for range cap(p.preambles) {
+			<-p.preambles
+		}
+	}
+}
 
 // ParseTarget gives host and port apart.
 func ParseTarget(s, defaultPort string) (host, port string, err error) {

@@ -50,16 +50,26 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
+// pinMismatch is what the error of a pinned upstream can be asked. It is an
+// interface because whoever dials for a route is not known here.
+type pinMismatch interface {
+	error
+	PinMismatch() bool
+}
+
 // trouble says in plain words what kind of failure err is and what to look at.
 func trouble(err error) string {
 	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
 		return "its name does not resolve. Check the host name and DNS."
 	}
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "its TLS certificate does not verify (" + e.Err.Error() + "). Check the route's upstream_ca_file."
+		return "its TLS certificate does not verify (" + causeText(e.Err) + "). Check the route's upstream_ca_file."
 	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return "it refused the TLS handshake. Check the route's upstream_tls."
+	if e, ok := errors.AsType[pinMismatch](err); ok && e.PinMismatch() {
+		return "its certificate matches none of upstream_tls.pins. Check that it is the right server, and the pins."
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // crypto/tls's way to tell of an alert
+		return "it refused TLS (" + e.Err.Error() + "). Check the route's upstream_tls."
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "it does not speak TLS on that port."
@@ -69,7 +79,8 @@ func trouble(err error) string {
 		return "it took too long. Try again, or raise the timeouts in the configuration."
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "it refuses connections. Check that it runs and that the port is right."
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, net.ErrClosed): // by our transport, for its end came before the request was out
 		return "it closed the connection before it answered. Try again."
 	default:
 		return "the connection failed. sealcar's log has the cause."

@@ -22,9 +22,10 @@ func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
 	errorLog := serverLog(p.log)
 	routed = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			rewrite(r)
-			// Upgrades end here (RFC 9110 section 7.8), and so does the body's
-			// own journey: it has arrived whole, with nothing to expect.
+			pointUpstream(r)
+			// Upgrades end here (RFC 9110 section 7.8). So does Expect: the
+			// protocol reads the whole body before it sends anything, and the
+			// server has told the application to go on by then.
 			for _, name := range []string{"Connection", "Upgrade", "Te", "Expect"} {
 				r.Out.Header.Del(name)
 			}
@@ -36,7 +37,7 @@ func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
 		ErrorLog:       errorLog,
 	}
 	unrouted = &httputil.ReverseProxy{
-		Rewrite:        rewrite,
+		Rewrite:        pointUpstream,
 		Transport:      roundTripper(p.direct),
 		ModifyResponse: p.watchReply,
 		ErrorHandler:   p.fail,
@@ -49,9 +50,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// rewrite points a request at its upstream and leaves everything else as the
+// pointUpstream points a request at its upstream and leaves everything else as the
 // application sent it, but for what is between it and us.
-func rewrite(r *httputil.ProxyRequest) {
+func pointUpstream(r *httputil.ProxyRequest) {
 	r.Out.URL = visitOf(r.In.Context()).url
 	r.Out.RequestURI = ""
 	// httputil.ReverseProxy took these away. They are the application's to send;

@@ -54,6 +54,7 @@ func (p *Proxy) connect(v *visit) {
 			v.refuse(explain(err, nil, v.target.String()))
 			return
 		}
+		defer func() { _ = server.Close() }() // the tunnel's end closes it too, but there is none if the hijack fails
 		v.server = server
 	}
 	p.connects.ServeHTTP(earlyHijacker{v.reply.ResponseWriter}, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
@@ -119,9 +120,15 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*inner
 	return inner, nil
 }
 
+// errNotTrusted is a handshake that the client ended once it had seen our
+// certificate. Not all say why: some send an alert that cannot be read, some
+// nothing at all.
+var errNotTrusted = errors.New("TLS handshake ended after the certificate was sent")
+
 // handshake takes TLS off with a certificate for the host that the client asks
 // for: the CONNECT's, or another host of the same route.
 func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error {
+	presented := false
 	conn := tls.Server(inner.Conn, &tls.Config{
 		MinVersion:             tls.VersionTLS12,
 		NextProtos:             []string{"http/1.1"}, // the server behind speaks nothing else
@@ -132,14 +139,21 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error
 				return nil, err
 			}
 			inner.target = t
-			return v.table.authority.leaf(t.host)
+			leaf, err := v.table.authority.leaf(t.host)
+			presented = err == nil
+			return leaf, err
 		},
 	})
-	if err := conn.HandshakeContext(ctx); err != nil {
+	err := conn.HandshakeContext(ctx)
+	switch {
+	case err == nil:
+		inner.Conn, inner.door = conn, doorConnectTLS
+		return nil
+	case presented && !timedOut(err) && p.accepting.Err() == nil: // the last: we did not end it ourselves
+		return fmt.Errorf("%w: %w", errNotTrusted, err)
+	default:
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
-	inner.Conn, inner.door = conn, doorConnectTLS
-	return nil
 }
 
 // sniTarget is whom a client means that names sni inside its CONNECT.

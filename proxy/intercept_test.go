@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,15 +89,88 @@ func TestInterceptedConnectionServesManyRequests(t *testing.T) {
 
 func TestClientThatDoesNotTrustTheCAIsNamedInTheLog(t *testing.T) {
 	t.Parallel()
+	shakeHands := func(version uint16) func(*raw) {
+		return func(c *raw) {
+			if tls.Client(c, &tls.Config{ServerName: routedHost, MaxVersion: version}).HandshakeContext(t.Context()) == nil {
+				t.Error("a stranger's certificate was taken")
+			}
+		}
+	}
+	// answerWith takes the first bytes of our side of the handshake, and ends it.
+	answerWith := func(answer string) func(*raw) {
+		return func(c *raw) {
+			c.send(string(hello(t, routedHost)))
+			if _, err := c.r.ReadByte(); err != nil {
+				t.Error(err)
+			}
+			c.send(answer)
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+		}
+	}
+	for name, client := range map[string]func(*raw){
+		"an alert, TLS 1.2":        shakeHands(tls.VersionTLS12),
+		"an alert, TLS 1.3":        shakeHands(tls.VersionTLS13),
+		"an alert in clear (curl)": answerWith("\x15\x03\x03\x00\x02\x02\x30"),
+		"no word":                  answerWith(""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, new(recorder), testConfig(t))
+			client(r.connect(routedHost + ":443"))
+			line := r.log.line(t, map[string]any{"level": "warn", "host": routedHost})
+			if line["ca"] != r.CAFiles().CA {
+				t.Errorf("the log does not name ca.crt: %v", line)
+			}
+		})
+	}
+}
+
+func TestHandshakeThatWeEndIsNotBlamedOnTrust(t *testing.T) {
+	t.Parallel()
+	quick := func(c *config.Config) { c.Timeouts.ReadHeader = 50 * time.Millisecond }
+	for name, tc := range map[string]struct {
+		change func(*config.Config)
+		sni    string
+		stop   bool
+	}{
+		"a server name of no route": {func(*config.Config) {}, "evil.example.com", false},
+		"a timeout":                 {quick, routedHost, false},
+		"a stop":                    {func(*config.Config) {}, routedHost, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, new(recorder), testConfig(t, tc.change))
+			c := r.connect(routedHost + ":443")
+			c.send(string(hello(t, tc.sni)))
+			if _, err := c.r.ReadByte(); err != nil {
+				t.Fatal(err)
+			}
+			if tc.stop {
+				if err := r.stop(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			line := r.log.line(t, map[string]any{"level": "warn", "host": routedHost})
+			if line["ca"] != nil {
+				t.Errorf("the log: %v", line)
+			}
+		})
+	}
+}
+
+func TestTooManyConnectsAtOnceAreRefused(t *testing.T) {
+	t.Parallel()
 	r := start(t, new(recorder), testConfig(t))
-	inner := tls.Client(r.connect(routedHost+":443"), &tls.Config{ServerName: routedHost, MaxVersion: tls.VersionTLS12})
-	if err := inner.HandshakeContext(t.Context()); err == nil {
-		t.Fatal("a stranger's certificate was taken")
+	free := r.FillPreambles()
+	resp, body := r.dial("CONNECT " + routedHost + ":443 HTTP/1.1\r\nHost: x\r\n\r\n").response()
+	refusedWith(t, resp, body, http.StatusServiceUnavailable, "busy")
+	if resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After: %q", resp.Header.Get("Retry-After"))
 	}
-	line := r.log.line(t, map[string]any{"level": "warn", "host": routedHost})
-	if line["ca"] != r.CAFiles().CA {
-		t.Errorf("the log does not name ca.crt: %v", line)
-	}
+	r.connect(listen(t, echo)) // tunnels are not counted
+	free()
+	c := r.connect(routedHost + ":443")
+	c.insideTLS(r, routedHost)
 }
 
 func TestT74_SilentPreambleEnds(t *testing.T) {

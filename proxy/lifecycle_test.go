@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -187,6 +188,8 @@ func TestNewReportsWhatItCannotDo(t *testing.T) {
 		"listen in use":    {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Listen = busy.Addr().String() }), Protocol: ok}, "(listen)"},
 		"admin in use":     {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Admin.Listen = busy.Addr().String() }), Protocol: ok}, "(admin.listen)"},
 		"a host is none":   {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Routes[1].Hosts = []string{"a b"} }), Protocol: ok}, `route "third"`},
+		"an allowed host":  {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.AllowedHosts = []string{"a b"} }), Protocol: ok}, "allowed_hosts"},
+		"an upstream":      {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Routes[1].Upstream = "https://a:x" }), Protocol: ok}, "parsing upstream"},
 		"no hosts":         {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Routes[1].Hosts = nil }), Protocol: ok}, "no hosts"},
 		"protocol fails":   {proxy.Options{Config: testConfig(t), Protocol: func(*config.Config, config.Route) (*proxy.Protocol, error) { return nil, errors.New("no roots") }}, "no roots"},
 		"ca_dir is a file": {proxy.Options{Config: testConfig(t, func(c *config.Config) { c.Interception.CADir = "/dev/null" }), Protocol: ok}, "ca_dir"},
@@ -297,6 +300,40 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	}
 	if _, body := get(t, r.client(), "http://127.0.0.1:1/"); !strings.Contains(body, "egress_denied") {
 		t.Errorf("the rest is not in force: %s", body)
+	}
+}
+
+func TestEachSettingThatNeedsARestartIsNamed(t *testing.T) {
+	t.Parallel()
+	ca, key := newRoot(t, nil)
+	certFile, keyFile := filepath.Join(t.TempDir(), "c"), filepath.Join(t.TempDir(), "k")
+	writeTest(t, certFile, encode(ca), 0o644)
+	writeTest(t, keyFile, encodeKey(t, key), 0o600)
+	for setting, change := range map[string]func(*config.Config){
+		"admin.listen":              func(c *config.Config) { c.Admin.Listen = "" },
+		"log":                       func(c *config.Config) { c.Log.Level = "debug" },
+		"limits.header_bytes":       func(c *config.Config) { c.Limits.HeaderBytes++ },
+		"timeouts.read_header":      func(c *config.Config) { c.Timeouts.ReadHeader++ },
+		"timeouts.idle":             func(c *config.Config) { c.Timeouts.Idle++ },
+		"interception.ca_cert_file": func(c *config.Config) { c.Interception.CACertFile = certFile },
+		"interception.ca_key_file":  func(c *config.Config) { c.Interception.CAKeyFile = keyFile },
+		"":                          func(c *config.Config) { c.Egress.Default = "deny" },
+	} {
+		c := testConfig(t)
+		r := start(t, new(recorder), c)
+		next := *c
+		change(&next)
+		if err := r.Reload(&next); err != nil {
+			t.Errorf("%s: %v", setting, err)
+			continue
+		}
+		if setting == "" {
+			if strings.Contains(r.log.String(), "restart") {
+				t.Errorf("a restart for nothing: %s", r.log)
+			}
+			continue
+		}
+		r.log.line(t, map[string]any{"level": "warn", "settings": setting, "message": "changed settings need a restart; the rest of the configuration is in force"})
 	}
 }
 

@@ -16,8 +16,12 @@ import (
 	"sealcar/exchange"
 )
 
-// maxLogged bounds, in bytes, each text in the log that comes from outside.
-const maxLogged = 128
+// Bounds, in bytes, of texts in the log that come, whole or in part, from
+// outside.
+const (
+	maxLogged = 128 // a name or path
+	maxCause  = 256 // what an error says
+)
 
 // newIDPrefix tells the requests of this process from another's.
 func newIDPrefix() string { return strings.ToLower(rand.Text()[:8]) + "-" }
@@ -98,10 +102,12 @@ func (p *Proxy) logRequest(v *visit) {
 		e.Str("host", v.target.host) // no path: other services put secrets into theirs
 	}
 	if v.refusal != nil {
-		e.Str("code", v.refusal.Code).AnErr("cause", v.refusal.Cause)
+		e.Str("code", v.refusal.Code)
+		addCause(e, v.refusal.Cause)
 	}
 	if v.abort != "" {
-		e.Str("aborted", v.abort).AnErr("cause", v.broken)
+		e.Str("aborted", v.abort)
+		addCause(e, v.broken)
 	}
 	e.Msg("request")
 }
@@ -118,13 +124,13 @@ func (v *visit) status() int {
 
 // logPreamble tells of a CONNECT that came to nothing.
 func (p *Proxy) logPreamble(v *visit, err error) {
-	e := p.log.Warn().Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Err(err)
+	e := p.log.Warn().Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Str(zerolog.ErrorFieldName, causeText(err))
 	if errors.Is(err, errRoutedSNI) {
 		p.metrics.refused.WithLabelValues(routeLabel(""), "routed_host_in_tunnel").Inc()
 		e.Str("code", "routed_host_in_tunnel").Msg("tunnel refused: it leads to a host with a route; connect to that host by its name")
 		return
 	}
-	if v.intercept && strings.Contains(err.Error(), "remote error: tls") {
+	if errors.Is(err, errNotTrusted) {
 		e.Str("ca", p.CAFiles().CA).Msg("the application ended the TLS handshake: does it trust sealcar's CA?")
 		return
 	}
@@ -145,11 +151,36 @@ func (p *Proxy) logTunnel(v *visit, up, down int64) {
 
 // clip bounds a text from outside. zerolog escapes what it holds, in JSON and
 // on the console.
-func clip(s string) string {
-	if len(s) <= maxLogged {
+func clip(s string) string { return clipTo(s, maxLogged) }
+
+func clipTo(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxLogged], "") // the cut may be inside a character
+	return strings.ToValidUTF8(s[:limit], "") // the cut may be inside a character
+}
+
+func addCause(e *zerolog.Event, err error) {
+	if err != nil {
+		e.Str("cause", causeText(err))
+	}
+}
+
+// causeText is what an error says, bounded and without the bytes of the peer
+// that net/http quotes in it: they may be content.
+func causeText(err error) string { return peerless(err.Error()) }
+
+// peerless takes away from an error's text what follows the words that net/http
+// puts before its quotations.
+func peerless(text string) string {
+	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "debug="} {
+		if at := strings.Index(text, word); at >= 0 {
+			if quote := strings.IndexByte(text[at:], '"'); quote >= 0 {
+				text = text[:at+quote] + "…"
+			}
+		}
+	}
+	return clipTo(text, maxCause)
 }
 
 // printfLog is goproxy's logger. Its lines can hold what requests hold, so they
@@ -158,7 +189,7 @@ type printfLog struct{ log zerolog.Logger }
 
 // Printf logs one line.
 func (l printfLog) Printf(format string, args ...any) {
-	l.log.Debug().Str("from", "goproxy").Msg(strings.TrimSpace(fmt.Sprintf(format, args...)))
+	l.log.Debug().Str("from", "goproxy").Msg(peerless(strings.TrimSpace(fmt.Sprintf(format, args...))))
 }
 
 // serverLog gives net/http's complaints, which are mostly about clients, to
@@ -170,6 +201,6 @@ func serverLog(l zerolog.Logger) *log.Logger {
 type lineWriter struct{ log zerolog.Logger }
 
 func (w lineWriter) Write(line []byte) (int, error) {
-	w.log.Debug().Str("from", "net/http").Msg(strings.TrimSpace(string(line)))
+	w.log.Debug().Str("from", "net/http").Msg(peerless(strings.TrimSpace(string(line))))
 	return len(line), nil
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type metrics struct {
 	open      *prometheus.HistogramVec
 	upstream  *prometheus.HistogramVec
 	streams   prometheus.Gauge
+	tunnels   prometheus.Gauge
+	tunnelled *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
 }
 
@@ -50,6 +53,8 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
 		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
 		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
+		tunnels:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
+		tunnelled: counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
 		reloads:   counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -57,7 +62,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.seal, m.open, m.upstream, m.streams, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 
@@ -117,8 +122,8 @@ type routeCertificate struct {
 	CertificateState
 }
 
-// certificates are those of every route in force, at most
-// maxCertificateSeries each.
+// certificates are those of every route in force: the first by model, at most
+// maxCertificateSeries each, so that the same ones are shown each time.
 func (p *Proxy) certificates() []routeCertificate {
 	t := p.acquire()
 	if t == nil {
@@ -130,7 +135,7 @@ func (p *Proxy) certificates() []routeCertificate {
 		if r.protocol.Certificates == nil {
 			continue
 		}
-		states := r.protocol.Certificates()
+		states := slices.SortedFunc(slices.Values(r.protocol.Certificates()), func(a, b CertificateState) int { return strings.Compare(a.Model, b.Model) })
 		for _, s := range states[:min(len(states), maxCertificateSeries)] {
 			s.Model = strings.ToValidUTF8(clip(s.Model), "\uFFFD")
 			all = append(all, routeCertificate{r.Name, s})

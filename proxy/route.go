@@ -13,29 +13,30 @@ import (
 type route struct {
 	config.Route
 	targets  []target // Hosts; without a port they stand for 80 and 443
+	base     *url.URL // Upstream; nil means https to the target
 	protocol *Protocol
 }
 
 func newRoute(c config.Route, protocol *Protocol) (*route, error) {
 	r := &route{Route: c, protocol: protocol}
 	for _, h := range c.Hosts {
-		t, err := parseTarget(h, "1") // any port: it only shows whether h names one
+		t, err := parsePattern(h)
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", c.Name, err)
-		}
-		if !namesPort(h) {
-			t.port = ""
 		}
 		r.targets = append(r.targets, t)
 	}
 	if len(r.targets) == 0 {
 		return nil, fmt.Errorf("route %q has no hosts", c.Name)
 	}
+	if c.Upstream != "" {
+		base, err := url.Parse(c.Upstream)
+		if err != nil {
+			return nil, fmt.Errorf("route %q: parsing upstream: %w", c.Name, err)
+		}
+		r.base = base
+	}
 	return r, nil
-}
-
-func namesPort(host string) bool {
-	return strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']')
 }
 
 // match is the route's own target for what an application asked for: the same
@@ -93,21 +94,18 @@ func under(path, base string) bool {
 // upstreamURL is where a request for one of the route's targets goes, whatever
 // door it came through.
 func (r *route) upstreamURL(own target, escapedPath, rawQuery string) (*url.URL, error) {
-	base := r.Upstream
-	if base == "" {
-		base = "https://" + own.webHost()
-	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return nil, fmt.Errorf("route %q: parsing upstream: %w", r.Name, err)
+	u := url.URL{Scheme: "https", Host: own.webHost()}
+	if r.base != nil {
+		u = *r.base
 	}
 	mapped := r.upstreamPath(escapedPath)
+	var err error
 	if u.Path, err = url.PathUnescape(mapped); err != nil {
 		return nil, fmt.Errorf("unescaping the path: %w", err)
 	}
 	u.RawPath = mapped
 	u.RawQuery = rawQuery
-	return u, nil
+	return &u, nil
 }
 
 // webHost is the target as the host part of an https URL: default ports, also

@@ -15,6 +15,7 @@ type table struct {
 	routes    []*route
 	authority *authority
 	direct    *http.Transport // to hosts without a route
+	allowed   map[target]bool // AllowedHosts; those without a port stand for every one
 
 	users   int  // requests at work; guarded by Proxy.mu
 	retired bool // replaced; guarded by Proxy.mu
@@ -23,7 +24,11 @@ type table struct {
 // newTable makes the routes of c and their protocols, and an authority that may
 // vouch for their hosts.
 func (p *Proxy) newTable(c *config.Config) (*table, error) {
-	t := &table{config: c, direct: newDirect(p.self, c)}
+	allowed, err := parseAllowed(c.AllowedHosts)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{config: c, direct: newDirect(p.self, c), allowed: allowed}
 	for _, rc := range c.Routes {
 		protocol, err := p.options.Protocol(c, rc)
 		if err != nil {
@@ -38,7 +43,6 @@ func (p *Proxy) newTable(c *config.Config) (*table, error) {
 		}
 		t.routes = append(t.routes, r)
 	}
-	var err error
 	if t.authority, err = p.openAuthority(c, t.hosts()); err != nil {
 		t.close()
 		return nil, fmt.Errorf("local CA: %w", err)
@@ -59,6 +63,21 @@ func newDirect(s self, c *config.Config) *http.Transport {
 		DisableCompression:     true, // the reply is the application's, as it asked for it
 	}
 }
+
+func parseAllowed(hosts []string) (map[target]bool, error) {
+	allowed := make(map[target]bool)
+	for _, h := range hosts {
+		t, err := parsePattern(h)
+		if err != nil {
+			return nil, fmt.Errorf("allowed_hosts: %w", err)
+		}
+		allowed[t] = true
+	}
+	return allowed, nil
+}
+
+// allows reports whether a Host header is one of allowed_hosts.
+func (t *table) allows(to target) bool { return t.allowed[to] || t.allowed[target{host: to.host}] }
 
 // hosts are the routed hosts, the ones that the local CA vouches for.
 func (t *table) hosts() []string {

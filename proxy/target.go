@@ -13,7 +13,7 @@ import (
 // trailing dot, IP addresses as netip prints them, IPv4 in IPv6 unwrapped.
 type target struct {
 	host string // without brackets
-	port string // 1…65535, decimal; "" only where a route leaves it open
+	port string // 1…65535, decimal; "" only where the configuration leaves it open
 }
 
 // String is the form for dialing.
@@ -34,6 +34,16 @@ func parseTarget(s, defaultPort string) (target, error) {
 		return target{}, err
 	}
 	return target{host: host, port: port}, nil
+}
+
+// parsePattern reads a configured host or host:port; without a port it stands
+// for every one, which is "".
+func parsePattern(s string) (target, error) {
+	t, err := parseTarget(s, "1") // any port, for those that name none
+	if err == nil && strings.LastIndexByte(s, ':') <= strings.LastIndexByte(s, ']') {
+		t.port = ""
+	}
+	return t, err
 }
 
 // normalHost is the normal form of a host name or IP address. Names that a

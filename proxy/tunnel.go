@@ -33,29 +33,51 @@ func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		j.close()
 		return
 	}
+	p.metrics.tunnels.Inc()
+	defer p.metrics.tunnels.Dec()
+	p.metrics.tunnelled.WithLabelValues(p.relay(r.Context(), v, client, j, stop)).Inc()
+}
+
+// What becomes of a tunnel, for metrics.
+const (
+	tunnelCarried = "carried"
+	tunnelHTTP    = "http"
+	tunnelRefused = "refused"
+	tunnelFailed  = "failed"
+)
+
+// relay carries an established tunnel to its end, and says what became of it.
+// detach keeps the end of ctx from closing the client.
+func (p *Proxy) relay(ctx context.Context, v *visit, client net.Conn, j *joint, detach func() bool) (result string) {
 	down := make(chan int64, 1)
 	go func() { down <- j.pipe(client, v.server) }() // ends when either side is closed
 
-	opening, err := p.readOpening(r.Context(), v, client)
+	opening, err := p.readOpening(ctx, v, client)
 	switch {
 	case err != nil:
 		j.close()
 		<-down
 		p.logPreamble(v, err)
+		if errors.Is(err, errRoutedSNI) {
+			return tunnelRefused
+		}
+		return tunnelFailed
 	case opening.http:
 		j.detached.Store(true)
 		_ = v.server.Close()
-		if spoke := <-down > 0; spoke || !stop() {
+		if spoke := <-down > 0; spoke || !detach() {
 			j.close()
 			p.logPreamble(v, errors.New("an HTTP request to a server that is not HTTP's: it spoke first"))
-			return
+			return tunnelRefused
 		}
 		p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target})
+		return tunnelHTTP
 	default:
 		up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
 		received := <-down
 		j.close()
 		p.logTunnel(v, up, received)
+		return tunnelCarried
 	}
 }
 

@@ -378,3 +378,47 @@ func TestIdleTunnelEnds(t *testing.T) {
 		}
 	}
 }
+
+// noHijack is a response writer as of a server that cannot hand its connection
+// over.
+type noHijack struct{ http.ResponseWriter }
+
+func TestFailedHijackLeaksNoConnection(t *testing.T) {
+	t.Parallel()
+	closed := make(chan error, 1)
+	addr := listen(t, func(c net.Conn) {
+		_, err := io.Copy(io.Discard, c)
+		closed <- err
+	})
+	r := start(t, new(recorder), testConfig(t))
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodConnect, addr, http.NoBody)
+	r.ServeHTTP(noHijack{httptest.NewRecorder()}, req)
+	if err := <-closed; err != nil {
+		t.Errorf("the server's side: %v", err)
+	}
+}
+
+func TestMetricsOfTunnels(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t))
+	has := func(series, want string) {
+		t.Helper()
+		eventually(t, func() bool { return metric(t, r, series) == want }, func() string {
+			return fmt.Sprintf("%s is %s, want %s", series, metric(t, r, series), want)
+		})
+	}
+	carried := r.connect(listen(t, echo))
+	carried.send("\x00")
+	has("sealcar_open_tunnels", "1")
+	_ = carried.Close()
+	refused := r.connect(listen(t, echo))
+	refused.send(string(hello(t, routedHost)))
+	failed := r.connect(listen(t, echo))
+	failed.send("\x16\x03\x01\x00\x04\x02\x00\x00\x00") // no hello
+	plain := r.connect(newServer(t, func(http.ResponseWriter, *http.Request) {}).Listener.Addr().String())
+	plain.send("GET / HTTP/1.1\r\n")
+	for _, result := range []string{"carried", "refused", "failed", "http"} {
+		has(`sealcar_tunnels_total{result="`+result+`"}`, "1")
+	}
+	has("sealcar_open_tunnels", "0")
+}

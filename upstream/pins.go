@@ -16,7 +16,7 @@ func newPins(settings []string) (func(tls.ConnectionState) error, error) {
 	}
 	pins := make(map[[sha256.Size]byte]bool, len(settings))
 	for i, s := range settings {
-		b, err := base64.StdEncoding.DecodeString(s)
+		b, err := base64.StdEncoding.Strict().DecodeString(s)
 		if err != nil || len(b) != sha256.Size {
 			return nil, fmt.Errorf("upstream_tls.pins[%d] %q: it must be the base64 of a SHA-256 (44 characters)", i, s)
 		}
@@ -30,6 +30,17 @@ func newPins(settings []string) (func(tls.ConnectionState) error, error) {
 				}
 			}
 		}
-		return fmt.Errorf("the certificate chain of %q holds none of the keys in upstream_tls.pins", cs.ServerName)
+		return &PinError{ServerName: cs.ServerName}
 	}, nil
 }
+
+// PinError is a verified chain that holds none of the keys in
+// upstream_tls.pins.
+type PinError struct{ ServerName string }
+
+func (e *PinError) Error() string {
+	return fmt.Sprintf("the certificate chain of %q holds none of the keys in upstream_tls.pins", e.ServerName)
+}
+
+// PinMismatch lets those who know nothing of this package recognise the error.
+func (*PinError) PinMismatch() bool { return true }

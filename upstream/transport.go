@@ -97,10 +97,6 @@ func (plaintextRefuser) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func newTLSConfig(r config.Route) (*tls.Config, error) {
-	version, err := minVersion(r.UpstreamTLS.MinVersion)
-	if err != nil {
-		return nil, err
-	}
 	roots, err := newRoots(r.UpstreamCAFile)
 	if err != nil {
 		return nil, err
@@ -109,7 +105,7 @@ func newTLSConfig(r config.Route) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &tls.Config{MinVersion: version, RootCAs: roots, VerifyConnection: check}
+	c := &tls.Config{MinVersion: minVersion(r.UpstreamTLS.MinVersion), RootCAs: roots, VerifyConnection: check}
 	if r.UpstreamTLS.ClientCertFile != "" || r.UpstreamTLS.ClientKeyFile != "" {
 		client, err := newClientCert(r.UpstreamTLS.ClientCertFile, r.UpstreamTLS.ClientKeyFile)
 		if err != nil {
@@ -120,15 +116,12 @@ func newTLSConfig(r config.Route) (*tls.Config, error) {
 	return c, nil
 }
 
-func minVersion(setting string) (uint16, error) {
-	switch setting {
-	case "", "1.2":
-		return tls.VersionTLS12, nil
-	case "1.3":
-		return tls.VersionTLS13, nil
-	default:
-		return 0, fmt.Errorf("upstream_tls.min_version %q: it must be \"1.2\" or \"1.3\"", setting)
+// minVersion reads "1.2", also as "", or "1.3"; config lets nothing else pass.
+func minVersion(setting string) uint16 {
+	if setting == "" || setting == "1.2" {
+		return tls.VersionTLS12
 	}
+	return tls.VersionTLS13
 }
 
 // dialFunc dials as http.Transport.DialContext does.

@@ -58,7 +58,7 @@ func TestExecPassesTheExitStatusThrough(t *testing.T) {
 		{"ended by a signal", []string{"sh", "-c", "kill -TERM $$"}, 128 + int(syscall.SIGTERM)},
 		{"its flags are its own", []string{"sh", "-c", `test "$1" = --config && exit 5`, "sh", "--config"}, 5},
 		{"no such command", []string{"no-such-command-anywhere"}, 127},
-		{"not a program", []string{"/dev/null"}, 127},
+		{"not a program", []string{"/dev/null"}, 126},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
