@@ -3,7 +3,6 @@ package certfetch
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +12,9 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"sealcar/apierror"
+	"sealcar/certfetch/backoff"
+	"sealcar/certfetch/lru"
+	"sealcar/certfetch/revocation"
 	"sealcar/crypto/ark"
 )
 
@@ -22,35 +24,57 @@ const maxModel = 256
 
 // CacheConfig is what NewCache needs to know.
 type CacheConfig struct {
-	Source   Source           // required
-	Verifier *Verifier        // required
-	Scope    string           // where the certificates are from (the upstream's host); two scopes never share an entry
-	Dir      string           // entries survive a restart here; made if missing; "" = memory only
-	MaxAge   time.Duration    // asked for anew after this long; 0 = 24 h
-	Size     int              // entries in memory, and on disk; 0 = 1024
-	Timeout  time.Duration    // of one fetch; 0 = 10 s
-	Backoff  time.Duration    // between attempts to renew a certificate that is still in force; 0 = 30 s
-	Now      func() time.Time // nil = time.Now
-	Report   func(error)      // told of faults that cost no request: bad cache files, failed renewals; nil = nobody is told
+	Source     Source           // required
+	SourceName string           // as operators know it, for State; a Chain names the member that answered
+	Verifier   *Verifier        // required
+	Revocation RevocationPolicy // the zero value does not ask
+	Scope      string           // where the certificates are from (the upstream's host); two scopes never share an entry
+	Dir        string           // entries survive a restart here; made if missing; "" = memory only
+	MaxAge     time.Duration    // asked for anew after this long, or somewhat sooner; 0 = 24 h
+	Size       int              // entries in memory, and on disk; 0 = 1024
+	Timeout    time.Duration    // of one fetch; 0 = 10 s
+	Now        func() time.Time // nil = time.Now
+	Jitter     func() float64   // in [0, 1), spreads renewals and retries; nil = none
+	Report     func(error)      // told of faults that cost no request: bad cache files, failed renewals; nil = nobody is told; called concurrently
 }
 
-// Cache is an ark.Certificates that remembers. However many requests wait for
-// a certificate, it is fetched once; a waiter that gives up leaves the fetch to
-// the others. A certificate older than MaxAge is fetched anew; if that fails,
-// the old one serves on until it expires, and never longer.
+// RevocationPolicy says whom to ask whether a certificate was revoked, and what
+// to make of not learning it. What is revoked is refused in any case.
+type RevocationPolicy struct {
+	Checker *revocation.Checker // nil = nobody is asked
+	Hard    bool                // a certificate whose state is unknown is refused
+}
+
+// Cache is an ark.Certificates that remembers.
+//
+// Nobody waits for a renewal: while a certificate is in force it is given out at
+// once, and one background fetch renews it ahead of MaxAge and of its end. If
+// that fails the old one serves on until it expires, and never longer. Only a
+// request for a certificate that is not at hand waits, and however many do, it
+// is fetched once; a waiter that gives up leaves the fetch to the others.
+//
+// A failure is remembered for each certificate and, where the request's own
+// credential decides, each credential: until its back-off ends, requests fail at
+// once instead of asking again.
 type Cache struct {
-	config CacheConfig
-	disk   *disk // nil = memory only
-	flight singleflight.Group
+	config     CacheConfig
+	version    func() string // of what the Source would give; nil if it cannot tell
+	credential perCredential // the Source, if the request's own credential matters to it; else nil
+	disk       *disk         // nil = memory only
+	flight     singleflight.Group
+	faults     *backoff.Table[string] // of fetches, by flight key
+	cooldowns  *backoff.Table[string] // of renewals that brought nothing new, by flight key
 
-	fetching sync.WaitGroup
-	fetches  context.Context // the life of the Cache, not of a request
-	stop     context.CancelFunc
+	running sync.WaitGroup  // fetches, and what else runs in the background
+	life    context.Context // the Cache's own, not that of a request
+	stop    context.CancelFunc
 
-	mu      sync.Mutex
-	closed  bool
-	entries lru[key, *entry]
-	cooling map[string]coolDown
+	mu         sync.Mutex
+	closed     bool
+	entries    *lru.Map[key, *entry]
+	refreshing map[string]bool // flight keys that are renewed in the background
+	cold       error           // why not all is at hand that KeepWarm was told of; nil if it is
+	counts     Counts
 }
 
 // key is what tells two certificates apart within a Scope.
@@ -59,14 +83,7 @@ type key struct {
 	aicc  bool
 }
 
-// entry is a verified certificate and what is needed to judge it again.
-// Immutable.
-type entry struct {
-	certificate *ark.Certificate
-	chain       []*x509.Certificate // as fetched, leaf first
-	fetched     time.Time
-	retry       time.Time // a renewal failed: not again before this
-}
+func keyOf(q ark.Query) key { return key{q.Model, q.AICC} }
 
 var errClosed = errors.New("the certificate cache is closed")
 
@@ -79,14 +96,23 @@ func NewCache(config CacheConfig) (*Cache, error) {
 	setDefault(&config.MaxAge, 24*time.Hour)
 	setDefault(&config.Size, 1024)
 	setDefault(&config.Timeout, 10*time.Second)
-	setDefault(&config.Backoff, 30*time.Second)
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Jitter == nil {
+		config.Jitter = func() float64 { return 0 }
 	}
 	if config.Report == nil {
 		config.Report = func(error) {}
 	}
-	c := &Cache{config: config, entries: newLRU[key, *entry](config.Size)}
+	c := &Cache{
+		config:     config,
+		faults:     backoff.New[string](backoff.Config{Size: config.Size, Now: config.Now, Jitter: config.Jitter}),
+		cooldowns:  backoff.New[string](backoff.Config{First: time.Second, Size: config.Size, Now: config.Now}),
+		entries:    lru.New[key, *entry](config.Size),
+		refreshing: map[string]bool{},
+	}
+	c.credential, c.version = traits(config.Source)
 	if config.Dir != "" {
 		d, err := openDisk(config.Dir, config.Scope, config.Size)
 		if err != nil {
@@ -94,7 +120,7 @@ func NewCache(config CacheConfig) (*Cache, error) {
 		}
 		c.disk = d
 	}
-	c.fetches, c.stop = context.WithCancel(context.Background())
+	c.life, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 
@@ -105,14 +131,14 @@ func setDefault[T int | time.Duration](v *T, fallback T) {
 	}
 }
 
-// Close ends running fetches and waits for them. Certificates asked for after
-// that come from memory or not at all.
+// Close ends what runs and waits for it. Certificates asked for after that come
+// from memory or not at all.
 func (c *Cache) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
 	c.stop()
-	c.fetching.Wait()
+	c.running.Wait()
 	if c.disk != nil {
 		c.disk.close()
 	}
@@ -124,31 +150,17 @@ func (c *Cache) Certificate(ctx context.Context, q ark.Query) (*ark.Certificate,
 	if err := c.check(q); err != nil {
 		return nil, err
 	}
-	if e := c.cached(key{q.Model, q.AICC}); e != nil && c.current(e) {
-		return e.certificate, nil
-	}
-	done := c.flight.DoChan(c.flightKey(q), func() (any, error) { return c.renew(q) }) //nolint:contextcheck // the fetch outlives the request that came first
-	select {
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for the certificate of model %s: %w", name(q.Model), ctx.Err())
-	case r := <-done:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*entry).certificate, nil
-	}
-}
-
-// Warm gets the certificates of models, one after the other, and tells all that
-// failed.
-func (c *Cache) Warm(ctx context.Context, models []string, aicc bool) error {
-	var faults []error
-	for _, model := range models {
-		if _, err := c.Certificate(ctx, ark.Query{Model: model, AICC: aicc}); err != nil {
-			faults = append(faults, fmt.Errorf("warming up model %s: %w", name(model), err))
+	e := c.usable(keyOf(q))
+	if e == nil {
+		var err error
+		if e, err = c.await(ctx, q); err != nil {
+			return nil, err
 		}
 	}
-	return errors.Join(faults...)
+	if c.due(e) {
+		c.refresh(q, e) //nolint:contextcheck // it outlives the request
+	}
+	return e.certificate, nil
 }
 
 func (c *Cache) check(q ark.Query) error {
@@ -160,58 +172,19 @@ func (c *Cache) check(q ark.Query) error {
 			Param:   "model",
 		}
 	}
-	if s, ok := c.config.Source.(perCredential); ok {
-		return s.CheckCredential(q)
+	if c.credential != nil {
+		return c.credential.CheckCredential(q)
 	}
 	return nil
 }
 
-// flightKey joins requests that may share one fetch: those for the same
-// certificate and, where the request's own credential decides, with the same one.
+// flightKey joins requests that may share one fetch, and the memory of its
+// failure: those for the same certificate and, where the request's own
+// credential decides, with the same one.
 func (c *Cache) flightKey(q ark.Query) string {
 	k := fmt.Sprintf("%q %t", q.Model, q.AICC)
-	if _, ok := c.config.Source.(perCredential); ok {
+	if c.credential != nil {
 		k += fmt.Sprintf(" %x", sha256.Sum256([]byte(q.Credential)))
 	}
 	return k
-}
-
-// cached gives what memory holds for k, unless it has expired.
-func (c *Cache) cached(k key) *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries.get(k)
-	if !ok || c.config.Verifier.expired(e.certificate.Leaf) {
-		return nil
-	}
-	return e
-}
-
-// current says whether e may be used without trying to renew it. A clock that
-// was set back makes the age unknown, and so too great.
-func (c *Cache) current(e *entry) bool {
-	return c.fresh(e) || c.config.Now().Before(e.retry) && !c.config.Now().Before(e.retry.Add(-c.config.Backoff))
-}
-
-func (c *Cache) fresh(e *entry) bool {
-	age := c.config.Now().Sub(e.fetched)
-	return age >= 0 && age < c.config.MaxAge
-}
-
-func (c *Cache) remember(k key, e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.entries.put(k, e)
-}
-
-// replace puts e in the place of old. If a flight with another credential put
-// something newer there meanwhile, that stays and is returned.
-func (c *Cache) replace(k key, old, e *entry) *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if there, ok := c.entries.get(k); ok && there != old {
-		return there
-	}
-	c.entries.put(k, e)
-	return e
 }

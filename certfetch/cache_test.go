@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,20 +15,85 @@ import (
 // The tests of time run in synctest bubbles: there time.Now is the bubble's
 // clock, it moves only when all wait, and nothing depends on the machine.
 
-func TestCacheFetchesOnceAndAgainAfterMaxAge(t *testing.T) {
+func TestCacheRenewsAheadOfMaxAgeAndNobodyWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t)
 		first, second := b.pki.leaf(t), b.pki.leaf(t)
 		b.source.give(first)
 		b.want(t, "m", first, 1)
-		b.source.give(second)
-		time.Sleep(time.Hour - time.Nanosecond)
+		time.Sleep(54*time.Minute - time.Nanosecond)
 		b.want(t, "m", first, 1)
+		synctest.Wait()
+		b.wantAsked(t, 1)
 		time.Sleep(time.Nanosecond)
+		release := make(chan struct{})
+		b.source.then(func(context.Context, ark.Query) ([]*x509.Certificate, error) {
+			<-release
+			return chain(second), nil
+		})
+		for range 100 {
+			start := time.Now()
+			if c, err := get(b.Cache, "m"); err != nil || !c.Leaf.Equal(first) || time.Since(start) != 0 {
+				t.Fatalf("%v, %v after %v; want the old one at once", c, err, time.Since(start))
+			}
+		}
+		synctest.Wait()
+		b.wantAsked(t, 2) // once for all of them
+		close(release)
+		synctest.Wait()
 		b.want(t, "m", second, 2)
-		b.want(t, "m", second, 2)
+		b.source.give(second)
 		b.want(t, "another", second, 3)
+	})
+}
+
+func TestCacheRenewsAfterALongSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		first, second := b.pki.leaf(t), b.pki.leaf(t)
+		b.source.give(first)
+		b.want(t, "m", first, 1)
+		time.Sleep(100 * time.Hour)
+		b.source.give(second)
+		b.renews(t, "m", first, second, 2)
+	})
+}
+
+func TestCacheJitterSpreadsRenewals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for jitter, want := range map[float64]time.Duration{0: 54 * time.Minute, 0.5: 51 * time.Minute} {
+			b := newRig(t, func(c *certfetch.CacheConfig) { c.Jitter = func() float64 { return jitter } })
+			b.source.give(b.pki.leaf(t))
+			if _, err := get(b.Cache, "m"); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Until(b.State()[0].Renewal); got != want {
+				t.Errorf("jitter %v: renewal in %v, want %v", jitter, got, want)
+			}
+		}
+	})
+}
+
+func TestCacheRenewsAheadOfExpiryButNotInHaste(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t, func(c *certfetch.CacheConfig) { c.MaxAge = 1000 * time.Hour })
+		start := time.Now()
+		leaf := b.pki.leaf(t, validity(start, start.Add(20*time.Hour)))
+		b.source.give(leaf)
+		b.want(t, "m", leaf, 1)
+		if got := time.Until(b.State()[0].Renewal); got != 19*time.Hour {
+			t.Errorf("renewal in %v, want an hour before the end", got)
+		}
+		time.Sleep(19 * time.Hour)
+		b.renews(t, "m", leaf, leaf, 2) // there is no newer one yet
+		time.Sleep(time.Minute - time.Nanosecond)
+		b.renews(t, "m", leaf, leaf, 2)
+		time.Sleep(time.Nanosecond)
+		b.renews(t, "m", leaf, leaf, 3)
 	})
 }
 
@@ -55,9 +119,12 @@ func TestT12_UntrustedCertificateIsRefusedAndNotKept(t *testing.T) {
 		b := newRig(t)
 		b.source.give(newPKI(t, time.Now()).leaf(t))
 		for asked := range int32(2) {
-			_, err := get(b.Cache, "m")
-			wantRefusal(t, err, refusal{status: 503, code: "certificate_untrusted", says: "nothing was sent (endpoint certificate", noRetry: true})
-			b.wantAsked(t, asked+1)
+			for range 10 {
+				_, err := get(b.Cache, "m")
+				wantRefusal(t, err, refusal{status: 503, code: "certificate_untrusted", says: "nothing was sent (endpoint certificate", noRetry: true})
+				b.wantAsked(t, asked+1)
+			}
+			time.Sleep(500 * time.Millisecond)
 		}
 		if s := b.State(); len(s) != 0 {
 			t.Errorf("kept: %+v", s)
@@ -74,7 +141,7 @@ func TestT12_UntrustedRenewalDoesNotReplaceWhatIsTrusted(t *testing.T) {
 		b.want(t, "m", leaf, 1)
 		time.Sleep(time.Hour)
 		b.source.give(newPKI(t, time.Now()).leaf(t))
-		b.want(t, "m", leaf, 2)
+		b.renews(t, "m", leaf, leaf, 2)
 		if len(b.faults) != 1 {
 			t.Errorf("reported %v", b.faults)
 		}
@@ -96,6 +163,9 @@ func TestCacheForgetsWhatWasUsedLongestAgo(t *testing.T) {
 		if n := len(b.State()); n != 2 {
 			t.Errorf("%d certificates in memory, want 2", n)
 		}
+		if n := b.Counts(); n != (certfetch.Counts{Fetches: 4, Evictions: 2}) {
+			t.Errorf("counts %+v", n)
+		}
 	})
 }
 
@@ -108,28 +178,6 @@ func TestCacheRefusesModelNamesItWouldHaveToKeep(t *testing.T) {
 			wantRefusal(t, err, refusal{status: 400, code: "invalid_model", says: "send the name"})
 		}
 		b.wantAsked(t, 0)
-	})
-}
-
-func TestCacheWarmTellsOfEveryFault(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newRig(t)
-		leaf := b.pki.leaf(t)
-		b.source.then(func(_ context.Context, q ark.Query) ([]*x509.Certificate, error) {
-			if q.Model == "good" {
-				return chain(leaf), nil
-			}
-			return nil, scripted(http.StatusNotFound)
-		})
-		err := b.Warm(t.Context(), []string{"bad", "good", "worse"}, false)
-		wantFault(t, err, `"bad"`)
-		wantFault(t, err, `"worse"`)
-		states := b.State()
-		if len(states) != 1 || states[0].Model != "good" || states[0].NotAfter != leaf.NotAfter || states[0].Stale ||
-			states[0].Serial != fmt.Sprintf("%x", leaf.SerialNumber) || len(states[0].SPKI) != 44 || !states[0].Fetched.Equal(time.Now()) {
-			t.Errorf("state %+v", states)
-		}
 	})
 }
 

@@ -18,9 +18,10 @@ type Credentials struct {
 }
 
 // FileCredentials reads the keys anew each time it is asked, so that rotated
-// secrets are seen. White space around them (an editor's last newline) is cut
-// off; an empty file is an error.
-func FileCredentials(accessKeyFile, secretKeyFile string) func() (Credentials, error) {
+// secrets are seen. sessionTokenFile goes with temporary keys (STS); "" is none.
+// White space around them (an editor's last newline) is cut off; an empty file
+// is an error.
+func FileCredentials(accessKeyFile, secretKeyFile, sessionTokenFile string) func() (Credentials, error) {
 	return func() (Credentials, error) {
 		access, err := readSecret("access_key_file", accessKeyFile)
 		if err != nil {
@@ -30,7 +31,13 @@ func FileCredentials(accessKeyFile, secretKeyFile string) func() (Credentials, e
 		if err != nil {
 			return Credentials{}, err
 		}
-		return Credentials{AccessKey: access, SecretKey: secret}, nil
+		keys := Credentials{AccessKey: access, SecretKey: secret}
+		if sessionTokenFile != "" {
+			if keys.SessionToken, err = readSecret("security_token_file", sessionTokenFile); err != nil {
+				return Credentials{}, err
+			}
+		}
+		return keys, nil
 	}
 }
 

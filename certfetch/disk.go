@@ -43,6 +43,7 @@ type diskEntry struct {
 	Scope   string    `json:"scope"`
 	Model   string    `json:"model"`
 	AICC    bool      `json:"aicc"`
+	Source  string    `json:"source,omitempty"`
 	Fetched time.Time `json:"fetched"`
 	Chain   string    `json:"chain"` // PEM, leaf first
 }
@@ -50,6 +51,7 @@ type diskEntry struct {
 // stored is what a file says, not verified.
 type stored struct {
 	chain   []*x509.Certificate
+	source  string
 	fetched time.Time
 }
 
@@ -100,7 +102,7 @@ func (d *disk) load(k key) (*stored, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", d.name(k), err)
 	}
-	return &stored{chain: chain, fetched: e.Fetched}, nil
+	return &stored{chain: chain, source: e.Source, fetched: e.Fetched}, nil
 }
 
 // read takes only a regular file that nobody else could have written. Nobody
@@ -132,7 +134,7 @@ func (d *disk) read(name string) ([]byte, error) {
 // to the device: what a crash leaves broken is ignored when it is read.
 func (d *disk) save(k key, e *entry) error {
 	text, err := json.Marshal(diskEntry{
-		Scope: d.scope, Model: k.model, AICC: k.aicc, Fetched: e.fetched, Chain: string(encodeChain(e.chain)),
+		Scope: d.scope, Model: k.model, AICC: k.aicc, Source: e.source, Fetched: e.fetched, Chain: string(encodeChain(e.chain)),
 	})
 	if err != nil {
 		return err
@@ -145,6 +147,14 @@ func (d *disk) save(k key, e *entry) error {
 		return errors.Join(err, d.root.Remove(temp))
 	}
 	return d.prune()
+}
+
+// remove takes k's file away, if there is one.
+func (d *disk) remove(k key) error {
+	if err := d.root.Remove(d.name(k)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (d *disk) write(name string, text []byte) error {

@@ -3,17 +3,69 @@ package certfetch
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"sync"
+	"time"
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 )
 
+// lookEvery is how often the file is looked at for changes, at most: it is asked
+// about at each request.
+const lookEvery = time.Second
+
 // FileSource reads the chain from a PEM file, leaf first, for every model alike.
-// The file is read at each fetch; a Cache's MaxAge is how long a change goes
-// unnoticed.
+// A Cache sees that the file has changed, be it written, renamed into place, or
+// swapped as Kubernetes does with a mounted Secret, and reads it again; until
+// what is read can be trusted the old certificate serves on.
 type FileSource struct {
 	Path string
+	Now  func() time.Time // nil = time.Now
+
+	mu      sync.Mutex
+	looked  time.Time
+	seen    fs.FileInfo // nil if there was none
+	version uint64
+}
+
+// Version changes when the file does.
+func (s *FileSource) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if since := now.Sub(s.looked); s.version == 0 || since < 0 || since >= lookEvery {
+		s.look(now)
+	}
+	return fmt.Sprint(s.version)
+}
+
+func (s *FileSource) look(now time.Time) {
+	info, err := os.Stat(s.Path)
+	if err != nil {
+		info = nil
+	}
+	if s.version == 0 || !sameFile(s.seen, info) {
+		s.version++
+	}
+	s.seen, s.looked = info, now
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+func (s *FileSource) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // Fetch implements Source (ark-v1, "Getting the certificate", C).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -144,6 +145,7 @@ func TestCacheBadCredentialDoesNotPutOffRenewal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait()
 			return c.Leaf
 		}
 		ask("good")
@@ -152,10 +154,57 @@ func TestCacheBadCredentialDoesNotPutOffRenewal(t *testing.T) {
 		if !ask("bad").Equal(old) {
 			t.Error("a bad credential did not get the certificate that is in force")
 		}
+		if s := b.State()[0]; s.Stale || s.LastError != "" {
+			t.Errorf("one caller's bad credential is shown as the certificate's fault: %+v", s)
+		}
 		source.give(renewed)
-		if !ask("good").Equal(renewed) {
+		if ask("good"); !ask("good").Equal(renewed) {
 			t.Error("a bad credential put off the renewal for a good one")
 		}
+	})
+}
+
+func TestCacheCloseEndsRenewals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		leaf := b.pki.leaf(t)
+		b.source.give(leaf)
+		b.want(t, "m", leaf, 1)
+		time.Sleep(time.Hour)
+		b.source.hang()
+		b.serves(t, "m", leaf)
+		synctest.Wait()
+		start := time.Now()
+		b.Close()
+		if time.Since(start) != 0 {
+			t.Error("Close waited for the time limit")
+		}
+		b.want(t, "m", leaf, 2) // what is at hand may still be used, and nothing more is asked
+		synctest.Wait()
+		b.wantAsked(t, 2)
+	})
+}
+
+func TestCacheBoundsTheRenewalsThatRunAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		leaf := b.pki.leaf(t)
+		b.source.give(leaf)
+		for i := range 20 {
+			b.want(t, fmt.Sprint(i), leaf, int32(i+1))
+		}
+		time.Sleep(time.Hour)
+		b.source.hang()
+		for range 3 {
+			for i := range 20 {
+				b.serves(t, fmt.Sprint(i), leaf)
+			}
+			synctest.Wait()
+			b.wantAsked(t, 20+16)
+		}
+		b.Close()
 	})
 }
 

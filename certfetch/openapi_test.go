@@ -164,7 +164,7 @@ func TestFileCredentialsAreReadAnew(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ak, sk := filepath.Join(dir, "ak"), filepath.Join(dir, "sk")
-	get := certfetch.FileCredentials(ak, sk)
+	get := certfetch.FileCredentials(ak, sk, "")
 	if _, err := get(); err == nil || !strings.Contains(err.Error(), "certificate.access_key_file") {
 		t.Errorf("missing file: %v", err)
 	}
@@ -183,6 +183,24 @@ func TestFileCredentialsAreReadAnew(t *testing.T) {
 	write(t, sk, strings.Repeat("x", 1<<20))
 	if _, err := get(); err == nil || strings.Contains(err.Error(), "xxx") {
 		t.Errorf("huge file: %v", err)
+	}
+}
+
+func TestFileCredentialsOfTemporaryKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ak, sk, token := filepath.Join(dir, "ak"), filepath.Join(dir, "sk"), filepath.Join(dir, "token")
+	write(t, ak, "AK")
+	write(t, sk, "SK")
+	get := certfetch.FileCredentials(ak, sk, token)
+	if _, err := get(); err == nil || !strings.Contains(err.Error(), "certificate.security_token_file") {
+		t.Errorf("missing file: %v", err)
+	}
+	for _, secret := range []string{"T1", "T2"} {
+		write(t, token, secret+"\n")
+		if c, err := get(); err != nil || c.SessionToken != secret {
+			t.Errorf("%+v, %v; want the token %s", c, err, secret)
+		}
 	}
 }
 

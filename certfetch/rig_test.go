@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sealcar/apierror"
@@ -70,6 +71,8 @@ type rig struct {
 	pki    *pki
 	config certfetch.CacheConfig
 	faults []error // what was reported; read it when nothing runs
+
+	reporting sync.Mutex
 }
 
 func newRig(t *testing.T, edits ...func(*certfetch.CacheConfig)) *rig {
@@ -81,8 +84,11 @@ func newRig(t *testing.T, edits ...func(*certfetch.CacheConfig)) *rig {
 		Scope:    "ark.example",
 		MaxAge:   time.Hour,
 		Timeout:  10 * time.Second,
-		Backoff:  30 * time.Second,
-		Report:   func(err error) { b.faults = append(b.faults, err) },
+		Report: func(err error) {
+			b.reporting.Lock()
+			defer b.reporting.Unlock()
+			b.faults = append(b.faults, err)
+		},
 	}
 	for _, e := range edits {
 		e(&b.config)
@@ -106,8 +112,27 @@ func get(c *certfetch.Cache, model string) (*ark.Certificate, error) {
 	return c.Certificate(context.Background(), ark.Query{Model: model})
 }
 
-// want wants leaf for model, and the source to have been asked so many times.
+// renews wants old for model at once and then, when the background has done what
+// it could, next.
+func (b *rig) renews(t *testing.T, model string, old, next *x509.Certificate, asked int32) {
+	t.Helper()
+	b.serves(t, model, old)
+	synctest.Wait()
+	b.serves(t, model, next)
+	synctest.Wait()
+	b.wantAsked(t, asked)
+}
+
+// want wants leaf for model, and the source to have been asked so many times;
+// nothing may be due, for then the background could ask meanwhile.
 func (b *rig) want(t *testing.T, model string, leaf *x509.Certificate, asked int32) {
+	t.Helper()
+	b.serves(t, model, leaf)
+	b.wantAsked(t, asked)
+}
+
+// serves wants leaf for model.
+func (b *rig) serves(t *testing.T, model string, leaf *x509.Certificate) {
 	t.Helper()
 	c, err := get(b.Cache, model)
 	if err != nil {
@@ -116,7 +141,6 @@ func (b *rig) want(t *testing.T, model string, leaf *x509.Certificate, asked int
 	if !c.Leaf.Equal(leaf) {
 		t.Errorf("certificate %x, want %x", c.Leaf.SerialNumber, leaf.SerialNumber)
 	}
-	b.wantAsked(t, asked)
 }
 
 func (b *rig) wantAsked(t *testing.T, asked int32) {

@@ -24,6 +24,33 @@ type perCredential interface {
 	CheckCredential(q ark.Query) error
 }
 
+// versioned is a Source that can tell cheaply whether Fetch would give something
+// else by now: then its Version differs. The Cache asks at each request.
+type versioned interface {
+	Version() string
+}
+
+// traits tells what a Source can do beyond fetching. A Chain can do what any of
+// its members can.
+func traits(s Source) (credential perCredential, version func() string) {
+	members := []Source{s}
+	if chain, ok := s.(*Chain); ok {
+		members = members[:0]
+		for _, m := range chain.Members {
+			members = append(members, m.Source)
+		}
+	}
+	for _, m := range members {
+		if _, ok := m.(perCredential); ok {
+			credential = s.(perCredential)
+		}
+		if _, ok := m.(versioned); ok {
+			version = s.(versioned).Version
+		}
+	}
+	return credential, version
+}
+
 // aiccType is the "type" that asks either certificate endpoint for an AICC
 // certificate (ark-v1, "Getting the certificate").
 const aiccType = "AICCv0.1"

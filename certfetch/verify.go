@@ -13,6 +13,7 @@ import (
 // safe for concurrent use.
 type Verifier struct {
 	Roots     Roots            // what chains must lead to; the zero value refuses all
+	Pins      Pins             // which of them are accepted; the zero value accepts all
 	ClockSkew time.Duration    // tolerated on NotBefore and NotAfter; 0 = none
 	Now       func() time.Time // nil = time.Now
 }
@@ -22,29 +23,46 @@ type Verifier struct {
 // path length, validity, name constraints, extended key usage serverAuth) is
 // crypto/x509's work (RFC 5280 §6); the vendor's leaves carry no host name, so
 // none is compared. On top of it the leaf must be an end entity with the key
-// usage keyAgreement, a P-256 key and, with aicc, the two AICC names.
+// usage keyAgreement, a P-256 key, what is pinned and, with aicc, the two AICC
+// names.
 func (v *Verifier) Verify(chain []*x509.Certificate, aicc bool) (*ark.Certificate, error) {
+	c, _, err := v.VerifyPath(chain, aicc)
+	return c, err
+}
+
+// VerifyPath is Verify, and gives the path that was found too: leaf first, trust
+// anchor last.
+func (v *Verifier) VerifyPath(chain []*x509.Certificate, aicc bool) (*ark.Certificate, []*x509.Certificate, error) {
 	if len(chain) == 0 {
-		return nil, errors.New("endpoint certificate: the chain is empty")
+		return nil, nil, errors.New("endpoint certificate: the chain is empty")
 	}
 	leaf := chain[0]
-	if err := v.verifyPath(leaf, chain[1:]); err != nil {
-		return nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
+	paths, err := v.paths(leaf, chain[1:])
+	if err != nil {
+		return nil, nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
 	}
 	switch {
 	case leaf.IsCA:
-		return nil, fmt.Errorf("endpoint certificate %x: it is a certificate authority, not an endpoint", leaf.SerialNumber)
+		return nil, nil, fmt.Errorf("endpoint certificate %x: it is a certificate authority, not an endpoint", leaf.SerialNumber)
 	case leaf.KeyUsage&x509.KeyUsageKeyAgreement == 0:
-		return nil, fmt.Errorf("endpoint certificate %x: its key usage does not include keyAgreement", leaf.SerialNumber)
+		return nil, nil, fmt.Errorf("endpoint certificate %x: its key usage does not include keyAgreement", leaf.SerialNumber)
 	}
-	return ark.NewCertificate(leaf, aicc)
+	path, err := v.Pins.choose(paths)
+	if err != nil {
+		return nil, nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
+	}
+	c, err := ark.NewCertificate(leaf, aicc)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, path, nil
 }
 
-// verifyPath tries the present first, then the present as a clock would show it
-// that is ClockSkew fast or slow. The error is that of the present.
-func (v *Verifier) verifyPath(leaf *x509.Certificate, rest []*x509.Certificate) error {
+// paths tries the present first, then the present as a clock would show it that
+// is ClockSkew fast or slow. The error is that of the present.
+func (v *Verifier) paths(leaf *x509.Certificate, rest []*x509.Certificate) ([][]*x509.Certificate, error) {
 	if v.Roots.anchors == nil { // to crypto/x509 nil means the system's roots
-		return errors.New("no roots are configured")
+		return nil, errors.New("no roots are configured")
 	}
 	opts := x509.VerifyOptions{
 		Roots:         v.Roots.anchors,
@@ -55,22 +73,34 @@ func (v *Verifier) verifyPath(leaf *x509.Certificate, rest []*x509.Certificate) 
 	for _, c := range rest {
 		opts.Intermediates.AddCert(c)
 	}
-	_, err := leaf.Verify(opts)
+	paths, err := leaf.Verify(opts)
 	if err == nil || v.ClockSkew <= 0 {
-		return err
+		return paths, err
 	}
 	for _, skew := range []time.Duration{v.ClockSkew, -v.ClockSkew} {
 		opts.CurrentTime = v.now().Add(skew)
-		if _, skewed := leaf.Verify(opts); skewed == nil {
-			return nil
+		if paths, skewed := leaf.Verify(opts); skewed == nil {
+			return paths, nil
 		}
 	}
-	return err
+	return nil, err
 }
 
-// expired says whether a leaf that was verified before may not be used any more.
-func (v *Verifier) expired(leaf *x509.Certificate) bool {
-	return v.now().Add(-v.ClockSkew).After(leaf.NotAfter)
+// inForce says whether a path that was verified before may still be used.
+func (v *Verifier) inForce(path []*x509.Certificate) bool {
+	return !v.now().Add(-v.ClockSkew).After(endOf(path))
+}
+
+// endOf is when the first certificate of a path expires. A sub CA may end before
+// its leaf does.
+func endOf(path []*x509.Certificate) time.Time {
+	end := path[0].NotAfter
+	for _, c := range path[1:] {
+		if c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	return end
 }
 
 func (v *Verifier) now() time.Time {

@@ -39,9 +39,12 @@ func newSidecar(p Process, c *config.Config) (*proxy.Proxy, error) {
 
 // appSettings is what an application must know of a sidecar to go through it.
 func appSettings(side *proxy.Proxy, c *config.Config) appenv.Settings {
-	files := side.CAFiles()
+	return settingsFor(c, "http://"+side.Addr().String(), side.CAFiles())
+}
+
+func settingsFor(c *config.Config, proxyURL string, files proxy.CAFiles) appenv.Settings {
 	s := appenv.Settings{
-		ProxyURL:           "http://" + side.Addr().String(),
+		ProxyURL:           proxyURL,
 		CAFile:             files.CA,
 		BundleFile:         files.Bundle,
 		TruststoreFile:     files.Truststore,

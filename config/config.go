@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,18 +89,44 @@ type BasePath struct {
 // Certificate is where a route's endpoint certificates come from and what they
 // must chain to.
 type Certificate struct {
-	Source         string        `mapstructure:"source"`          // api-key, openapi, file
-	Roots          string        `mapstructure:"roots"`           // builtin, or a PEM file
-	AICC           bool          `mapstructure:"aicc"`            // ask for and require AICC certificates
-	SkipModeration bool          `mapstructure:"skip_moderation"` // AICC: ask the vendor not to moderate (x-ark-moderation-scene: aicc-skip)
-	MaxAge         time.Duration `mapstructure:"max_age"`         // fetched anew after this long
-	ClockSkew      time.Duration `mapstructure:"clock_skew"`      // tolerated on NotBefore and NotAfter
-	WarmUp         []string      `mapstructure:"warm_up"`         // models fetched before ready; openapi only
-	File           string        `mapstructure:"file"`            // file: PEM, leaf first
-	AccessKeyFile  string        `mapstructure:"access_key_file"` // openapi
-	SecretKeyFile  string        `mapstructure:"secret_key_file"` // openapi
-	Region         string        `mapstructure:"region"`          // openapi
-	Host           string        `mapstructure:"host"`            // openapi: host[:port], always https
+	Source            string        `mapstructure:"source"`  // api-key, openapi, file, chain
+	Sources           []string      `mapstructure:"sources"` // chain: the others, in the order in which they are asked
+	Roots             string        `mapstructure:"roots"`   // builtin, or a PEM file
+	Pins              Pins          `mapstructure:"pins"`
+	Revocation        Revocation    `mapstructure:"revocation"`
+	AICC              bool          `mapstructure:"aicc"`                // ask for and require AICC certificates
+	SkipModeration    bool          `mapstructure:"skip_moderation"`     // AICC: ask the vendor not to moderate (x-ark-moderation-scene: aicc-skip)
+	MaxAge            time.Duration `mapstructure:"max_age"`             // fetched anew after this long
+	ClockSkew         time.Duration `mapstructure:"clock_skew"`          // tolerated on NotBefore and NotAfter
+	WarmUp            []string      `mapstructure:"warm_up"`             // models fetched before ready; openapi only
+	File              string        `mapstructure:"file"`                // file: PEM, leaf first
+	AccessKeyFile     string        `mapstructure:"access_key_file"`     // openapi
+	SecretKeyFile     string        `mapstructure:"secret_key_file"`     // openapi
+	SecurityTokenFile string        `mapstructure:"security_token_file"` // openapi: of temporary keys (STS)
+	Region            string        `mapstructure:"region"`              // openapi
+	Host              string        `mapstructure:"host"`                // openapi: host[:port], always https
+}
+
+// Pins narrow down which of the trusted certificates are accepted. Of each kind
+// that is given one has to match.
+type Pins struct {
+	Serials []string `mapstructure:"serials"` // hexadecimal serial numbers of the leaf
+	SPKI    []string `mapstructure:"spki"`    // base64 SHA-256 of a SubjectPublicKeyInfo of the verified path
+}
+
+// Revocation says whether certificates are looked up in CRLs and by OCSP, and
+// where that may lead.
+type Revocation struct {
+	Mode         string        `mapstructure:"mode"`          // off, soft (not knowing passes), hard (it does not)
+	AllowPrivate bool          `mapstructure:"allow_private"` // addresses of private networks too
+	AllowedHosts []string      `mapstructure:"allowed_hosts"` // host or host:port; empty = every public host, ports 80 and 443
+	Timeout      time.Duration `mapstructure:"timeout"`       // of one check
+	MaxBytes     Bytes         `mapstructure:"max_bytes"`     // of one CRL
+}
+
+// Uses says whether a source is asked, be it as one of a chain.
+func (c *Certificate) Uses(source string) bool {
+	return c.Source == source || c.Source == "chain" && slices.Contains(c.Sources, source)
 }
 
 // Credentials are the API keys for requests that carry none, so that

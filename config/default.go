@@ -75,8 +75,16 @@ func NewRoute(name string, hosts ...string) Route {
 		Protocol:    "ark",
 		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}},
 		Certificate: Certificate{
-			Source:    "api-key",
-			Roots:     builtinRoots,
+			Source:  "api-key",
+			Sources: []string{},
+			Roots:   builtinRoots,
+			Pins:    Pins{Serials: []string{}, SPKI: []string{}},
+			Revocation: Revocation{
+				Mode:         "soft",
+				AllowedHosts: []string{},
+				Timeout:      3 * time.Second,
+				MaxBytes:     4 << 20,
+			},
 			MaxAge:    24 * time.Hour,
 			ClockSkew: 5 * time.Minute,
 			WarmUp:    []string{},
@@ -101,16 +109,17 @@ func completeOpenAPI(r *Route) {
 		plane = known[i]
 	}
 	cert, cred := &r.Certificate, &r.Credentials
-	if cert.Source == "openapi" {
+	if cert.Uses("openapi") {
 		cert.Region = cmp.Or(cert.Region, plane.region)
 		cert.Host = cmp.Or(cert.Host, plane.openAPIHost)
 	}
 	if cred.Source != "openapi" {
 		return
 	}
-	if cert.Source == "openapi" {
+	if cert.Uses("openapi") {
 		if cred.AccessKeyFile == "" && cred.SecretKeyFile == "" {
 			cred.AccessKeyFile, cred.SecretKeyFile = cert.AccessKeyFile, cert.SecretKeyFile
+			cred.SecurityTokenFile = cmp.Or(cred.SecurityTokenFile, cert.SecurityTokenFile)
 		}
 		plane.region, plane.openAPIHost = cert.Region, cert.Host
 	}

@@ -214,6 +214,7 @@ func (c *Config) complete(base, stateDir string) {
 		r.UpstreamProxy = strings.ToLower(r.UpstreamProxy)
 		r.Certificate.Host = strings.ToLower(r.Certificate.Host)
 		r.Credentials.Host = strings.ToLower(r.Credentials.Host)
+		lower(r.Certificate.Revocation.AllowedHosts)
 		completeOpenAPI(r)
 	}
 }

@@ -35,6 +35,7 @@ func (c *Config) paths() []pathValue {
 			pathValue{key + ".credentials.access_key_file", &r.Credentials.AccessKeyFile},
 			pathValue{key + ".credentials.secret_key_file", &r.Credentials.SecretKeyFile},
 			pathValue{key + ".credentials.security_token_file", &r.Credentials.SecurityTokenFile},
+			pathValue{key + ".certificate.security_token_file", &cert.SecurityTokenFile},
 		)
 	}
 	return append(

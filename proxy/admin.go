@@ -42,6 +42,8 @@ type routeReady struct {
 	Name   string `json:"name"`
 	Ready  bool   `json:"ready"`
 	Detail string `json:"detail"`
+
+	Certificates []CertificateState `json:"certificates,omitempty"`
 }
 
 func (p *Proxy) serveReady(w http.ResponseWriter, r *http.Request) {
@@ -77,12 +79,13 @@ func (p *Proxy) readiness(ctx context.Context) readiness {
 		switch {
 		case route.protocol.Ready != nil:
 			r.Ready, r.Detail = route.protocol.Ready(ctx)
-		case route.protocol.Certificates == nil || len(route.protocol.Certificates()) == 0:
+		case len(route.certificates()) == 0:
 			r.Detail = "awaiting first request"
 		}
 		if !r.Ready {
 			state.Ready, state.Detail = false, "route "+r.Name+": "+r.Detail
 		}
+		r.Certificates = route.certificates()
 		state.Routes = append(state.Routes, r)
 	}
 	return state

@@ -26,7 +26,8 @@ type CAFiles struct {
 	TruststorePassword string // it protects nothing: Java wants one
 }
 
-func newCAFiles(c *config.Config) CAFiles {
+// NewCAFiles says where a sidecar of this configuration keeps them.
+func NewCAFiles(c *config.Config) CAFiles {
 	dir := caDir(c)
 	return CAFiles{
 		CA:                 filepath.Join(dir, "ca.crt"),

@@ -39,7 +39,7 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 	if err != nil {
 		return nil, err
 	}
-	files := newCAFiles(c)
+	files := NewCAFiles(c)
 	roots, err := systemRoots(p.options.Getenv, files.Bundle)
 	if err != nil {
 		return nil, err

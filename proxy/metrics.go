@@ -3,19 +3,13 @@ package proxy
 import (
 	"net/http"
 	"runtime"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sealcar/exchange"
 )
-
-// maxCertificateSeries bounds the certificates shown per route: models are
-// named by applications.
-const maxCertificateSeries = 100
 
 // metrics are everything /metrics shows. Labels take only values from the
 // configuration or from fixed sets, so that no request can add a series; the
@@ -35,7 +29,7 @@ type metrics struct {
 	reloads   *prometheus.CounterVec
 }
 
-func newMetrics(version string, now func() time.Time, certificates func() []routeCertificate) *metrics {
+func newMetrics(version string, now func() time.Time, certificates func() []routeCertificates) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -114,69 +108,4 @@ func statusLabel(status int) string {
 		return "other"
 	}
 	return strconv.Itoa(status)
-}
-
-// routeCertificate is a certificate in the cache of a route's protocol.
-type routeCertificate struct {
-	route string
-	CertificateState
-}
-
-// certificates are those of every route in force: the first by model, at most
-// maxCertificateSeries each, so that the same ones are shown each time.
-func (p *Proxy) certificates() []routeCertificate {
-	t := p.acquire()
-	if t == nil {
-		return nil
-	}
-	defer p.release(t)
-	var all []routeCertificate
-	for _, r := range t.routes {
-		if r.protocol.Certificates == nil {
-			continue
-		}
-		states := slices.SortedFunc(slices.Values(r.protocol.Certificates()), func(a, b CertificateState) int { return strings.Compare(a.Model, b.Model) })
-		for _, s := range states[:min(len(states), maxCertificateSeries)] {
-			s.Model = strings.ToValidUTF8(clip(s.Model), "\uFFFD")
-			all = append(all, routeCertificate{r.Name, s})
-		}
-	}
-	return all
-}
-
-// certificateCollector reads the certificates when it is asked for metrics.
-type certificateCollector struct {
-	notAfter, age *prometheus.Desc
-	now           func() time.Time
-	certificates  func() []routeCertificate
-}
-
-func newCertificateCollector(now func() time.Time, certificates func() []routeCertificate) *certificateCollector {
-	labels := []string{"route", "model"}
-	return &certificateCollector{
-		notAfter:     prometheus.NewDesc("sealcar_certificate_not_after_seconds", "When an endpoint certificate expires, in Unix time.", labels, nil),
-		age:          prometheus.NewDesc("sealcar_certificate_age_seconds", "Time since an endpoint certificate was fetched.", labels, nil),
-		now:          now,
-		certificates: certificates,
-	}
-}
-
-// Describe tells the fixed part of the series.
-func (c *certificateCollector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- c.notAfter
-	descs <- c.age
-}
-
-// Collect tells the series of each certificate, once per route and model.
-func (c *certificateCollector) Collect(metrics chan<- prometheus.Metric) {
-	type series struct{ route, model string }
-	seen := make(map[series]bool)
-	for _, s := range c.certificates() {
-		if seen[series{s.route, s.Model}] {
-			continue
-		}
-		seen[series{s.route, s.Model}] = true
-		metrics <- prometheus.MustNewConstMetric(c.notAfter, prometheus.GaugeValue, float64(s.NotAfter.Unix()), s.route, s.Model)
-		metrics <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, c.now().Sub(s.Fetched).Seconds(), s.route, s.Model)
-	}
 }

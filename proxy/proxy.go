@@ -46,16 +46,36 @@ type Protocol struct {
 	// Certificates tells the state of the endpoint certificates at hand, for
 	// metrics; nil means none.
 	Certificates func() []CertificateState
+	// CertificateCounts are totals since the protocol was made; nil means none.
+	CertificateCounts func() CertificateCounts
 	// Close is called once no request uses the protocol any more; nil means
 	// nothing is to be done.
 	Close func()
 }
 
-// CertificateState is one endpoint certificate in a protocol's cache.
+// CertificateState is one endpoint certificate in a protocol's cache. Model,
+// NotAfter and Fetched are required.
 type CertificateState struct {
-	Model    string
-	NotAfter time.Time
-	Fetched  time.Time
+	Model                string    `json:"model"`
+	Source               string    `json:"source,omitempty"` // who gave it
+	Subject              string    `json:"subject,omitempty"`
+	Issuers              []string  `json:"issuers,omitempty"` // from the leaf's issuer to the trust anchor
+	Serial               string    `json:"serial,omitempty"`  // hexadecimal
+	SPKI                 string    `json:"spki,omitempty"`    // base64 SHA-256 of the SubjectPublicKeyInfo
+	NotBefore            time.Time `json:"not_before,omitzero"`
+	NotAfter             time.Time `json:"not_after"`
+	Fetched              time.Time `json:"fetched"`
+	Stale                bool      `json:"stale"` // too old, for it could not be renewed
+	LastError            string    `json:"last_error,omitempty"`
+	Revocation           string    `json:"revocation,omitempty"` // good, revoked, unknown; "" if nobody is asked
+	RevocationReason     string    `json:"revocation_reason,omitempty"`
+	RevocationNextUpdate time.Time `json:"revocation_next_update,omitzero"`
+}
+
+// CertificateCounts are totals of a protocol's certificate caches.
+type CertificateCounts struct {
+	Fetched, Failed uint64 // certificates that were asked for, by how that ended
+	Evicted         uint64 // that had to go from memory for others
 }
 
 // Proxy is the sidecar. Make it with New, then call Run once.
@@ -173,4 +193,4 @@ func (p *Proxy) AdminAddr() net.Addr {
 }
 
 // CAFiles are the files that make applications trust the local CA.
-func (p *Proxy) CAFiles() CAFiles { return newCAFiles(p.options.Config) }
+func (p *Proxy) CAFiles() CAFiles { return NewCAFiles(p.options.Config) }

@@ -1,7 +1,9 @@
 package sidecar
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2" //nolint:depguard // spreads renewals over time; nothing secret is drawn
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,34 +11,83 @@ import (
 	"github.com/rs/zerolog"
 
 	"sealcar/certfetch"
+	"sealcar/certfetch/revocation"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/upstream"
 )
 
-// newCertificates joins a source of certificates to their verification and
-// caches. Sources that ask over the network go out as the route does.
-func newCertificates(c *config.Config, r config.Route, origin string, out http.RoundTripper, log zerolog.Logger) (*certfetch.Cache, error) {
-	roots, err := loadRoots(r.Certificate.Roots)
-	if err != nil {
-		return nil, err
+// addCertificates joins a source of certificates to their verification,
+// revocation and caches. Sources that ask over the network go out as the route
+// does.
+func (e *Endpoint) addCertificates(c *config.Config, r config.Route, log zerolog.Logger) (err error) {
+	if e.Verifier, err = newVerifier(r.Certificate); err != nil {
+		return err
 	}
-	source, err := newSource(r, origin, &http.Client{Transport: out})
-	if err != nil {
-		return nil, err
+	if e.Revocation, err = newRevocation(c, r); err != nil {
+		return err
+	}
+	if e.Source, err = newSource(r, e.Origin, &http.Client{Transport: e.Out}, e.Verifier); err != nil {
+		return err
 	}
 	dir := filepath.Join(c.StateDir, "certificates")
 	if r.Certificate.Source == "file" {
 		dir = "" // it is on disk already
 	}
-	return certfetch.NewCache(certfetch.CacheConfig{
-		Source:   source,
-		Verifier: &certfetch.Verifier{Roots: roots, ClockSkew: r.Certificate.ClockSkew},
-		Scope:    origin,
-		Dir:      dir,
-		MaxAge:   r.Certificate.MaxAge,
-		Timeout:  c.Timeouts.Certificate,
-		Report:   func(err error) { log.Warn().Err(err).Msg("endpoint certificate") },
+	e.Certificates, err = certfetch.NewCache(certfetch.CacheConfig{
+		Source:     e.Source,
+		SourceName: r.Certificate.Source,
+		Verifier:   e.Verifier,
+		Revocation: e.Revocation,
+		Scope:      e.Origin,
+		Dir:        dir,
+		MaxAge:     r.Certificate.MaxAge,
+		Timeout:    c.Timeouts.Certificate,
+		Jitter:     rand.Float64,
+		Report:     func(err error) { log.Warn().Err(err).Msg("endpoint certificate") },
 	})
+	if err != nil {
+		return err
+	}
+	if queries := warmUp(r.Certificate); len(queries) > 0 && e.Origin == r.Origins()[0] { // other hosts may well have other models
+		e.Certificates.KeepWarm(queries, e.credential())
+	}
+	return nil
+}
+
+// credential is where a certificate that no request asks for gets its API key;
+// nil without such keys.
+func (e *Endpoint) credential() func(ctx context.Context, model string) (string, error) {
+	if e.Credentials == nil {
+		return nil
+	}
+	return e.Credentials.Credential
+}
+
+// warmUp are the certificates that can be fetched without a request, before
+// which the sidecar is not ready.
+func warmUp(c config.Certificate) []ark.Query {
+	models := c.WarmUp
+	if c.Source == "file" {
+		models = []string{"file"} // it is every model's certificate
+	}
+	queries := make([]ark.Query, len(models))
+	for i, model := range models {
+		queries[i] = ark.Query{Model: model, AICC: c.AICC}
+	}
+	return queries
+}
+
+func newVerifier(c config.Certificate) (*certfetch.Verifier, error) {
+	roots, err := loadRoots(c.Roots)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := certfetch.NewPins(c.Pins.Serials, c.Pins.SPKI)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificate.pins: %w", err)
+	}
+	return &certfetch.Verifier{Roots: roots, Pins: pins, ClockSkew: c.ClockSkew}, nil
 }
 
 func loadRoots(setting string) (certfetch.Roots, error) {
@@ -54,9 +105,44 @@ func loadRoots(setting string) (certfetch.Roots, error) {
 	return roots, nil
 }
 
-func newSource(r config.Route, origin string, client *http.Client) (certfetch.Source, error) {
-	c := r.Certificate
-	switch c.Source {
+// newRevocation gives the lookups a way out of their own: where they go is
+// written in a certificate.
+func newRevocation(c *config.Config, r config.Route) (certfetch.RevocationPolicy, error) {
+	settings := r.Certificate.Revocation
+	if settings.Mode == "off" {
+		return certfetch.RevocationPolicy{}, nil
+	}
+	out, err := upstream.NewGuarded(r, c.Timeouts)
+	if err != nil {
+		return certfetch.RevocationPolicy{}, err
+	}
+	checker, err := revocation.New(revocation.Config{
+		Client:   &http.Client{Transport: out},
+		Timeout:  settings.Timeout,
+		MaxBytes: int64(settings.MaxBytes),
+		Skew:     r.Certificate.ClockSkew,
+		Jitter:   rand.Float64,
+	})
+	return certfetch.RevocationPolicy{Checker: checker, Hard: settings.Mode == "hard"}, err
+}
+
+func newSource(r config.Route, origin string, client *http.Client, verifier *certfetch.Verifier) (certfetch.Source, error) {
+	if r.Certificate.Source != "chain" {
+		return newSingleSource(r.Certificate, r.Certificate.Source, origin, client)
+	}
+	chain := &certfetch.Chain{Verifier: verifier}
+	for _, name := range r.Certificate.Sources {
+		source, err := newSingleSource(r.Certificate, name, origin, client)
+		if err != nil {
+			return nil, err
+		}
+		chain.Members = append(chain.Members, certfetch.Member{Name: name, Source: source})
+	}
+	return chain, nil
+}
+
+func newSingleSource(c config.Certificate, name, origin string, client *http.Client) (certfetch.Source, error) {
+	switch name {
 	case "api-key":
 		return &certfetch.APIKeySource{BaseURL: origin + ark.BasePath, Client: client}, nil
 	case "openapi":
@@ -64,11 +150,11 @@ func newSource(r config.Route, origin string, client *http.Client) (certfetch.So
 			Host:        c.Host,
 			Region:      c.Region,
 			Client:      client,
-			Credentials: certfetch.FileCredentials(c.AccessKeyFile, c.SecretKeyFile),
+			Credentials: certfetch.FileCredentials(c.AccessKeyFile, c.SecretKeyFile, c.SecurityTokenFile),
 		}, nil
 	case "file":
 		return &certfetch.FileSource{Path: c.File}, nil
 	default:
-		return nil, fmt.Errorf("certificate.source %q is unknown", c.Source)
+		return nil, fmt.Errorf("certificate.source %q is unknown", name)
 	}
 }

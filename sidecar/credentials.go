@@ -1,9 +1,8 @@
 package sidecar
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
+	"math/rand/v2" //nolint:depguard // spreads renewals over time; nothing secret is drawn
 	"net/http"
 
 	"github.com/rs/zerolog"
@@ -45,19 +44,11 @@ func newCredentials(c *config.Config, r config.Route, out http.RoundTripper, log
 		cache := apikey.NewCache(apikey.CacheConfig{
 			Issue:   issuer.Issue,
 			Timeout: c.Timeouts.Certificate, // both are one small question ahead of a request
-			Jitter:  uniform,
+			Jitter:  rand.Float64,
 			Report:  func(err error) { log.Warn().Err(err).Msg("API key") },
 		})
 		return credentials{cache, cache.Close}, nil
 	default:
 		return credentials{}, fmt.Errorf("credentials.source %q is unknown", from.Source)
 	}
-}
-
-// uniform draws from [0, 1), with the precision that a float64 has there.
-func uniform() float64 {
-	const bits = 53
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return float64(binary.BigEndian.Uint64(b[:])>>(64-bits)) / (1 << bits)
 }

@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -24,7 +23,7 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 		Version: version,
 		Getenv:  getenv,
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
-			p, err := newRoute(c, r, log.With().Str("route", r.Name).Logger())
+			p, err := NewRoute(c, r, log.With().Str("route", r.Name).Logger())
 			if err != nil {
 				return nil, fmt.Errorf("route %q: %w", r.Name, err)
 			}
@@ -33,24 +32,32 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 	})
 }
 
-// route is what carries one route's requests by ark-v1, the one protocol there
-// is. Each upstream host answers for certificates of its own, so each has its
-// own client half.
-type route struct {
+// Route is what carries one route's requests by ark-v1, the one protocol there
+// is.
+type Route struct {
 	config      config.Route
 	out         *http.Transport
 	credentials credentials
-	halves      map[string]*half // by the upstream's host[:port]
-	first       *half            // the one that serves base-URL mode
+	endpoints   map[string]*Endpoint // by the upstream's host[:port]
 }
 
-// half is the client half of the protocol towards one upstream host.
-type half struct {
-	transport    *ark.Transport
-	certificates *certfetch.Cache
+// Endpoint is one upstream host of a route, with the parts that a request meets
+// on its way there: each host answers for certificates of its own. The sidecar
+// uses Transport alone; the other parts are for those who examine them one by
+// one.
+type Endpoint struct {
+	Origin       string            // scheme://host[:port]
+	Out          http.RoundTripper // TLS with the route's roots, pins and egress proxy
+	Source       certfetch.Source
+	Verifier     *certfetch.Verifier
+	Revocation   certfetch.RevocationPolicy
+	Certificates *certfetch.Cache
+	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
+	Transport    *ark.Transport
 }
 
-func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, error) {
+// NewRoute makes a route. Close ends it.
+func NewRoute(c *config.Config, r config.Route, log zerolog.Logger) (*Route, error) {
 	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
 	if err != nil {
 		return nil, err
@@ -59,16 +66,16 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 	if err != nil {
 		return nil, err
 	}
-	made := &route{config: r, out: out, credentials: keys, halves: map[string]*half{}}
+	made := &Route{config: r, out: out, credentials: keys, endpoints: map[string]*Endpoint{}}
 	for _, origin := range r.Origins() {
-		certificates, err := newCertificates(c, r, origin, out, log)
-		if err != nil {
-			made.close()
+		e := &Endpoint{Origin: origin, Out: out, Credentials: keys.keys}
+		if err := e.addCertificates(c, r, log); err != nil {
+			made.Close()
 			return nil, err
 		}
-		h := &half{certificates: certificates, transport: &ark.Transport{
+		e.Transport = &ark.Transport{
 			Base:                 out,
-			Certificates:         certificates,
+			Certificates:         e.Certificates,
 			AICC:                 r.Certificate.AICC,
 			Credentials:          keys.keys,
 			ReplaceCredentials:   r.Credentials.Replace,
@@ -78,61 +85,37 @@ func newRoute(c *config.Config, r config.Route, log zerolog.Logger) (*route, err
 			MaxReplyBytes:        int64(c.Limits.ReplyBytes),
 			MaxEventBytes:        int(c.Limits.EventBytes),
 			ReplyIdle:            c.Timeouts.StreamIdle,
-		}}
-		_, host, _ := strings.Cut(origin, "://")
-		made.halves[host] = h
-		if made.first == nil {
-			made.first = h
 		}
+		_, host, _ := strings.Cut(origin, "://")
+		made.endpoints[host] = e
 	}
 	return made, nil
 }
 
-func (r *route) protocol() *proxy.Protocol {
-	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, Close: r.close}
+// Endpoint is the one that serves base-URL mode.
+func (r *Route) Endpoint() *Endpoint {
+	_, host, _ := strings.Cut(r.config.Origins()[0], "://")
+	return r.endpoints[host]
 }
 
-// RoundTrip implements http.RoundTripper: it picks the half by the request's
+func (r *Route) protocol() *proxy.Protocol {
+	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.Close}
+}
+
+// RoundTrip implements http.RoundTripper: it picks the endpoint by the request's
 // host. Another host is an error, for the API key is not for it.
-func (r *route) RoundTrip(req *http.Request) (*http.Response, error) {
-	h, ok := r.halves[req.URL.Host]
+func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
+	e, ok := r.endpoints[req.URL.Host]
 	if !ok {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
-	return h.transport.RoundTrip(req)
+	return e.Transport.RoundTrip(req)
 }
 
-// ready gates the sidecar on the certificates that it can fetch by itself: a
-// source that needs an application's key has to wait for its first request.
-func (r *route) ready(ctx context.Context) (bool, string) {
-	models := r.config.Certificate.WarmUp
-	if r.config.Certificate.Source == "file" {
-		models = []string{"file"} // it is every model's certificate
-	}
-	if err := r.first.certificates.Warm(ctx, models, r.config.Certificate.AICC); err != nil {
-		return false, err.Error()
-	}
-	n := len(r.states())
-	if n == 0 {
-		return true, "awaiting first request"
-	}
-	return true, fmt.Sprintf("%d endpoint certificates verified", n)
-}
-
-// states gives the certificates' dates to the metrics.
-func (r *route) states() []proxy.CertificateState {
-	var list []proxy.CertificateState
-	for _, h := range r.halves {
-		for _, s := range h.certificates.State() {
-			list = append(list, proxy.CertificateState{Model: s.Model, NotAfter: s.NotAfter, Fetched: s.Fetched})
-		}
-	}
-	return list
-}
-
-func (r *route) close() {
-	for _, h := range r.halves {
-		h.certificates.Close()
+// Close ends what runs for the route.
+func (r *Route) Close() {
+	for _, e := range r.endpoints {
+		e.Certificates.Close()
 	}
 	r.credentials.close()
 	r.out.CloseIdleConnections()

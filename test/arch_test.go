@@ -21,13 +21,19 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "apikey", "crypto/ark"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark"}},
+
+			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "certfetch/*", "crypto/ark"}},
 
 			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange"}},
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
 
-			"certfetch":       {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror"}},
+			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*"}},
+			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},
+			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
+			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
+
 			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
@@ -44,7 +50,7 @@ func sealcar() house {
 			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
+			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "doctor", "proxy", "enclave"}},
 			"github.com/elazarl/goproxy":          {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang": {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":  {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
@@ -55,7 +61,8 @@ func sealcar() house {
 			"github.com/spf13/cobra":              {why: "no package depends on being called from a command line", by: []string{"command"}},
 			"github.com/mattn/go-isatty":          {why: "only a command has a terminal", by: []string{"command"}},
 			"github.com/go-json-experiment/json":  {why: "there is one reading of a JSON document", by: []string{"rewrite"}},
-			"golang.org/x/sync":                   {why: "one fetch of a certificate, however many wait", by: []string{"certfetch"}},
+			"golang.org/x/sync":                   {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation"}},
+			"golang.org/x/crypto":                 {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
 		},
 		folders: map[string]string{
 			"docs": "one page per decision that a newcomer would question",

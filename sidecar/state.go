@@ -1,0 +1,80 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+
+	"sealcar/certfetch"
+	"sealcar/certfetch/revocation"
+	"sealcar/proxy"
+)
+
+// ready gates the sidecar on the certificates that it can fetch by itself: a
+// source that needs an application's key has to wait for its first request.
+func (r *Route) ready(context.Context) (bool, string) {
+	for _, e := range r.endpoints {
+		if err := e.Certificates.Warm(); err != nil {
+			return false, err.Error()
+		}
+	}
+	states := r.states()
+	if len(states) == 0 {
+		return true, "awaiting first request"
+	}
+	return true, fmt.Sprintf("%d endpoint certificates verified%s", len(states), doubts(states))
+}
+
+// doubts says what readiness does not depend on, but an operator should see.
+func doubts(states []proxy.CertificateState) string {
+	var stale, unknown int
+	var reason string
+	for _, s := range states {
+		if s.Stale {
+			stale++
+		}
+		if s.Revocation == string(revocation.Unknown) {
+			unknown, reason = unknown+1, s.RevocationReason
+		}
+	}
+	var text string
+	if stale > 0 {
+		text += fmt.Sprintf("; %d stale", stale)
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf("; revocation of %d unknown: %s", unknown, reason)
+	}
+	return text
+}
+
+// states gives the facts about the certificates to the metrics and /readyz.
+func (r *Route) states() []proxy.CertificateState {
+	var list []proxy.CertificateState
+	for _, e := range r.endpoints {
+		for _, s := range e.Certificates.State() {
+			list = append(list, stateOf(s))
+		}
+	}
+	return list
+}
+
+func stateOf(s certfetch.State) proxy.CertificateState {
+	return proxy.CertificateState{
+		Model: s.Model, Source: s.Source,
+		Subject: s.Subject, Issuers: s.Issuers, Serial: s.Serial, SPKI: s.SPKI,
+		NotBefore: s.NotBefore, NotAfter: s.NotAfter, Fetched: s.Fetched,
+		Stale: s.Stale, LastError: s.LastError,
+		Revocation: string(s.Revocation.Verdict), RevocationReason: s.Revocation.Reason, RevocationNextUpdate: s.Revocation.NextUpdate,
+	}
+}
+
+// counts sums what the certificates' caches count.
+func (r *Route) counts() proxy.CertificateCounts {
+	var all proxy.CertificateCounts
+	for _, e := range r.endpoints {
+		n := e.Certificates.Counts()
+		all.Fetched += n.Fetches - n.Failures
+		all.Failed += n.Failures
+		all.Evicted += n.Evictions
+	}
+	return all
+}
