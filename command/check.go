@@ -7,14 +7,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"sealcar/config"
+	"sealcar/sidecar"
 )
 
 func newCheck(p Process) *cobra.Command {
 	var configFile string
+	var textOnly bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate the configuration and print what is in effect",
-		Args:  cobra.NoArgs,
+		Long: `Validate the configuration, read the files that its routes name, and print what
+is in effect. One line on standard error for each mistake, and exit status 1.`,
+		Args: cobra.NoArgs,
 		RunE: failing(func(*cobra.Command, []string) error {
 			c, err := config.Load(configSource(p, configFile))
 			if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
@@ -25,6 +29,12 @@ func newCheck(p Process) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !textOnly {
+				if err := sidecar.Check(c); err != nil {
+					_, _ = fmt.Fprintln(p.Stderr, err)
+					return &exitError{status: 1}
+				}
+			}
 			text, err := c.YAML()
 			if err != nil {
 				return err
@@ -34,5 +44,6 @@ func newCheck(p Process) *cobra.Command {
 		}),
 	}
 	configFlag(cmd, &configFile)
+	cmd.Flags().BoolVar(&textOnly, "text-only", false, "do not read the files that the configuration names: they may be elsewhere")
 	return cmd
 }

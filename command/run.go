@@ -123,10 +123,9 @@ func (r *reloader) watch(ctx context.Context, changes chan<- struct{}) {
 
 func (r *reloader) reload() {
 	c, err := config.Load(r.source)
-	if err == nil {
-		err = r.sidecar.Reload(c)
-	}
 	if err != nil {
-		r.log.Error().Err(err).Msg("the new configuration is not used; the old one stays in force")
+		r.sidecar.ReloadFailed(err)
+		return
 	}
+	_ = r.sidecar.Reload(c) // it logs and counts a failure itself
 }

@@ -147,6 +147,38 @@ func TestDrainDoesNotWaitForConnectsWithoutARequest(t *testing.T) {
 	}
 }
 
+func TestDrainDoesNotWaitForIdleTunnels(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Drain, c.Timeouts.Idle = time.Hour, time.Hour }))
+	tunnel := r.connect(listen(t, echo))
+	tunnel.send("\x00")
+	if _, err := tunnel.r.ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		_ = tunnel.Close()
+		t.Error("an idle tunnel holds the stop up")
+	}
+}
+
+func TestAConfigurationThatCannotBeLoadedIsCounted(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t))
+	r.ReloadFailed(errors.New("line 3: nonsense"))
+	r.log.line(t, map[string]any{"level": "error", "error": "line 3: nonsense"})
+	_, metrics := get(t, http.DefaultClient, "http://"+r.AdminAddr().String()+"/metrics")
+	if !strings.Contains(metrics, `sealcar_config_reloads_total{result="error"} 1`) {
+		t.Error("the failed reload is not counted")
+	}
+}
+
 func TestRunEndsWhenAListenerDies(t *testing.T) {
 	t.Parallel()
 	var l net.Listener

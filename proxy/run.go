@@ -113,7 +113,11 @@ func (p *Proxy) drain(ctx context.Context) error {
 // timeouts.read_header, timeouts.idle of connections), state_dir, log, ca_dir
 // and the bring-your-own CA need a restart: a change is logged, the rest applies.
 func (p *Proxy) Reload(c *config.Config) (err error) {
-	defer func() { p.metrics.reloaded(err) }()
+	defer func() {
+		if err != nil {
+			p.ReloadFailed(err)
+		}
+	}()
 	kept, waiting := keepUntilRestart(p.options.Config, c)
 	t, err := p.newTable(kept)
 	if err != nil {
@@ -123,12 +127,20 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		t.close()
 		return fmt.Errorf("reloading: %w", err)
 	}
+	p.metrics.reloaded(nil)
 	p.log.Info().Msg("the new configuration is in force")
 	p.warnUnsafe(kept)
 	if len(waiting) > 0 {
 		p.log.Warn().Str("settings", strings.Join(waiting, ", ")).Msg("changed settings need a restart; the rest of the configuration is in force")
 	}
 	return nil
+}
+
+// ReloadFailed logs and counts a new configuration that is not used, be it that
+// it could not even be loaded.
+func (p *Proxy) ReloadFailed(err error) {
+	p.metrics.reloaded(err)
+	p.log.Error().Err(err).Msg("the new configuration is not used; the old one stays in force")
 }
 
 // warnUnsafe names every setting that lets something leave or be taken in clear.

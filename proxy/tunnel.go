@@ -17,6 +17,11 @@ import (
 // client whose hello is refused can say more than that the connection closed.
 const accessDenied = "\x15\x03\x03\x00\x02\x02\x31"
 
+// drainIdle is how long a tunnel may be without traffic once sealcar is stopping:
+// one that is in use goes on until timeouts.drain, one that is merely kept open
+// does not hold the stop up.
+const drainIdle = time.Second
+
 var errRoutedSNI = errors.New("a TLS hello that names a host with a route")
 
 // tunnel joins the client of a CONNECT with a host without a route, once the
@@ -29,6 +34,8 @@ func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	defer j.idle.Stop()
 	stop := context.AfterFunc(r.Context(), j.close)
 	defer stop()
+	hurried := context.AfterFunc(p.accepting, func() { j.wait(drainIdle) })
+	defer hurried()
 	if _, err := io.WriteString(client, established); err != nil {
 		j.close()
 		return
@@ -106,7 +113,7 @@ func (p *Proxy) readOpening(ctx context.Context, v *visit, client net.Conn) (*op
 // some time.
 type joint struct {
 	client, server net.Conn
-	patience       time.Duration
+	patience       atomic.Int64 // nanoseconds without traffic
 	idle           *time.Timer
 	detached       atomic.Bool // the client goes on without the server
 }
@@ -115,9 +122,16 @@ func newJoint(client, server net.Conn, patience time.Duration) *joint {
 	if patience <= 0 {
 		patience = math.MaxInt64 // never
 	}
-	j := &joint{client: client, server: server, patience: patience}
+	j := &joint{client: client, server: server}
+	j.patience.Store(int64(patience))
 	j.idle = time.AfterFunc(patience, j.close)
 	return j
+}
+
+// wait changes how long the two may be without traffic.
+func (j *joint) wait(patience time.Duration) {
+	j.patience.Store(int64(patience))
+	j.idle.Reset(patience)
 }
 
 func (j *joint) close() {
@@ -147,7 +161,7 @@ type busy struct {
 func (b busy) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if n > 0 {
-		b.joint.idle.Reset(b.joint.patience)
+		b.joint.idle.Reset(time.Duration(b.joint.patience.Load()))
 	}
 	return n, err
 }

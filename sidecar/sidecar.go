@@ -25,7 +25,7 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
 			p, err := NewRoute(c, r, log.With().Str("route", r.Name).Logger())
 			if err != nil {
-				return nil, fmt.Errorf("route %q: %w", r.Name, err)
+				return nil, err // the proxy names the route
 			}
 			return p.protocol(), nil
 		},

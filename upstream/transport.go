@@ -28,16 +28,16 @@ const (
 // when its files change. The caller ends it with CloseIdleConnections.
 func NewTransport(r config.Route, t config.Timeouts, l config.Limits) (*http.Transport, error) {
 	if err := checkScheme(r); err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return nil, err
 	}
 	tlsConfig, err := newTLSConfig(r)
 	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: t.Dial, KeepAlive: keepAlive}
 	dial, proxy, err := newEgress(r, tlsConfig.RootCAs, dialer.DialContext, t.TLSHandshake)
 	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return nil, err
 	}
 	transport := &http.Transport{
 		Proxy:                  proxy, // nil means none: the environment is never asked

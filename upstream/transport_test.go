@@ -306,9 +306,8 @@ func TestMistakesNameTheSettingAndTheFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.route.Name = "a-route"
 			_, err := upstream.NewTransport(tt.route, timeouts, limits)
-			for _, says := range append(tt.says, "a-route") {
+			for _, says := range tt.says {
 				wantFault(t, err, says)
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {

@@ -1,0 +1,59 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"sealcar/certfetch"
+	"sealcar/config"
+	"sealcar/crypto/ark"
+	"sealcar/upstream"
+)
+
+// Check reads every file that a valid configuration's routes name, as New would,
+// and tells of all that cannot be used, one error a file. It asks nobody and
+// writes nothing.
+func Check(c *config.Config) error {
+	var faults []error
+	for _, r := range c.Routes {
+		for _, err := range checkRoute(c, r) {
+			faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func checkRoute(c *config.Config, r config.Route) (faults []error) {
+	fault := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
+	fault(err)
+	_, err = newVerifier(r.Certificate)
+	fault(err)
+	_, err = newRevocation(c, r)
+	fault(err)
+	if r.Certificate.Uses("openapi") {
+		_, err = certfetch.FileCredentials(r.Certificate.AccessKeyFile, r.Certificate.SecretKeyFile, r.Certificate.SecurityTokenFile)()
+		fault(err)
+	}
+	if r.Certificate.Uses("file") {
+		_, err = (&certfetch.FileSource{Path: r.Certificate.File}).Fetch(context.Background(), ark.Query{})
+		fault(err)
+	}
+	if out == nil {
+		out = new(http.Transport) // nobody is asked: only the files of the credentials are looked at
+	}
+	keys, err := newCredentials(c, r, out, zerolog.Nop())
+	fault(err)
+	if err == nil {
+		keys.close()
+	}
+	return faults
+}
