@@ -62,11 +62,11 @@ func NewRoute(c *config.Config, r config.Route, log zerolog.Logger) (*Route, err
 	if err != nil {
 		return nil, err
 	}
-	keys, err := newCredentials(c, r, out, log)
+	policy, err := residuePolicy(c, r)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := residuePolicy(c, r)
+	keys, err := newCredentials(c, r, out, log)
 	if err != nil {
 		return nil, err
 	}
