@@ -146,7 +146,7 @@ type answered struct {
 
 // code is that of an error document, alone or at the end of a stream.
 func (a answered) code() string {
-	doc := a.body[strings.LastIndex("data: "+a.body, "data: "):]
+	doc := a.body[strings.LastIndex("\ndata: "+a.body, "\ndata: "):]
 	var e struct {
 		Error struct{ Type, Code string }
 	}
