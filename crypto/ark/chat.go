@@ -221,7 +221,7 @@ func refusal(code, param, message string) *apierror.Error {
 }
 
 func cannotSeal(path, what string) *apierror.Error {
-	return refusal("unsealable_content", path, what+", so nothing was sent. Text parts and images as data: URLs are sealed; leave the rest out, or let it leave in clear by residue: unsafe_allow of the route")
+	return refusal("unsealable_content", path, what+", so nothing was sent. Text parts and images as data: URLs are sealed; leave the rest out, or let it leave in clear by unsafe_allow, as the route's residue or for its path in residue_exceptions")
 }
 
 // requestFault turns a scan's error into what the application sees.

@@ -6,11 +6,13 @@
 // Seal and Open. Transport (transport.go) is the client half, an
 // http.RoundTripper that seals what it sends and opens what comes back; Handler
 // (handler.go) is the enclave half, an http.Handler that does the mirror.
-// fields.go says which strings of which endpoint are secret.
+// residue.go says of every parameter whether it is sealed, and a Policy
+// (policy.go) what is done with those that are not.
 //
 // What is refused: a key that is not on P-256, a reply that is not
-// authenticated, a request whose content cannot be sealed, an endpoint that the
-// protocol has no sealing for. Nothing ever falls back to plaintext.
+// authenticated or has no end, a request whose content cannot be sealed, an
+// endpoint that the protocol has no sealing for. Nothing ever falls back to
+// plaintext; what leaves in clear beside the content is reported.
 //
 // What the protocol cannot give: one key and nonce serve every string of a
 // request and its reply, which costs confidentiality and integrity against
