@@ -71,6 +71,20 @@ func TestWhatRepliesHoldInClearIsReportedOrRefused(t *testing.T) {
 	}
 }
 
+func TestAPlaceOfAStreamIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	const thought = "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"so\"}}]}\n\n"
+	up := newRecorder(t, e.sealing(t, "text/event-stream", thought+thought+"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", "fine"))
+	req, record := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"choices[].delta.reasoning_content"}; !reflect.DeepEqual(record.ReplyResidue, want) {
+		t.Errorf("reported %q, want %q", record.ReplyResidue, want)
+	}
+}
+
 func TestARefusedStreamBreaksWhereItShowsSomething(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
