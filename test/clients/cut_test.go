@@ -35,12 +35,24 @@ func TestT28_CutStreamIsAnError(t *testing.T) {
 			}
 			for _, d := range cut.doors {
 				stdout, stderr, err := execute(t, command, with(d.env, "VENDOR_ENCRYPTION", "on"), long)
-				if err == nil {
+				// Where requests share an HTTP/2 connection, one's cut may come before
+				// another's first byte: then the program has a status to report.
+				if err == nil && !reported(t, stdout) {
 					t.Errorf("%s: the program took a cut stream for a whole one and printed %.300s…\n%s", d.name, stdout, stderr)
 				}
 			}
 		})
 	}
+}
+
+// reported tells whether a program that ended well printed an error for its chat.
+func reported(t *testing.T, stdout []byte) bool {
+	t.Helper()
+	var got []answer
+	if err := json.Unmarshal(stdout, &got); err != nil {
+		t.Fatal(err)
+	}
+	return len(got) == 1 && got[0].Error != nil && got[0].Error.Status == 502
 }
 
 // cutAfter gives the address of a relay to addr that breaks each connection

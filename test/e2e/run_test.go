@@ -24,9 +24,10 @@ func TestAChatGoesThroughSealedWhateverTheSourceOfItsCertificate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			e := start(t, "", test.certificate)
-			if status, text := e.ask(t, "/readyz?verbose"); status != http.StatusOK || !strings.Contains(text, test.ready) {
-				t.Errorf("before the first request: %d %s, want %q", status, text, test.ready)
-			}
+			eventually(t, func() bool { // the warm-up goes on in the background
+				status, text := e.ask(t, "/readyz?verbose")
+				return status == http.StatusOK && strings.Contains(text, test.ready)
+			}, func() string { return "not ready, or without " + test.ready })
 			if status, body := e.send(t, chat(false, "hello")); status != http.StatusOK || !strings.Contains(body, "You said: hello") {
 				t.Errorf("got %d %s", status, body)
 			}
