@@ -179,10 +179,10 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	if n := strings.Count(body, "\nsealcar_certificate_age_seconds{"); n < 90 || n > 100 {
 		t.Errorf("%d series of certificates", n)
 	}
-	if got := metric(t, r, `sealcar_certificate_not_after_seconds{model="first",route="ark"}`); got != "2.0000036e+09" {
+	if got := metric(t, r, `sealcar_certificate_not_after_seconds{host="",model="first",route="ark"}`); got != "2.0000036e+09" {
 		t.Errorf("not after %s", got)
 	}
-	if got := metric(t, r, `sealcar_certificate_age_seconds{model="first",route="ark"}`); got != "60" {
+	if got := metric(t, r, `sealcar_certificate_age_seconds{host="",model="first",route="ark"}`); got != "60" {
 		t.Errorf("age %s", got)
 	}
 }
@@ -203,7 +203,7 @@ func TestCertificatesShownAreTheSameEachTime(t *testing.T) {
 	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder), Certificates: certificates}, "third": {RoundTripper: new(recorder)}}))
 	_, body := admin(t, r, "/metrics")
 	for i, want := range map[int]bool{0: true, 99: true, 100: false, 299: false} {
-		if shown := strings.Contains(body, fmt.Sprintf(`sealcar_certificate_age_seconds{model="m%03d",`, i)); shown != want {
+		if shown := strings.Contains(body, fmt.Sprintf(`sealcar_certificate_age_seconds{host="",model="m%03d",`, i)); shown != want {
 			t.Errorf("certificate %d is shown: %v", i, shown)
 		}
 	}
@@ -304,5 +304,22 @@ func TestTheLogTellsWhatWasInClear(t *testing.T) {
 				t.Errorf("%s is in the log:\n%s", test.never, r.log)
 			}
 		})
+	}
+}
+
+func TestEachHostOfARouteHasItsOwnCertificateSeries(t *testing.T) {
+	t.Parallel()
+	hosts := []string{"b.example", "a.example"}
+	certificates := func() []proxy.CertificateState {
+		return []proxy.CertificateState{
+			{Model: "m", Host: hosts[0], NotAfter: time.Unix(2_000_000_000, 0)},
+			{Model: "m", Host: hosts[1], NotAfter: time.Unix(1_900_000_000, 0)},
+		}
+	}
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder), Certificates: certificates}, "third": {RoundTripper: new(recorder)}}))
+	for host, want := range map[string]string{"a.example": "1.9e+09", "b.example": "2e+09"} {
+		if got := metric(t, r, `sealcar_certificate_not_after_seconds{host="`+host+`",model="m",route="ark"}`); got != want {
+			t.Errorf("%s: %q, want %s", host, got, want)
+		}
 	}
 }

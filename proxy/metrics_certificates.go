@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -37,13 +38,15 @@ func (p *Proxy) certificates() []routeCertificates {
 	return all
 }
 
-// certificates are the first by model, at most maxCertificateSeries, so that the
-// same ones are shown each time, with names that are fit to be shown.
+// certificates are the first by model and host, at most maxCertificateSeries, so
+// that the same ones are shown each time, with names that are fit to be shown.
 func (r *route) certificates() []CertificateState {
 	if r.protocol.Certificates == nil {
 		return nil
 	}
-	states := slices.SortedFunc(slices.Values(r.protocol.Certificates()), func(a, b CertificateState) int { return strings.Compare(a.Model, b.Model) })
+	states := slices.SortedFunc(slices.Values(r.protocol.Certificates()), func(a, b CertificateState) int {
+		return cmp.Or(strings.Compare(a.Model, b.Model), strings.Compare(a.Host, b.Host))
+	})
 	states = states[:min(len(states), maxCertificateSeries)]
 	for i := range states {
 		states[i].Model = strings.ToValidUTF8(clip(states[i].Model), "\uFFFD")
@@ -64,10 +67,10 @@ func newCertificateCollector(now func() time.Time, certificates func() []routeCe
 		return prometheus.NewDesc("sealcar_certificate_"+name, help, append([]string{"route"}, labels...), nil)
 	}
 	return &certificateCollector{
-		notAfter:     desc("not_after_seconds", "When an endpoint certificate expires, in Unix time.", "model"),
-		age:          desc("age_seconds", "Time since an endpoint certificate was fetched.", "model"),
-		stale:        desc("stale", "1 if an endpoint certificate is older than max_age, for it could not be renewed.", "model"),
-		revocation:   desc("revocation", "Always 1; state says what is known about the revocation of an endpoint certificate: good, revoked, unknown.", "model", "state"),
+		notAfter:     desc("not_after_seconds", "When an endpoint certificate expires, in Unix time.", "model", "host"),
+		age:          desc("age_seconds", "Time since an endpoint certificate was fetched.", "model", "host"),
+		stale:        desc("stale", "1 if an endpoint certificate is older than max_age, for it could not be renewed.", "model", "host"),
+		revocation:   desc("revocation", "Always 1; state says what is known about the revocation of an endpoint certificate: good, revoked, unknown.", "model", "host", "state"),
 		fetches:      desc("fetches_total", "Fetches of endpoint certificates since the configuration was loaded, by result.", "result"),
 		evictions:    desc("evictions_total", "Endpoint certificates that had to leave memory for others since the configuration was loaded."),
 		now:          now,
@@ -82,7 +85,7 @@ func (c *certificateCollector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect tells the series of each certificate, once per route and model.
+// Collect tells the series of each certificate, once per route, model and host.
 func (c *certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 	for _, r := range c.certificates() {
 		counter := func(d *prometheus.Desc, n uint64, labels ...string) {
@@ -91,10 +94,10 @@ func (c *certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 		counter(c.fetches, r.counts.Fetched, "ok")
 		counter(c.fetches, r.counts.Failed, "error")
 		counter(c.evictions, r.counts.Evicted)
-		seen := make(map[string]bool)
+		seen := make(map[[2]string]bool)
 		for _, s := range r.states {
-			if !seen[s.Model] {
-				seen[s.Model] = true
+			if series := [2]string{s.Model, s.Host}; !seen[series] {
+				seen[series] = true
 				c.collect(metrics, r.route, s)
 			}
 		}
@@ -103,7 +106,7 @@ func (c *certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 
 func (c *certificateCollector) collect(metrics chan<- prometheus.Metric, route string, s CertificateState) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{route, s.Model}, labels...)...)
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{route, s.Model, s.Host}, labels...)...)
 	}
 	var stale float64
 	if s.Stale {

@@ -31,20 +31,20 @@ func TestMetricsAndReadinessTellTheStateOfCertificates(t *testing.T) {
 		"third": {RoundTripper: new(recorder)},
 	}))
 	for series, want := range map[string]string{
-		`sealcar_certificate_stale{model="good",route="ark"}`:                     "0",
-		`sealcar_certificate_stale{model="old",route="ark"}`:                      "1",
-		`sealcar_certificate_revocation{model="good",route="ark",state="good"}`:   "1",
-		`sealcar_certificate_revocation{model="old",route="ark",state="unknown"}`: "1",
-		`sealcar_certificate_fetches_total{result="ok",route="ark"}`:              "5",
-		`sealcar_certificate_fetches_total{result="error",route="ark"}`:           "2",
-		`sealcar_certificate_evictions_total{route="ark"}`:                        "1",
-		`sealcar_certificate_evictions_total{route="third"}`:                      "0",
+		`sealcar_certificate_stale{host="",model="good",route="ark"}`:                     "0",
+		`sealcar_certificate_stale{host="",model="old",route="ark"}`:                      "1",
+		`sealcar_certificate_revocation{host="",model="good",route="ark",state="good"}`:   "1",
+		`sealcar_certificate_revocation{host="",model="old",route="ark",state="unknown"}`: "1",
+		`sealcar_certificate_fetches_total{result="ok",route="ark"}`:                      "5",
+		`sealcar_certificate_fetches_total{result="error",route="ark"}`:                   "2",
+		`sealcar_certificate_evictions_total{route="ark"}`:                                "1",
+		`sealcar_certificate_evictions_total{route="third"}`:                              "0",
 	} {
 		if got := metric(t, r, series); got != want {
 			t.Errorf("%s is %s, want %s", series, got, want)
 		}
 	}
-	if _, body := admin(t, r, "/metrics"); strings.Contains(body, `sealcar_certificate_revocation{model="unasked"`) {
+	if _, body := admin(t, r, "/metrics"); strings.Contains(body, `sealcar_certificate_revocation{host="",model="unasked"`) {
 		t.Error("a state of revocation that nobody asked for")
 	}
 	eventually(t, func() bool { resp, _ := admin(t, r, "/readyz"); return resp.StatusCode == http.StatusOK }, func() string { return "never ready" })

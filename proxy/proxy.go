@@ -57,6 +57,7 @@ type Protocol struct {
 // NotAfter and Fetched are required.
 type CertificateState struct {
 	Model                string    `json:"model"`
+	Host                 string    `json:"host"`             // host[:port] of the upstream that it is for
 	Source               string    `json:"source,omitempty"` // who gave it
 	Subject              string    `json:"subject,omitempty"`
 	Issuers              []string  `json:"issuers,omitempty"` // from the leaf's issuer to the trust anchor

@@ -31,7 +31,7 @@ var errRoutedSNI = errors.New("a TLS hello that names a host with a route")
 func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	v := visitOf(r.Context())
 	j := newJoint(client, v.server, v.table.config.Timeouts.Idle)
-	defer j.idle.Stop()
+	defer j.end()
 	stop := context.AfterFunc(r.Context(), j.close)
 	defer stop()
 	hurried := context.AfterFunc(p.accepting, func() { j.wait(drainIdle) })
@@ -115,6 +115,7 @@ type joint struct {
 	client, server net.Conn
 	patience       atomic.Int64 // nanoseconds without traffic
 	idle           *time.Timer
+	ended          atomic.Bool // nobody waits for traffic any more
 	detached       atomic.Bool // the client goes on without the server
 }
 
@@ -124,8 +125,22 @@ func newJoint(client, server net.Conn, patience time.Duration) *joint {
 	}
 	j := &joint{client: client, server: server}
 	j.patience.Store(int64(patience))
-	j.idle = time.AfterFunc(patience, j.close)
+	j.idle = time.AfterFunc(patience, j.giveUp)
 	return j
+}
+
+// giveUp closes two connections that had no traffic for too long, unless one of
+// them goes on in another way by now.
+func (j *joint) giveUp() {
+	if !j.ended.Load() && !j.detached.Load() {
+		j.close()
+	}
+}
+
+// end stops the waiting for traffic, for good.
+func (j *joint) end() {
+	j.ended.Store(true)
+	j.idle.Stop()
 }
 
 // wait changes how long the two may be without traffic.

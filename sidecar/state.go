@@ -49,17 +49,17 @@ func doubts(states []proxy.CertificateState) string {
 // states gives the facts about the certificates to the metrics and /readyz.
 func (r *Route) states() []proxy.CertificateState {
 	var list []proxy.CertificateState
-	for _, e := range r.endpoints {
+	for host, e := range r.endpoints {
 		for _, s := range e.Certificates.State() {
-			list = append(list, stateOf(s))
+			list = append(list, stateOf(s, host))
 		}
 	}
 	return list
 }
 
-func stateOf(s certfetch.State) proxy.CertificateState {
+func stateOf(s certfetch.State, host string) proxy.CertificateState {
 	return proxy.CertificateState{
-		Model: s.Model, Source: s.Source,
+		Model: s.Model, Host: host, Source: s.Source,
 		Subject: s.Subject, Issuers: s.Issuers, Serial: s.Serial, SPKI: s.SPKI,
 		NotBefore: s.NotBefore, NotAfter: s.NotAfter, Fetched: s.Fetched,
 		Stale: s.Stale, LastError: s.LastError,
