@@ -63,7 +63,7 @@ type Cache struct {
 	disk       *disk         // nil = memory only
 	flight     singleflight.Group
 	faults     *backoff.Table[string] // of fetches, by flight key
-	cooldowns  *backoff.Table[string] // of renewals that brought nothing new, by flight key
+	cooldowns  *backoff.Table[string] // of renewals that brought nothing new, by flight key and symptom
 
 	running sync.WaitGroup  // fetches, and what else runs in the background
 	life    context.Context // the Cache's own, not that of a request

@@ -23,7 +23,7 @@ type call struct {
 	host    string   // who is asked, as messages name it
 	model   string   // whose certificate is asked for
 	check   string   // what to look at when the credential is refused
-	secrets []string // never repeated to the application, even if the endpoint does
+	secrets []string // never repeated, to the application or in a log, even if the endpoint does
 }
 
 // reply is a certificate endpoint's answer, whole.
@@ -94,7 +94,7 @@ func (c call) unavailable(what string, cause error) error {
 		Status:  http.StatusServiceUnavailable,
 		Code:    "certificate_unavailable",
 		Message: c.message(what, "try again, and check the network and the route's certificate settings"),
-		Cause:   cause,
+		Cause:   cleanError(cause, c.secrets),
 	}
 }
 

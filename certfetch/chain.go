@@ -52,7 +52,7 @@ func parsePEM(text []byte, limit int) ([]*x509.Certificate, error) {
 
 func parseBlock(block *pem.Block) (*x509.Certificate, error) {
 	if block.Type != certificatePEM {
-		return nil, fmt.Errorf("its type is %q, not %s", block.Type, certificatePEM)
+		return nil, fmt.Errorf("it is no %s", certificatePEM) // what it says to be is another's text, and can be a secret
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

@@ -39,7 +39,7 @@ func TestT18_ParseChain(t *testing.T) {
 		{"no base64 in the block", []byte("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"), nil, "broken"},
 		{"trailing bytes in the block", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(bytes.Clone(leaf.Raw), 0)}), nil, "trailing data"},
 		{"cut short", one[:len(one)-20], nil, "cut short"},
-		{"a private key beside it", slices.Concat(one, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}})), nil, "PRIVATE KEY"},
+		{"a private key beside it", slices.Concat(one, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}})), nil, "PEM block 2: it is no CERTIFICATE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

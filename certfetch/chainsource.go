@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
@@ -13,7 +14,8 @@ import (
 
 // Chain is a Source that asks several, one after the other, until one has a
 // certificate that Verifier trusts. A file that has expired does not stand in
-// the way of an endpoint that answers.
+// the way of an endpoint that answers, nor does one that hangs: each has its share
+// of the time there is.
 type Chain struct {
 	Members  []Member  // required
 	Verifier *Verifier // nil = the first answer is taken as it is
@@ -61,11 +63,11 @@ func (s *Chain) Fetch(ctx context.Context, q ark.Query) ([]*x509.Certificate, er
 func (s *Chain) FetchNamed(ctx context.Context, q ark.Query) (chain []*x509.Certificate, member string, err error) {
 	var faults []error
 	var told []string
-	for _, m := range s.Members {
-		chain, err := m.Source.Fetch(ctx, q)
+	for i, m := range s.Members {
+		chain, err := m.fetchWithin(ctx, len(s.Members)-i, q)
 		if err == nil && s.Verifier != nil {
 			if _, fault := s.Verifier.Verify(chain, q.AICC); fault != nil {
-				err = untrusted(q.Model, fault)
+				err = untrusted(q, fault)
 			}
 		}
 		if err == nil {
@@ -76,6 +78,17 @@ func (s *Chain) FetchNamed(ctx context.Context, q ark.Query) (chain []*x509.Cert
 		told = append(told, m.Name+": "+e.Message)
 	}
 	return nil, "", s.refusal(q, faults, told)
+}
+
+// fetchWithin is Fetch within one share of the time that ctx has left, so that a
+// member that hangs leaves the next ones theirs.
+func (m Member) fetchWithin(ctx context.Context, shares int, q ark.Query) ([]*x509.Certificate, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
+		defer cancel()
+	}
+	return m.Source.Fetch(ctx, q)
 }
 
 // refusal is the error of all members: of the kind that most likely goes away by

@@ -242,3 +242,29 @@ func TestFileVersionFollowsTheSwapOfALink(t *testing.T) {
 	write(t, filepath.Join(dir, "..2"), "written after that")
 	look("clock set back", true)
 }
+
+func TestChainIsNotHeldUpByAMemberThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var hangs, has script
+		b := newRig(t, func(c *certfetch.CacheConfig) {
+			c.Timeout = 9 * time.Second
+			c.Source = &certfetch.Chain{Members: []certfetch.Member{{Name: "a", Source: &hangs}, {Name: "b", Source: &hangs}, {Name: "c", Source: &has}}}
+		})
+		leaf := b.pki.leaf(t)
+		hangs.hang()
+		has.then(func(ctx context.Context, _ ark.Query) ([]*x509.Certificate, error) {
+			select {
+			case <-time.After(2 * time.Second):
+				return chain(leaf), nil
+			case <-ctx.Done():
+				return nil, scripted(http.StatusServiceUnavailable)
+			}
+		})
+		start := time.Now()
+		b.serves(t, "m", leaf)
+		if took := time.Since(start); took != 8*time.Second {
+			t.Errorf("took %v, want a third of the 9 s for each that hangs and 2 s for the last", took)
+		}
+	})
+}

@@ -112,12 +112,17 @@ func (c *Cache) replace(k key, old, e *entry) {
 	}
 }
 
-// drop forgets a certificate that must not be used any more.
+// drop forgets a certificate that must not be used any more, unless another has
+// taken its place by now: then the file is that one's too.
 func (c *Cache) drop(k key, old *entry) {
 	c.mu.Lock()
-	if there, ok := c.entries.Get(k); ok && there == old {
+	there, ok := c.entries.Get(k)
+	replaced := ok && there != old
+	if !replaced {
 		c.entries.Delete(k)
 	}
 	c.mu.Unlock()
-	c.unsave(k)
+	if !replaced {
+		c.unsave(k)
+	}
 }

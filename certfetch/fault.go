@@ -9,6 +9,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/certfetch/backoff"
 	"sealcar/certfetch/revocation"
+	"sealcar/crypto/ark"
 )
 
 // How long a failure is remembered whose mend is somebody's decision (another
@@ -64,28 +65,31 @@ func (c *Cache) concernsCaller(fault error) bool {
 	}
 }
 
-// untrusted refuses a certificate that does not verify.
-func untrusted(model string, cause error) error {
+// untrusted refuses a certificate that does not verify. The names in it are
+// whatever its maker has put there.
+func untrusted(q ark.Query, cause error) error {
+	cause = cleanError(cause, []string{q.Credential})
 	return &apierror.Error{
 		Status: http.StatusServiceUnavailable,
 		Code:   "certificate_untrusted",
 		Message: fmt.Sprintf("sealcar does not trust the certificate of model %s, so nothing was sent%s; check certificate.roots and certificate.pins, this machine's clock, and what stands between sealcar and the endpoint",
-			name(model), quoted(clean(cause.Error(), nil))),
+			name(q.Model), quoted(cause.Error())),
 		NoRetry: true,
 		Cause:   cause,
 	}
 }
 
 // notAllowed refuses a certificate that was revoked or could have been.
-func notAllowed(model string, s revocation.Status) error {
+func notAllowed(q ark.Query, s revocation.Status) error {
 	e := &apierror.Error{Status: http.StatusServiceUnavailable, NoRetry: true}
+	reason := clean(s.Reason, []string{q.Credential})
 	if s.Verdict == revocation.Revoked {
 		e.Code = "certificate_revoked"
-		e.Message = fmt.Sprintf("the certificate of model %s was revoked, so nothing was sent (%s); whoever runs the endpoint has to give it a new one", name(model), clean(s.Reason, nil))
+		e.Message = fmt.Sprintf("the certificate of model %s was revoked, so nothing was sent (%s); whoever runs the endpoint has to give it a new one", name(q.Model), reason)
 		return e
 	}
 	e.Code = "certificate_untrusted"
 	e.Message = fmt.Sprintf("sealcar could not learn whether the certificate of model %s was revoked, so nothing was sent%s; make the addresses reachable, or set certificate.revocation.mode to soft",
-		name(model), quoted(clean(s.Reason, nil)))
+		name(q.Model), quoted(reason))
 	return e
 }

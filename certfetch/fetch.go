@@ -18,7 +18,35 @@ func (c *Cache) await(ctx context.Context, q ark.Query) (*entry, error) {
 	if f, ok := c.faults.Waiting(k); ok {
 		return nil, c.again(f)
 	}
-	done := c.flight.DoChan("get "+k, func() (any, error) { return c.get(q) }) //nolint:contextcheck // the fetch outlives the request that came first
+	return c.join(ctx, q, "get "+k, c.get) //nolint:contextcheck // the fetch outlives the request that came first
+}
+
+// Fetch asks the source anew, once for all who wait, whatever is at hand and
+// whatever has just failed: for somebody who asks by hand. What can be trusted
+// is kept. Its errors are those of Certificate.
+func (c *Cache) Fetch(ctx context.Context, q ark.Query) (*ark.Certificate, error) {
+	if err := c.check(q); err != nil {
+		return nil, err
+	}
+	e, err := c.join(ctx, q, "fetch "+c.flightKey(q), c.fetchAnew) //nolint:contextcheck // as in await
+	if err != nil {
+		return nil, err
+	}
+	return e.certificate, nil
+}
+
+func (c *Cache) fetchAnew(q ark.Query) (*entry, error) {
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	defer c.running.Done()
+	return c.fetch(q)
+}
+
+// join waits for what a flight brings, which it starts if nobody has. A waiter
+// that gives up leaves it to the others.
+func (c *Cache) join(ctx context.Context, q ark.Query, flight string, do func(ark.Query) (*entry, error)) (*entry, error) {
+	done := c.flight.DoChan(flight, func() (any, error) { return do(q) })
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for the certificate of model %s: %w", name(q.Model), ctx.Err())
@@ -39,11 +67,11 @@ func (c *Cache) get(q ark.Query) (*entry, error) {
 	defer c.running.Done()
 	k := keyOf(q)
 	if e := c.cached(k); e != nil { // another flight has just landed, or all it lacked was a word on its revocation
-		if e = c.recheck(k, e); e != nil {
+		if e = c.recheck(q, e); e != nil {
 			return e, nil
 		}
 	}
-	if e := c.load(k); e != nil {
+	if e := c.load(q); e != nil {
 		c.remember(k, e)
 		return e, nil
 	}
@@ -97,37 +125,37 @@ func (c *Cache) ask(q ark.Query) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, c.judge(keyOf(q), e)
+	return e, c.judge(q, e)
 }
 
 // judge completes an entry if its chain can be trusted now. That it was not
 // revoked is asked last: only a path that verifies names addresses worth asking.
-func (c *Cache) judge(k key, e *entry) error {
-	if err := c.verify(k, e); err != nil {
+func (c *Cache) judge(q ark.Query, e *entry) error {
+	if err := c.verify(q, e); err != nil {
 		return err
 	}
 	e.revocation = c.askRevocation(e.path)
 	if c.allowed(e.revocation) {
 		return nil
 	}
-	return notAllowed(k.model, e.revocation)
+	return notAllowed(q, e.revocation)
 }
 
 // rejudge is judge for a certificate that was good enough before, and so needs
 // nobody to wait: where not knowing does not refuse it, its revocation is asked
 // about in the background.
-func (c *Cache) rejudge(k key, e *entry) error {
+func (c *Cache) rejudge(q ark.Query, e *entry) error {
 	if c.config.Revocation.Checker == nil || c.config.Revocation.Hard {
-		return c.judge(k, e)
+		return c.judge(q, e)
 	}
 	e.revocation = revocation.Status{Verdict: revocation.Unknown, Reason: "not asked yet since the start", Due: c.config.Now()}
-	return c.verify(k, e)
+	return c.verify(q, e)
 }
 
-func (c *Cache) verify(k key, e *entry) error {
+func (c *Cache) verify(q ark.Query, e *entry) error {
 	var err error
-	if e.certificate, e.path, err = c.config.Verifier.VerifyPath(e.chain, k.aicc); err != nil {
-		return untrusted(k.model, err)
+	if e.certificate, e.path, err = c.config.Verifier.VerifyPath(e.chain, q.AICC); err != nil {
+		return untrusted(q, err)
 	}
 	e.renewal = c.renewalOf(e)
 	return nil
@@ -143,16 +171,16 @@ func (c *Cache) askRevocation(path []*x509.Certificate) revocation.Status {
 
 // recheck asks about the revocation of an entry at hand, and gives what is to
 // be used of it, if anything. One that is revoked is forgotten.
-func (c *Cache) recheck(k key, old *entry) *entry {
+func (c *Cache) recheck(q ark.Query, old *entry) *entry {
 	if c.config.Revocation.Checker == nil {
 		return old
 	}
-	e := *old
+	k, e := keyOf(q), *old
 	e.revocation = c.askRevocation(old.path)
 	switch {
 	case e.revocation.Verdict == revocation.Revoked:
 		c.drop(k, old)
-		c.config.Report(notAllowed(k.model, e.revocation))
+		c.config.Report(notAllowed(q, e.revocation))
 		return nil
 	case !c.allowed(e.revocation):
 		c.replace(k, old, &e)

@@ -39,7 +39,7 @@ func (c *Cache) refreshNow(q ark.Query, flight string) {
 	}
 	_, early := c.faults.Waiting(flight)
 	if c.renewalDue(old) && !early {
-		if e := c.load(k); e != nil && e.fetched.After(old.fetched) && !c.renewalDue(e) { // another process has been faster
+		if e := c.load(q); e != nil && e.fetched.After(old.fetched) && !c.renewalDue(e) { // another process has been faster
 			c.remember(k, e)
 			return
 		}
@@ -48,11 +48,11 @@ func (c *Cache) refreshNow(q ark.Query, flight string) {
 			return
 		}
 		old = c.serveOn(k, old, err)
-		c.recheck(k, old) // what made the new one fail may hold for the old one too
+		c.recheck(q, old) // what made the new one fail may hold for the old one too
 		return
 	}
 	if c.revocationDue(old) {
-		c.recheck(k, old)
+		c.recheck(q, old)
 	}
 }
 
@@ -68,19 +68,20 @@ func (c *Cache) serveOn(k key, old *entry, fault error) *entry {
 	return &e
 }
 
-// load gives what the disk holds for k, verified again. A bad file is reported
+// load gives what the disk holds for q, verified again. A bad file is reported
 // and counts as none.
-func (c *Cache) load(k key) *entry {
+func (c *Cache) load(q ark.Query) *entry {
 	if c.disk == nil {
 		return nil
 	}
+	k := keyOf(q)
 	f, err := c.disk.load(k)
 	if err == nil && f == nil {
 		return nil
 	}
 	if err == nil {
 		e := &entry{chain: f.chain, fetched: f.fetched, source: f.source}
-		if err = c.rejudge(k, e); err == nil {
+		if err = c.rejudge(q, e); err == nil {
 			return e
 		}
 		if e.revocation.Verdict == revocation.Revoked {

@@ -12,10 +12,11 @@ import (
 //
 // A certificate at hand that differs from stale is the answer, without a fetch.
 // Else the source is asked, once for all who wait. If that brings nothing new a
-// cool-down begins, 1 s at first and doubling up to 30 s, for this certificate
-// and credential: until it ends stale is the answer, at once. So requests that
-// are refused for their own faults cannot drive fetches. A fetch that does bring
-// something new ends the cool-down. An error comes with stale and false.
+// cool-down begins, 1 s at first and doubling up to 30 s, for this certificate,
+// credential and symptom: until it ends stale is the answer, at once. So requests
+// that are refused for their own faults cannot drive fetches, nor can they hide a
+// rotation that shows in another way. A fetch that does bring something new ends
+// the cool-down. An error comes with stale and false.
 func (c *Cache) Renew(ctx context.Context, q ark.Query, stale *ark.Certificate) (*ark.Certificate, bool, error) {
 	if err := c.check(q); err != nil {
 		return stale, false, err
@@ -24,7 +25,7 @@ func (c *Cache) Renew(ctx context.Context, q ark.Query, stale *ark.Certificate) 
 		return e.certificate, true, nil
 	}
 	flight := c.flightKey(q)
-	if _, ok := c.cooldowns.Waiting(flight); ok {
+	if _, ok := c.cooldowns.Waiting(coolDown(flight, q)); ok {
 		return stale, false, nil
 	}
 	if f, ok := c.faults.Waiting(flight); ok {
@@ -57,12 +58,15 @@ func (c *Cache) change(q ark.Query, stale *ark.Certificate) (*entry, error) {
 	flight := c.flightKey(q)
 	e, err := c.fetch(q)
 	if err != nil || !differs(e, stale) {
-		c.cooldowns.Fail(flight, err)
+		c.cooldowns.Fail(coolDown(flight, q), err)
 		return e, err
 	}
-	c.cooldowns.Reset(flight)
+	c.cooldowns.Reset(coolDown(flight, q))
 	return e, nil
 }
+
+// coolDown is what a cool-down is for.
+func coolDown(flight string, q ark.Query) string { return fmt.Sprintf("%s %.100q", flight, q.Symptom) }
 
 func differs(e *entry, stale *ark.Certificate) bool {
 	return stale == nil || !e.certificate.Leaf.Equal(stale.Leaf)

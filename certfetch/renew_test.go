@@ -144,6 +144,29 @@ func TestRenewCoolsDownByCredential(t *testing.T) {
 	})
 }
 
+// An application's own faults must not hide that the endpoint has another key.
+func TestRenewCoolsDownBySymptom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		stale := b.first(t, b.pki.leaf(t))
+		ask := func(symptom string) bool {
+			_, changed, err := b.Renew(t.Context(), ark.Query{Model: "m", Symptom: symptom}, stale)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return changed
+		}
+		for range 3 {
+			ask("400 InvalidParameter")
+		}
+		b.source.give(b.pki.leaf(t))
+		if ask("400 InvalidParameter") || !ask("400 cannot_open") {
+			t.Error("want a cool-down for the old symptom and a question for the new one")
+		}
+	})
+}
+
 func TestRenewThatFailsKeepsWhatThereIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

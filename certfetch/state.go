@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,14 +34,19 @@ type State struct {
 // State tells of every certificate in memory, sorted by model. One that has
 // expired is told of until it is replaced or forgotten.
 func (c *Cache) State() []State {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	var states []State
-	for k, e := range c.entries.All {
+	for k, e := range c.held() {
 		states = append(states, c.stateOf(k, e))
 	}
 	slices.SortFunc(states, func(a, b State) int { return cmp.Compare(a.Model, b.Model) })
 	return states
+}
+
+// held copies what is in memory, so that no request waits while it is told of.
+func (c *Cache) held() map[key]*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Collect(c.entries.All)
 }
 
 func (c *Cache) stateOf(k key, e *entry) State {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sealcar/crypto/ark"
@@ -23,7 +24,7 @@ type Verifier struct {
 // path length, validity, name constraints, extended key usage serverAuth) is
 // crypto/x509's work (RFC 5280 §6); the vendor's leaves carry no host name, so
 // none is compared. On top of it the leaf must be an end entity with the key
-// usage keyAgreement, a P-256 key, what is pinned and, with aicc, the two AICC
+// usage keyAgreement, a named extended key usage, a P-256 key, what is pinned and, with aicc, the two AICC
 // names.
 func (v *Verifier) Verify(chain []*x509.Certificate, aicc bool) (*ark.Certificate, error) {
 	c, _, err := v.VerifyPath(chain, aicc)
@@ -46,6 +47,8 @@ func (v *Verifier) VerifyPath(chain []*x509.Certificate, aicc bool) (*ark.Certif
 		return nil, nil, fmt.Errorf("endpoint certificate %x: it is a certificate authority, not an endpoint", leaf.SerialNumber)
 	case leaf.KeyUsage&x509.KeyUsageKeyAgreement == 0:
 		return nil, nil, fmt.Errorf("endpoint certificate %x: its key usage does not include keyAgreement", leaf.SerialNumber)
+	case !servesTLS(leaf):
+		return nil, nil, fmt.Errorf("endpoint certificate %x: its extended key usage does not include serverAuth", leaf.SerialNumber)
 	}
 	path, err := v.Pins.choose(paths)
 	if err != nil {
@@ -56,6 +59,12 @@ func (v *Verifier) VerifyPath(chain []*x509.Certificate, aicc bool) (*ark.Certif
 		return nil, nil, err
 	}
 	return c, path, nil
+}
+
+// servesTLS says whether c names the extended key usage serverAuth, or any.
+// crypto/x509 lets a certificate pass that names none (RFC 5280 §4.2.1.12).
+func servesTLS(c *x509.Certificate) bool {
+	return slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
 // paths tries the present first, then the present as a clock would show it that

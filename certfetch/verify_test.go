@@ -166,6 +166,8 @@ func TestT14_KeyAndItsUsage(t *testing.T) {
 		{"no key usage", p.leaf(t, usage(0)), "keyAgreement"},
 		{"client authentication", p.leaf(t, extended(x509.ExtKeyUsageClientAuth)), "incompatible key usage"},
 		{"code signing", p.leaf(t, extended(x509.ExtKeyUsageCodeSigning)), "incompatible key usage"},
+		{"no extended key usage", p.leaf(t, extended()), "does not include serverAuth"},
+		{"any extended key usage", p.leaf(t, extended(x509.ExtKeyUsageAny)), ""},
 		{"server among others", p.leaf(t, extended(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)), ""},
 		{"RSA", keyed(rsaKey.Public()), "P-256"},
 		{"P-384", keyed(newKey(t, elliptic.P384()).Public()), "P-256"},

@@ -14,11 +14,7 @@ const maxWords = 500
 // the secrets that were sent to it, on one line, without control or direction
 // characters, and not too long.
 func clean(words string, secrets []string) string {
-	for _, s := range secrets {
-		if s != "" {
-			words = strings.ReplaceAll(words, s, "[redacted]")
-		}
-	}
+	words = redact(words, secrets)
 	words = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -29,7 +25,7 @@ func clean(words string, secrets []string) string {
 			return r
 		}
 	}, words)
-	words = strings.Join(strings.Fields(words), " ")
+	words = redact(strings.Join(strings.Fields(words), " "), secrets) // what was taken out may have split one
 	if len(words) <= maxWords {
 		return words
 	}
@@ -38,6 +34,34 @@ func clean(words string, secrets []string) string {
 		cut--
 	}
 	return words[:cut] + "…"
+}
+
+func redact(words string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			words = strings.ReplaceAll(words, s, "[redacted]")
+		}
+	}
+	return words
+}
+
+// cleaned is an error whose words have been through clean. It is still of the
+// same kind to errors.Is and errors.As.
+type cleaned struct {
+	words string
+	cause error
+}
+
+func (e *cleaned) Error() string { return e.words }
+
+func (e *cleaned) Unwrap() error { return e.cause }
+
+// cleanError makes an error that may quote another server fit for a log.
+func cleanError(err error, secrets []string) error {
+	if err == nil {
+		return nil
+	}
+	return &cleaned{words: clean(err.Error(), secrets), cause: err}
 }
 
 // quoted sets words off in a sentence that goes on after them.

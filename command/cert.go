@@ -25,22 +25,40 @@ func newCert(p Process) *cobra.Command {
 		Short: "Show, fetch or verify an endpoint certificate",
 	}
 	cmd.AddCommand(
-		newCertAction(p, "show", "Print the certificate that a request would be sealed for: the one at hand, else a new one", showCert),
-		newCertAction(p, "fetch", "Ask for the certificate anew and keep what is given", fetchCert),
-		newCertAction(p, "verify", "Ask for the certificate anew, and judge it with its revocation; keep nothing", verifyCert),
+		newCertAction(p, certAction{
+			name: "show", short: "Print the certificate that a request would be sealed for: the one at hand, else a new one",
+			route: keepingRoute, get: (*certfetch.Cache).Certificate,
+		}),
+		newCertAction(p, certAction{
+			name: "fetch", short: "Ask for the certificate anew and keep what is given",
+			route: keepingRoute, get: (*certfetch.Cache).Fetch,
+		}),
+		newCertAction(p, certAction{
+			name: "verify", short: "Ask for the certificate anew, and judge it with its revocation; keep nothing",
+			route: sidecar.NewExaminedRoute, get: (*certfetch.Cache).Fetch,
+		}),
 	)
 	return cmd
 }
 
-// certAction gives the facts of the certificate that q asks for at an endpoint.
-type certAction func(ctx context.Context, e *sidecar.Endpoint, q ark.Query) (*certfetch.State, error)
+// certAction is one way to get a certificate. Each of its steps has a time limit
+// of its own: timeouts.certificate, certificate.revocation.timeout.
+type certAction struct {
+	name, short string
+	route       func(*config.Config, config.Route) (*sidecar.Route, error)
+	get         func(*certfetch.Cache, context.Context, ark.Query) (*ark.Certificate, error)
+}
 
-func newCertAction(p Process, name, short string, action certAction) *cobra.Command {
+func keepingRoute(c *config.Config, r config.Route) (*sidecar.Route, error) {
+	return sidecar.NewRoute(c, r, zerolog.Nop())
+}
+
+func newCertAction(p Process, action certAction) *cobra.Command {
 	var f examineFlags
 	var route string
 	cmd := &cobra.Command{
-		Use:   name,
-		Short: short,
+		Use:   action.name,
+		Short: action.short,
 		Args:  cobra.NoArgs,
 		RunE: failing(func(cmd *cobra.Command, _ []string) error {
 			state, err := certificateState(cmd.Context(), p, &f, route, action)
@@ -75,28 +93,27 @@ func certificateState(ctx context.Context, p Process, f *examineFlags, route str
 	if err != nil {
 		return nil, err
 	}
-	made, err := sidecar.NewRoute(c, r, zerolog.Nop())
+	made, err := action.route(c, r)
 	if err != nil {
 		return nil, fmt.Errorf("route %q: %w", r.Name, err)
 	}
 	defer made.Close()
-	q := ark.Query{Model: f.model, AICC: r.Certificate.AICC}
-	if q.Model == "" && r.Certificate.Source == "file" {
-		q.Model = "file" // it is every model's certificate
-	}
-	if q.Model == "" {
-		return nil, errors.New("whose certificate? Name an endpoint with --model")
-	}
-	if q.Credential, err = f.credential(); err != nil {
+	key, err := f.credential()
+	if err != nil {
 		return nil, err
 	}
 	e := made.Endpoint()
-	if q.Credential == "" && e.Credentials != nil {
-		if q.Credential, err = e.Credentials.Credential(ctx, q.Model); err != nil {
-			return nil, err
-		}
+	q, err := e.Query(ctx, f.model, key)
+	if errors.Is(err, sidecar.ErrNoModel) {
+		return nil, errors.New("whose certificate? Name an endpoint with --model")
 	}
-	return action(ctx, e, q)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := action.get(e.Certificates, ctx, q); err != nil {
+		return nil, err
+	}
+	return stateOf(e.Certificates, q)
 }
 
 func routeNamed(c *config.Config, name string) (config.Route, error) {
@@ -108,58 +125,13 @@ func routeNamed(c *config.Config, name string) (config.Route, error) {
 	return config.Route{}, fmt.Errorf("there is no route %q", name)
 }
 
-// showCert takes the certificate from the caches, and asks if they have none.
-func showCert(ctx context.Context, e *sidecar.Endpoint, q ark.Query) (*certfetch.State, error) {
-	if _, err := e.Certificates.Certificate(ctx, q); err != nil {
-		return nil, err
-	}
-	return stateOf(e, q)
-}
-
-// fetchCert asks anew whatever the caches hold.
-func fetchCert(ctx context.Context, e *sidecar.Endpoint, q ark.Query) (*certfetch.State, error) {
-	held, err := e.Certificates.Certificate(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if _, _, err := e.Certificates.Renew(ctx, q, held); err != nil {
-		return nil, err
-	}
-	return stateOf(e, q)
-}
-
-func stateOf(e *sidecar.Endpoint, q ark.Query) (*certfetch.State, error) {
-	for _, s := range e.Certificates.State() {
+func stateOf(c *certfetch.Cache, q ark.Query) (*certfetch.State, error) {
+	for _, s := range c.State() {
 		if s.Model == q.Model && s.AICC == q.AICC {
 			return &s, nil
 		}
 	}
 	return nil, fmt.Errorf("the certificate of %q is gone again", q.Model)
-}
-
-// verifyCert judges past the caches, and waits for the revocation.
-func verifyCert(ctx context.Context, e *sidecar.Endpoint, q ark.Query) (*certfetch.State, error) {
-	chain, err := e.Source.Fetch(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	_, path, err := e.Verifier.VerifyPath(chain, q.AICC)
-	if err != nil {
-		return nil, err
-	}
-	state := certfetch.NewState(q, path)
-	state.Fetched = time.Now()
-	if e.Revocation.Checker == nil {
-		return &state, nil
-	}
-	state.Revocation = e.Revocation.Checker.Check(ctx, path)
-	switch {
-	case state.Revocation.Verdict == revocation.Revoked:
-		return &state, fmt.Errorf("endpoint certificate %s is revoked: %s", state.Serial, state.Revocation.Reason)
-	case state.Revocation.Verdict != revocation.Good && e.Revocation.Hard:
-		return &state, fmt.Errorf("the revocation of endpoint certificate %s is unknown: %s", state.Serial, state.Revocation.Reason)
-	}
-	return &state, nil
 }
 
 // printCert prints the facts, one a line.

@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"sealcar/config"
 	"sealcar/sidecar"
 )
@@ -118,7 +116,7 @@ func skipped(next, saw string) Finding { return Finding{Verdict: Skipped, Saw: s
 
 // files reads what the route's settings name.
 func (e *examination) files(context.Context) Finding {
-	made, err := sidecar.NewRoute(e.options.Config, e.route, zerolog.Nop())
+	made, err := sidecar.NewExaminedRoute(e.options.Config, e.route)
 	if err != nil {
 		return bad("Correct the file or the setting that the message names.", "%v", err)
 	}
@@ -170,8 +168,11 @@ func hostPort(u *url.URL) string {
 }
 
 // get asks the upstream for something that carries no content and needs no
-// credential to be answered at all.
+// credential to be answered at all, and so at once: it gets the time of a
+// connection.
 func (e *examination) get(ctx context.Context) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.options.Config.Timeouts.Dial+e.options.Config.Timeouts.TLSHandshake)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, e.origin.JoinPath("/api/v3/models").String(), nil)
 	if err != nil {
 		return nil, err

@@ -81,3 +81,24 @@ func TestAnEgressProxyIsWhatIsConnectedTo(t *testing.T) {
 		t.Errorf("name: %+v", f)
 	}
 }
+
+// An upstream that makes a connection and then says nothing holds nobody up.
+func TestAnUpstreamThatNeverAnswersIsFound(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	upstream := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	t.Cleanup(upstream.Close)
+	t.Cleanup(func() { close(over) })
+	dir := t.TempDir()
+	writePEM(t, filepath.Join(dir, "ca.pem"), upstream.Certificate().Raw)
+	text := fmt.Sprintf("state_dir: state\ntimeouts: {dial: 1s, tls_handshake: 1s}\nroutes: [{name: ark, hosts: [ark.example], upstream: %q, upstream_ca_file: ca.pem}]\n", upstream.URL)
+	c, err := config.Load(config.Source{Dir: dir, Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings := map[string]doctor.Finding{}
+	doctor.Examine(t.Context(), doctor.Options{Config: c}, func(f doctor.Finding) { findings[f.Step] = f })
+	if f := findings["tls"]; f.Verdict != doctor.Bad || !strings.Contains(f.Saw, "deadline") {
+		t.Errorf("tls: %+v", f)
+	}
+}

@@ -5,14 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"sealcar/certfetch/revocation"
-	"sealcar/crypto/ark"
+	"sealcar/sidecar"
 	"sealcar/upstream"
 )
 
@@ -60,9 +58,14 @@ func tlsNext(err error) string {
 func (e *examination) certificate(ctx context.Context) Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Config.Timeouts.Certificate)
 	defer cancel()
-	q, missing := e.query(ctx)
-	if missing != "" {
-		return skipped(missing, "nothing to ask with")
+	q, err := e.endpoint.Query(ctx, e.options.Model, e.options.Credential)
+	switch {
+	case errors.Is(err, sidecar.ErrNoModel):
+		return skipped("Name an endpoint with --model.", "nothing to ask for")
+	case err != nil:
+		return bad("Correct the route's credentials, or give an application's API key with --api-key-file.", "no API key: %v", err)
+	case q.Credential == "" && e.route.Certificate.Uses("api-key"):
+		return skipped("Give an application's API key with --api-key-file.", "nothing to ask with")
 	}
 	chain, err := e.endpoint.Source.Fetch(ctx, q)
 	if err != nil {
@@ -75,24 +78,6 @@ func (e *examination) certificate(ctx context.Context) Finding {
 	e.path = path
 	return good("%q, serial %x, issued by %q, verified; in force until %s", cert.Leaf.Subject.CommonName, cert.Leaf.SerialNumber,
 		cert.Leaf.Issuer.CommonName, cert.Leaf.NotAfter.UTC().Format(time.DateOnly))
-}
-
-// query is whose certificate to ask for, or what is missing to ask.
-func (e *examination) query(ctx context.Context) (q ark.Query, missing string) {
-	q = ark.Query{Model: e.options.Model, Credential: e.options.Credential, AICC: e.route.Certificate.AICC}
-	if e.route.Certificate.Source == "file" && q.Model == "" {
-		q.Model = "file" // it is every model's certificate
-	}
-	if q.Model == "" {
-		return q, "Name an endpoint with --model."
-	}
-	if q.Credential == "" && e.endpoint.Credentials != nil {
-		q.Credential, _ = e.endpoint.Credentials.Credential(ctx, q.Model) // without one the next line tells what to do
-	}
-	if q.Credential == "" && e.route.Certificate.Uses("api-key") {
-		return q, "Give an application's API key with --api-key-file."
-	}
-	return q, ""
 }
 
 // revocation asks whether the certificate was taken back.
@@ -114,38 +99,4 @@ func (e *examination) revocation(ctx context.Context) Finding {
 	default:
 		return Finding{Verdict: Unsure, Saw: "unknown: " + status.Reason, Next: "In mode soft this does not stand in the way. Let this machine reach the CRL or OCSP host to know."}
 	}
-}
-
-// chat sends one sealed chat, if it was asked for.
-func (e *examination) chat(ctx context.Context) Finding {
-	if !e.options.Probe {
-		return skipped("Add --probe to send a sealed chat; the provider may charge for it.", "not asked for")
-	}
-	q, missing := e.query(ctx)
-	if missing == "" && (e.options.Model == "" || q.Credential == "") {
-		missing = "Give --model and --api-key-file."
-	}
-	if missing != "" {
-		return skipped(missing, "nothing to ask with")
-	}
-	body := fmt.Sprintf(`{"model":%q,"max_tokens":8,"messages":[{"role":"user","content":"Say yes."}]}`, q.Model)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.origin.JoinPath(ark.BasePath, "chat/completions").String(), strings.NewReader(body))
-	if err != nil {
-		return bad("Check --model.", "%v", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+q.Credential)
-	resp, err := e.endpoint.Transport.RoundTrip(req)
-	if err != nil {
-		return bad("docs/errors.md has what each code means.", "%v", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return bad("Try again.", "the reply broke off: %v", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return bad("The model server's own message says more.", "the upstream answered %s: %.300q", resp.Status, text)
-	}
-	return good("a sealed chat was answered, and its reply opened")
 }

@@ -1,12 +1,10 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2" //nolint:depguard // spreads renewals over time; nothing secret is drawn
 	"net/http"
 	"os"
-	"path/filepath"
 
 	"github.com/rs/zerolog"
 
@@ -19,8 +17,8 @@ import (
 
 // addCertificates joins a source of certificates to their verification,
 // revocation and caches. Sources that ask over the network go out as the route
-// does.
-func (e *Endpoint) addCertificates(c *config.Config, r config.Route, log zerolog.Logger) (err error) {
+// does. dir is where they survive a restart; "" = nowhere.
+func (e *Endpoint) addCertificates(c *config.Config, r config.Route, dir string, log zerolog.Logger) (err error) {
 	if e.Verifier, err = newVerifier(r.Certificate); err != nil {
 		return err
 	}
@@ -30,7 +28,6 @@ func (e *Endpoint) addCertificates(c *config.Config, r config.Route, log zerolog
 	if e.Source, err = newSource(r, e.Origin, &http.Client{Transport: e.Out}, e.Verifier); err != nil {
 		return err
 	}
-	dir := filepath.Join(c.StateDir, "certificates")
 	if r.Certificate.Source == "file" {
 		dir = "" // it is on disk already
 	}
@@ -46,36 +43,7 @@ func (e *Endpoint) addCertificates(c *config.Config, r config.Route, log zerolog
 		Jitter:     rand.Float64,
 		Report:     func(err error) { log.Warn().Err(err).Msg("endpoint certificate") },
 	})
-	if err != nil {
-		return err
-	}
-	if queries := warmUp(r.Certificate); len(queries) > 0 && e.Origin == r.Origins()[0] { // other hosts may well have other models
-		e.Certificates.KeepWarm(queries, e.credential())
-	}
-	return nil
-}
-
-// credential is where a certificate that no request asks for gets its API key;
-// nil without such keys.
-func (e *Endpoint) credential() func(ctx context.Context, model string) (string, error) {
-	if e.Credentials == nil {
-		return nil
-	}
-	return e.Credentials.Credential
-}
-
-// warmUp are the certificates that can be fetched without a request, before
-// which the sidecar is not ready.
-func warmUp(c config.Certificate) []ark.Query {
-	models := c.WarmUp
-	if c.Source == "file" {
-		models = []string{"file"} // it is every model's certificate
-	}
-	queries := make([]ark.Query, len(models))
-	for i, model := range models {
-		queries[i] = ark.Query{Model: model, AICC: c.AICC}
-	}
-	return queries
+	return err
 }
 
 func newVerifier(c config.Certificate) (*certfetch.Verifier, error) {

@@ -36,6 +36,8 @@ type site struct {
 	upstream *httptest.Server
 	crl      *httptest.Server
 	dir      string
+	route    string // more of the sidecar's route, YAML lines
+	state    string // state_dir of the sidecar that was started last
 
 	chats, certificates, lists atomic.Int64
 }
@@ -105,6 +107,7 @@ func (s *site) write(t *testing.T, name string, c *x509.Certificate) {
 // run starts a sidecar whose route has the given certificate settings.
 func (s *site) run(t *testing.T, settings string) *proxy.Proxy {
 	t.Helper()
+	s.state = t.TempDir()
 	text := fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
@@ -115,7 +118,7 @@ routes:
     upstream: %s
     upstream_ca_file: "%s/tls.pem"
     certificate: {roots: "%s/roots.pem", %s}
-`, t.TempDir(), s.upstream.URL, s.dir, s.dir, settings)
+%s`, s.state, s.upstream.URL, s.dir, s.dir, settings, s.route)
 	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
 	if err != nil {
 		t.Fatal(err)

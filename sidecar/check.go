@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -29,7 +30,8 @@ func Check(c *config.Config) error {
 
 func checkRoute(c *config.Config, r config.Route) (faults []error) {
 	fault := func(err error) {
-		if err != nil {
+		known := func(f error) bool { return f.Error() == err.Error() }
+		if err != nil && !slices.ContainsFunc(faults, known) { // two parts may need one file
 			faults = append(faults, err)
 		}
 	}
@@ -49,6 +51,11 @@ func checkRoute(c *config.Config, r config.Route) (faults []error) {
 	}
 	if out == nil {
 		out = new(http.Transport) // nobody is asked: only the files of the credentials are looked at
+	}
+	if r.Credentials.Source == "openapi" {
+		if _, err = credentialFiles(r.Credentials).Read(); err != nil {
+			fault(fmt.Errorf("credentials: %w", err))
+		}
 	}
 	keys, err := newCredentials(c, r, out, zerolog.Nop())
 	fault(err)

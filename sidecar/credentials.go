@@ -39,7 +39,7 @@ func newCredentials(c *config.Config, r config.Route, out http.RoundTripper, log
 			Project:  from.Project,
 			Duration: from.Duration,
 			Client:   &http.Client{Transport: out},
-			Secrets:  apikey.Files{AccessKey: from.AccessKeyFile, SecretKey: from.SecretKeyFile, SecurityToken: from.SecurityTokenFile}.Read,
+			Secrets:  credentialFiles(from).Read,
 		}
 		cache := apikey.NewCache(apikey.CacheConfig{
 			Issue:   issuer.Issue,
@@ -51,4 +51,8 @@ func newCredentials(c *config.Config, r config.Route, out http.RoundTripper, log
 	default:
 		return credentials{}, fmt.Errorf("credentials.source %q is unknown", from.Source)
 	}
+}
+
+func credentialFiles(c config.Credentials) apikey.Files {
+	return apikey.Files{AccessKey: c.AccessKeyFile, SecretKey: c.SecretKeyFile, SecurityToken: c.SecurityTokenFile}
 }

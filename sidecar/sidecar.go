@@ -3,6 +3,7 @@ package sidecar
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -54,10 +55,22 @@ type Endpoint struct {
 	Certificates *certfetch.Cache
 	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
 	Transport    *ark.Transport
+
+	settings config.Certificate
 }
 
-// NewRoute makes a route. Close ends it.
+// NewRoute makes a route. It keeps certificates in c.StateDir. Close ends it.
 func NewRoute(c *config.Config, r config.Route, log zerolog.Logger) (*Route, error) {
+	return newRoute(c, r, filepath.Join(c.StateDir, "certificates"), log)
+}
+
+// NewExaminedRoute makes a route that neither reads nor writes c.StateDir: whoever
+// examines it sees what is given now, and leaves no trace. Close ends it.
+func NewExaminedRoute(c *config.Config, r config.Route) (*Route, error) {
+	return newRoute(c, r, "", zerolog.Nop())
+}
+
+func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) (*Route, error) {
 	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
 	if err != nil {
 		return nil, err
@@ -72,8 +85,8 @@ func NewRoute(c *config.Config, r config.Route, log zerolog.Logger) (*Route, err
 	}
 	made := &Route{config: r, out: out, credentials: keys, endpoints: map[string]*Endpoint{}}
 	for _, origin := range r.Origins() {
-		e := &Endpoint{Origin: origin, Out: out, Credentials: keys.keys}
-		if err := e.addCertificates(c, r, log); err != nil {
+		e := &Endpoint{Origin: origin, Out: out, Credentials: keys.keys, settings: r.Certificate}
+		if err := e.addCertificates(c, r, dir, log); err != nil {
 			made.Close()
 			return nil, err
 		}
@@ -104,7 +117,10 @@ func (r *Route) Endpoint() *Endpoint {
 	return r.endpoints[host]
 }
 
+// protocol is the route at work. Only the first host's certificates are warmed
+// up: others may well have other models.
 func (r *Route) protocol() *proxy.Protocol {
+	r.Endpoint().keepWarm()
 	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.Close}
 }
 

@@ -106,14 +106,21 @@ type egress struct {
 func newEgress(t *testing.T) *egress {
 	t.Helper()
 	e := new(egress)
-	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	e.start(t, func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/e2e/get/certificate") {
 			e.chats.Add(1)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = fmt.Fprintf(w, `{"error":{"code":"NotFound","message":"%s has no such model"}}`, r.Host)
-	}))
+	})
+	return e
+}
+
+// start runs the proxy, and behind it the server.
+func (e *egress) start(t *testing.T, serve http.HandlerFunc) {
+	t.Helper()
+	upstream := httptest.NewUnstartedServer(serve)
 	upstream.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{newLeaf(t, "first.example", "second.example")}}
 	upstream.StartTLS()
 	t.Cleanup(upstream.Close)
@@ -143,5 +150,4 @@ func newEgress(t *testing.T) *egress {
 	}))
 	t.Cleanup(proxy.Close)
 	e.addr = proxy.Listener.Addr().String()
-	return e
 }

@@ -3,6 +3,8 @@ package sidecar
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"sealcar/certfetch"
 	"sealcar/certfetch/revocation"
@@ -17,11 +19,23 @@ func (r *Route) ready(context.Context) (bool, string) {
 			return false, err.Error()
 		}
 	}
-	states := r.states()
-	if len(states) == 0 {
-		return true, "awaiting first request"
+	return true, describe(r.states(), r.counts(), time.Now())
+}
+
+// describe says how the certificates stand.
+func describe(states []proxy.CertificateState, counts proxy.CertificateCounts, now time.Time) string {
+	switch {
+	case len(states) == 0 && counts.Failed == 0:
+		return "awaiting first request"
+	case len(states) == 0:
+		return fmt.Sprintf("no endpoint certificate is at hand: %d fetches failed, the log has the reasons", counts.Failed)
 	}
-	return true, fmt.Sprintf("%d endpoint certificates verified%s", len(states), doubts(states))
+	inForce := slices.DeleteFunc(slices.Clone(states), func(s proxy.CertificateState) bool { return now.After(s.NotAfter) })
+	text := fmt.Sprintf("%d endpoint certificates verified", len(inForce))
+	if expired := len(states) - len(inForce); expired > 0 {
+		text += fmt.Sprintf("; %d expired, requests for them are refused", expired)
+	}
+	return text + doubts(states)
 }
 
 // doubts says what readiness does not depend on, but an operator should see.

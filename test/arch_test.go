@@ -50,7 +50,7 @@ func sealcar() house {
 			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "doctor", "proxy", "enclave"}},
+			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
 			"github.com/elazarl/goproxy":          {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang": {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":  {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},

@@ -50,11 +50,11 @@ func NewGuarded(r config.Route, t config.Timeouts) (*Guarded, error) {
 	}
 	tlsConfig, err := newTLSConfig(r)
 	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return nil, err
 	}
 	dial, proxy, err := newEgress(r, tlsConfig.RootCAs, dialer, t.TLSHandshake)
 	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return nil, err
 	}
 	return &Guarded{policy: policy, transport: &http.Transport{
 		Proxy:                  proxy,

@@ -182,8 +182,8 @@ func TestNewGuardedWantsARouteThatHoldsTogether(t *testing.T) {
 	} {
 		r := config.NewRoute("r", "ark.example")
 		edit(&r)
-		if _, err := upstream.NewGuarded(r, config.Default().Timeouts); err == nil || !strings.Contains(err.Error(), `route "r"`) {
-			t.Errorf("error %v, want one that names the route", err)
+		if _, err := upstream.NewGuarded(r, config.Default().Timeouts); err == nil || !strings.Contains(err.Error(), "upstream_") || strings.Contains(err.Error(), "route") {
+			t.Errorf("error %v, want one that names the setting; the caller names the route", err)
 		}
 	}
 }

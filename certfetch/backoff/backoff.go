@@ -12,7 +12,7 @@ import (
 // Config is what New needs to know.
 type Config struct {
 	First  time.Duration    // wait after the first failure; 0 = 500 ms
-	Max    time.Duration    // each further failure doubles the wait, up to here; 0 = 30 s
+	Max    time.Duration    // each further failure doubles the wait, up to here; forgotten this long after its end; 0 = 30 s
 	Size   int              // keys remembered; 0 = 1024
 	Now    func() time.Time // nil = time.Now
 	Jitter func() float64   // in [0, 1); takes up to a quarter off each wait, so that many do not return at once; nil = none
@@ -65,12 +65,13 @@ func (t *Table[K]) Waiting(k K) (Failure, bool) {
 	return f, true
 }
 
-// Fail records a failure of k and doubles its wait.
+// Fail records a failure of k and doubles its wait. One whose wait ended longer
+// than Max ago is no sign of what is the case now: it begins anew.
 func (t *Table[K]) Fail(k K, err error) Failure {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	wait := t.config.First
-	if f, ok := t.items.Get(k); ok && f.wait > 0 {
+	if f, ok := t.items.Get(k); ok && f.wait > 0 && !t.config.Now().After(f.Until.Add(t.config.Max)) {
 		wait = min(2*f.wait, t.config.Max)
 	}
 	return t.put(k, err, wait, wait-time.Duration(float64(wait)*t.config.Jitter()/4))

@@ -104,3 +104,17 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("longest wait %v", f.Until.Sub(f.Since))
 	}
 }
+
+func TestFailureOfLongAgoBeginsAnew(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		later, want time.Duration
+	}{{5 * time.Second, 4 * time.Second}, {5*time.Second + 1, time.Second}} {
+		table, clock := newTable(func(*backoff.Config) {})
+		table.Fail("k", errDown)
+		clock.now = table.Fail("k", errDown).Until.Add(tt.later)
+		if f := table.Fail("k", errDown); f.Until.Sub(clock.now) != tt.want {
+			t.Errorf("%v after the wait: next wait %v, want %v", tt.later, f.Until.Sub(clock.now), tt.want)
+		}
+	}
+}

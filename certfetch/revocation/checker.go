@@ -25,7 +25,7 @@ const (
 // Config is what New needs to know.
 type Config struct {
 	Client   *http.Client     // required; its Transport decides where we may go, redirects are never followed
-	Timeout  time.Duration    // of one Check, however much it asks; 0 = 3 s
+	Timeout  time.Duration    // of one Check, however much it asks; addresses of the same kind share it; 0 = 3 s
 	MaxBytes int64            // of one CRL; 0 = 4 MiB
 	Skew     time.Duration    // tolerated on thisUpdate and nextUpdate; 0 = none
 	Now      func() time.Time // nil = time.Now
@@ -115,20 +115,32 @@ func (c *Checker) certificate(ctx context.Context, cert, issuer *x509.Certificat
 	return all
 }
 
-// first asks at one address after the other until one knows.
+// first asks at one address after the other until one knows. Each has its share
+// of the time that is left, so that one that hangs leaves the next its own.
 func (c *Checker) first(ctx context.Context, questions []question) Status {
-	all := c.ask(ctx, questions[0])
-	for _, q := range questions[1:] {
+	all := c.askWithin(ctx, len(questions), questions[0])
+	for i, q := range questions[1:] {
 		if all.Verdict != Unknown {
 			break
 		}
-		all = either(all, c.ask(ctx, q))
+		all = either(all, c.askWithin(ctx, len(questions)-i-1, q))
 	}
 	return all
 }
 
+// askWithin is ask within one share of the time that ctx has left. Check has
+// given it a deadline.
+func (c *Checker) askWithin(ctx context.Context, shares int, q question) Status {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
+		defer cancel()
+	}
+	return c.ask(ctx, q)
+}
+
 // ask answers from memory, or asks; if that fails, what is held serves on until
-// its nextUpdate.
+// its nextUpdate, and beyond it where it revokes for good.
 func (c *Checker) ask(ctx context.Context, q question) Status {
 	held := c.held(q)
 	now := c.config.Now()
@@ -143,7 +155,7 @@ func (c *Checker) ask(ctx context.Context, q question) Status {
 	if f, ok := c.waiting(q); ok {
 		retry = f.Until
 	}
-	if held != nil && held.inForce(now, c.config.Skew) == nil {
+	if held != nil && (held.inForce(now, c.config.Skew) == nil || held.revokesForGood(q.cert)) {
 		s := held.judge(q.cert)
 		s.Due = retry
 		return s

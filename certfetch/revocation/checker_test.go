@@ -1,12 +1,15 @@
 package revocation_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sealcar/certfetch/revocation"
@@ -221,4 +224,84 @@ func TestNewWantsAClient(t *testing.T) {
 	if _, err := revocation.New(revocation.Config{}); err == nil {
 		t.Error("accepted")
 	}
+}
+
+func TestT16_RevocationStandsUntilANewerStatementLiftsIt(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		reason  int
+		outage  revocation.Verdict // once nextUpdate has passed and nobody answers
+		forward time.Duration
+	}{
+		"for good":                     {1, revocation.Revoked, 2 * day},
+		"without a reason":             {0, revocation.Revoked, 2 * day},
+		"after the clock was set back": {1, revocation.Revoked, -2 * day},
+		"on hold":                      {6, revocation.Unknown, 2 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, ca := newHost(t), newRoot(t)
+			leaf, other := ca.leaf(t, crlAt(h.URL+"/crl")), ca.leaf(t, crlAt(h.URL+"/crl"))
+			h.give("/crl", ca.crl(t, []*x509.Certificate{leaf}, func(l *x509.RevocationList) { l.RevokedCertificateEntries[0].ReasonCode = tt.reason }))
+			c, clock := newChecker(t)
+			want(t, check(c, leaf, ca.cert), revocation.Revoked, "")
+			h.serve("/crl", http.NotFound)
+			clock.forward(tt.forward)
+			for range 2 { // asked, and within the back-off
+				want(t, check(c, leaf, ca.cert), tt.outage, "")
+				want(t, check(c, other, ca.cert), revocation.Unknown, "it answered 404")
+			}
+			h.give("/crl", ca.crl(t, nil, func(l *x509.RevocationList) {
+				l.ThisUpdate, l.NextUpdate = now.Add(time.Minute), now.Add(9*day)
+			}))
+			clock.forward(4 * day)
+			want(t, check(c, leaf, ca.cert), revocation.Good, "")
+		})
+	}
+}
+
+func TestHostThatHangsLeavesTheNextAddressItsTime(t *testing.T) {
+	t.Parallel()
+	ca := newRoot(t)
+	leaf, body := ca.leaf(t, crlAt("http://hangs.example/", "http://good.example/")), ca.crl(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newChecker(t, func(c *revocation.Config) {
+			c.Timeout = 4 * time.Second
+			c.Client = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				wait := time.Second
+				if r.Host == "hangs.example" {
+					wait = time.Hour
+				}
+				select {
+				case <-time.After(wait):
+					return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			})}
+		})
+		start := time.Now()
+		want(t, check(c, leaf, ca.cert), revocation.Good, "")
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("took %v, want half of the 4 s for the first and 1 s for the second", took)
+		}
+	})
+}
+
+func TestHostIsNotBlamedForACallerWhoHasGone(t *testing.T) {
+	t.Parallel()
+	h, ca := newHost(t), newRoot(t)
+	leaf, body := ca.leaf(t, crlAt(h.URL+"/crl")), ca.crl(t, nil)
+	leaving, leave := context.WithCancel(t.Context())
+	c, _ := newChecker(t)
+	h.serve("/crl", func(_ http.ResponseWriter, r *http.Request) {
+		leave()
+		<-r.Context().Done()
+	})
+	want(t, c.Check(leaving, []*x509.Certificate{leaf, ca.cert}), revocation.Unknown, "")
+	late, cancel := context.WithTimeout(t.Context(), -time.Second)
+	defer cancel()
+	want(t, c.Check(late, []*x509.Certificate{leaf, ca.cert}), revocation.Unknown, "no time left")
+	h.give("/crl", body)
+	want(t, check(c, leaf, ca.cert), revocation.Good, "")
 }

@@ -11,26 +11,26 @@ import (
 )
 
 // fetch asks at q's address, once. That nobody answers there, or does not end, is
-// remembered for the host: the next certificate will name the same.
+// remembered for the host: the next certificate will name the same. It is not to
+// blame where nobody waits for its answer.
 func (c *Checker) fetch(ctx context.Context, q question) ([]byte, error) {
 	req, err := q.httpRequest(ctx)
 	if err != nil {
 		c.faults.Fail(q.key, err)
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, errors.New("there was no time left to ask")
+	}
 	res, err := c.config.Client.Do(req)
 	if err != nil {
-		err = plain(err)
-		c.faults.Fail(q.host, err)
-		return nil, err
+		return nil, c.unreachable(ctx, q, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	limit := c.limit(q)
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		err = plain(err)
-		c.faults.Fail(q.host, err)
-		return nil, err
+		return nil, c.unreachable(ctx, q, err)
 	}
 	switch {
 	case res.StatusCode != http.StatusOK:
@@ -42,6 +42,14 @@ func (c *Checker) fetch(ctx context.Context, q question) ([]byte, error) {
 	}
 	c.faults.Fail(q.key, err)
 	return nil, err
+}
+
+func (c *Checker) unreachable(ctx context.Context, q question, err error) error {
+	err = plain(err)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		c.faults.Fail(q.host, err)
+	}
+	return err
 }
 
 func (c *Checker) limit(q question) int64 {

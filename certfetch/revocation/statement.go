@@ -41,6 +41,16 @@ func (s *statement) judge(c *x509.Certificate) Status {
 	return Status{Verdict: Good, NextUpdate: s.nextUpdate, Due: s.due}
 }
 
+// revokesForGood says whether s revokes c and no time can undo that: only a hold
+// is ever lifted (RFC 5280 §5.3.1).
+func (s *statement) revokesForGood(c *x509.Certificate) bool {
+	r, ok := s.revoked[serialKey(c)]
+	return ok && r.reason != certificateHold
+}
+
+// certificateHold is the CRLReason of a revocation that may be lifted.
+const certificateHold = 6
+
 // inForce checks the statement's own times. Without a nextUpdate it could be
 // replayed for ever.
 func (s *statement) inForce(now time.Time, skew time.Duration) error {
@@ -85,7 +95,7 @@ func reasonName(reason int) string {
 		return "superseded"
 	case 5:
 		return "cessationOfOperation"
-	case 6:
+	case certificateHold:
 		return "certificateHold"
 	case 9:
 		return "privilegeWithdrawn"

@@ -53,6 +53,12 @@ type Query struct {
 	Model      string // endpoint id (ep-…) or model name, as in the request
 	Credential string // the request's own API key, without "Bearer "; "" if it has none
 	AICC       bool
+
+	// Symptom is, for Renew, what makes the caller ask: an answer's status and
+	// error code, say. A question that brought nothing new is not repeated for
+	// the same symptom for a while, but another one is worth a question of its
+	// own. It comes from the endpoint, not from the application.
+	Symptom string
 }
 
 // AICCVersion is the certificate type of AICC endpoints.

@@ -1,7 +1,9 @@
 package ark
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -36,12 +38,18 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	}
 }
 
-// hold reads resp's body ahead, up to maxHeld bytes, and says whether that was
-// all of it. The body stays as it was for whoever reads it later.
-func hold(resp *http.Response) (whole bool) {
+// hold reads the body of an error ahead, up to maxHeld bytes, and gives its
+// symptom, the status and the API's error code, or "" if that was not all of it.
+// The body stays as it was for whoever reads it later.
+func hold(resp *http.Response) (symptom string) {
 	first, err := io.ReadAll(io.LimitReader(resp.Body, maxHeld+1))
 	resp.Body = &heldBody{ReadCloser: resp.Body, first: first, err: err}
-	return err == nil && len(first) <= maxHeld
+	if err != nil || len(first) > maxHeld {
+		return ""
+	}
+	var document struct{ Error struct{ Code any } }
+	_ = json.Unmarshal(first, &document) // an answer that is no error document has the status alone
+	return fmt.Sprintf("%d %.64v", resp.StatusCode, document.Error.Code)
 }
 
 var errReplyIdle = errors.New("the upstream's reply stalled: nothing came for the time that ReplyIdle allows")

@@ -26,9 +26,9 @@ type attempt struct {
 type outcome struct {
 	resp *http.Response
 	err  error
-	// suspect says that the certificate may be the reason: the endpoint may have
+	// symptom is set if the certificate may be the reason: the endpoint may have
 	// another key by now. No byte of the reply has been passed on yet.
-	suspect bool
+	symptom string
 }
 
 // carry sends the chat sealed for cert. Ark does not document what it answers
@@ -39,9 +39,10 @@ type outcome struct {
 // refused.
 func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
 	first := a.try(cert)
-	if !first.suspect {
+	if first.symptom == "" {
 		return first.resp, first.err
 	}
+	a.query.Symptom = first.symptom
 	waiting := time.Now()
 	newKey := first.err == nil && first.resp.StatusCode == http.StatusUnauthorized && a.renewKey()
 	fresh, newCertificate := a.renewCertificate(cert)
@@ -102,14 +103,17 @@ func (a *attempt) try(cert *Certificate) outcome {
 	resp.Body = body
 	defer body.release()
 	if mayMeanStale(resp.StatusCode) {
-		return outcome{resp: resp, suspect: hold(resp)}
+		return outcome{resp: resp, symptom: hold(resp)}
 	}
 	failed, err := a.openReply(resp, &opener{session: session, tags: tags, policy: a.ClearReply, record: a.record})
 	if err != nil {
 		_ = body.Close() // the reply is given up; its error is the one that counts
-		return outcome{err: err, suspect: doesNotOpen(err)}
+		return outcome{err: err, symptom: doesNotOpen(err)}
 	}
-	return outcome{resp: resp, suspect: failed}
+	if failed {
+		return outcome{resp: resp, symptom: "an error in a success"}
+	}
+	return outcome{resp: resp}
 }
 
 // mayMeanStale lists the statuses that an endpoint may answer with when it
@@ -123,8 +127,12 @@ func mayMeanStale(status int) bool {
 	}
 }
 
-// doesNotOpen says whether err is that of a reply under another key, or none.
-func doesNotOpen(err error) bool {
+// doesNotOpen gives the code of err if that is of a reply under another key, or
+// none.
+func doesNotOpen(err error) (symptom string) {
 	fault, ok := errors.AsType[*apierror.Error](err)
-	return ok && (fault.Code == "reply_not_authentic" || fault.Code == "reply_in_clear")
+	if ok && (fault.Code == "reply_not_authentic" || fault.Code == "reply_in_clear") {
+		return fault.Code
+	}
+	return ""
 }

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +102,12 @@ func TestTheDoctorNamesEachFault(t *testing.T) {
 		{"a model that has no certificate", apiKey, "certificate-wrong-model", nil, nil, "certificate", "certificate_not_found", "docs/errors.md"},
 		{"the certificate endpoint fails", apiKey, "certificate-500", nil, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
 		{"the certificate endpoint is a web page", apiKey, "certificate-html", nil, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
+		{"the certificate endpoint hangs", apiKey, "certificate-hang", impatient, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
+		{"the certificate endpoint drips", apiKey, "certificate-drip", impatient, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
+		{"who listens says nothing", apiKey, "", func(t *testing.T, e *ends) {
+			e.replace(t, e.enclaveAddr, silent(t))
+			e.replace(t, "\nroutes:", "\ntimeouts: {tls_handshake: 1s}\nroutes:")
+		}, nil, "tls", "timeout", "speaks TLS"},
 		{"another root", apiKey, "leaf-foreign-root", nil, nil, "certificate", "unknown authority", "certificate.roots"},
 		{"an expired leaf", apiKey, "leaf-expired", nil, nil, "certificate", "expired", "clock"},
 		{"a wrong key usage", apiKey, "leaf-wrong-ku", nil, nil, "certificate", "keyAgreement", "in the way"},
@@ -131,5 +139,40 @@ func TestTheDoctorNamesEachFault(t *testing.T) {
 				t.Errorf("%+v, want %q and %q in it", f, test.saw, test.next)
 			}
 		})
+	}
+}
+
+// impatient lets a certificate take a second.
+func impatient(t *testing.T, e *ends) {
+	t.Helper()
+	e.replace(t, "\nroutes:", "\ntimeouts: {certificate: 1s}\nroutes:")
+}
+
+// silent listens, and does nothing else.
+func silent(t *testing.T) (addr string) {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln.Addr().String()
+}
+
+// TestTheDoctorWritesNothing has what a sidecar would keep, and warm up.
+func TestTheDoctorWritesNothing(t *testing.T) {
+	t.Parallel()
+	e := configured(t, "", "{source: api-key, roots: ROOTS, warm_up: [ep-other]}\n    credentials: {source: file, api_key_file: KEYS/api-key}")
+	if status, findings := examine(t, e, "--probe"); status != 0 {
+		t.Errorf("status %d, %+v", status, findings)
+	}
+	e.untouched(t)
+}
+
+// untouched wants that the sidecar's state_dir was not even made.
+func (e *ends) untouched(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(e.dir, "state")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("state_dir: %v, want none", err)
 	}
 }

@@ -129,3 +129,22 @@ func TestT19_AClientsOwnErrorsDriveNoFetches(t *testing.T) {
 		t.Errorf("201 requests were sent %d times", n)
 	}
 }
+
+// A client's own refused requests must not hide a rotation from the others.
+func TestT19_AClientsOwnErrorsHideNoRotation(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, enclave.Options{}, byAPIKey, "")
+	for i := range 6 {
+		for range 3 {
+			if got := p.chat(t, p.key, `"n":-1,`, "hello"); got.status != 400 {
+				t.Fatalf("got %d %s, want the backend's refusal", got.status, got.body)
+			}
+		}
+		if err := p.enclave.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.chat(t, p.key, "", "hello"); got.text() != "You said: hello" {
+			t.Errorf("after rotation %d: %d %s", i, got.status, got.body)
+		}
+	}
+}
