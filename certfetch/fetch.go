@@ -18,7 +18,7 @@ func (c *Cache) await(ctx context.Context, q ark.Query) (*entry, error) {
 	if f, ok := c.faults.Waiting(k); ok {
 		return nil, c.again(f)
 	}
-	return c.join(ctx, q, "get "+k, c.get) //nolint:contextcheck // the fetch outlives the request that came first
+	return c.join(ctx, q, "get "+k, c.get)
 }
 
 // Fetch asks the source anew, once for all who wait, whatever is at hand and
@@ -28,7 +28,7 @@ func (c *Cache) Fetch(ctx context.Context, q ark.Query) (*ark.Certificate, error
 	if err := c.check(q); err != nil {
 		return nil, err
 	}
-	e, err := c.join(ctx, q, "fetch "+c.flightKey(q), c.fetchAnew) //nolint:contextcheck // as in await
+	e, err := c.join(ctx, q, "fetch "+c.flightKey(q), c.fetchAnew)
 	if err != nil {
 		return nil, err
 	}
