@@ -42,7 +42,11 @@ func (f *examineFlags) credential() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading --api-key-file: %w", err)
 	}
-	return strings.TrimSpace(string(key)), nil
+	text := strings.TrimSpace(string(key))
+	if text == "" {
+		return "", fmt.Errorf("reading --api-key-file %q: it is empty", f.keyFile)
+	}
+	return text, nil
 }
 
 func newDoctor(p Process) *cobra.Command {
@@ -83,7 +87,8 @@ func examine(ctx context.Context, p Process, f *examineFlags, probe bool) error 
 func diagnose(ctx context.Context, p Process, f *examineFlags, probe bool, report func(doctor.Finding)) (well bool, err error) {
 	credential, err := f.credential()
 	if err != nil {
-		return false, err
+		report(doctor.Finding{Step: "api-key", Verdict: doctor.Bad, Saw: err.Error(), Next: "Name a file that holds an application's API key."})
+		return false, nil
 	}
 	c, err := config.Load(configSource(p, f.configFile))
 	if err != nil {

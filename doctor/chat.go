@@ -27,7 +27,7 @@ func (e *examination) chat(ctx context.Context) Finding {
 	case !e.options.Probe:
 		return skipped("Add --probe to send a sealed chat; the provider may charge for it.", "not asked for")
 	case e.options.Model == "" || e.options.Credential == "" && e.endpoint.Credentials == nil:
-		return skipped("Give --model and --api-key-file.", "nothing to ask with")
+		return bad("Give --model and --api-key-file.", "a probe was asked for, but there is nothing to ask with")
 	}
 	key, err := e.key(ctx)
 	if err != nil {

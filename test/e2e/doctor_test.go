@@ -176,3 +176,27 @@ func (e *ends) untouched(t *testing.T) {
 		t.Errorf("state_dir: %v, want none", err)
 	}
 }
+
+func TestTheDoctorFailsForWhatItWasAskedAndCannotDo(t *testing.T) {
+	t.Parallel()
+	e := configured(t, "", "{source: api-key, roots: ROOTS}")
+	empty := filepath.Join(e.dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name  string
+		flags []string
+		step  string
+	}{
+		{"a key file that is not there", []string{"--api-key-file", filepath.Join(e.dir, "nowhere")}, "api-key"},
+		{"an empty key file", []string{"--api-key-file", empty}, "api-key"},
+		{"a probe of no model", []string{"--model", "", "--probe"}, "chat"},
+	}
+	for _, test := range tests {
+		status, findings := examine(t, e, test.flags...)
+		if f := findings[test.step]; status != 1 || f.Verdict != "failed" || f.Next == "" {
+			t.Errorf("%s: status %d, %+v", test.name, status, f)
+		}
+	}
+}
