@@ -71,11 +71,8 @@ Each step says what was seen and what to do next. Exit status 1 if one failed.`,
 
 func examine(ctx context.Context, p Process, f *examineFlags, probe bool) error {
 	report, end := printFindings(p.Stdout, f.json)
-	well, err := diagnose(ctx, p, f, probe, report)
+	well := diagnose(ctx, p, f, probe, report)
 	if err := end(); err != nil {
-		return err
-	}
-	if err != nil {
 		return err
 	}
 	if !well {
@@ -84,21 +81,21 @@ func examine(ctx context.Context, p Process, f *examineFlags, probe bool) error 
 	return nil
 }
 
-func diagnose(ctx context.Context, p Process, f *examineFlags, probe bool, report func(doctor.Finding)) (well bool, err error) {
+func diagnose(ctx context.Context, p Process, f *examineFlags, probe bool, report func(doctor.Finding)) (well bool) {
 	credential, err := f.credential()
 	if err != nil {
 		report(doctor.Finding{Step: "api-key", Verdict: doctor.Bad, Saw: err.Error(), Next: "Name a file that holds an application's API key."})
-		return false, nil
+		return false
 	}
 	c, err := config.Load(configSource(p, f.configFile))
 	if err != nil {
 		report(doctor.Finding{Step: "configuration", Verdict: doctor.Bad, Saw: err.Error(), Next: "Correct it; 'sealcar check' prints one line a mistake."})
-		return false, nil
+		return false
 	}
 	report(doctor.Finding{Step: "configuration", Verdict: doctor.Good, Saw: fmt.Sprintf("valid, %d routes", len(c.Routes))})
 	well = doctor.Examine(ctx, doctor.Options{Config: c, Model: f.model, Credential: credential, Probe: probe}, report)
 	report(environment(p, c))
-	return well, nil
+	return well
 }
 
 // environment looks for what an application started from here would need to go
