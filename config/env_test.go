@@ -38,7 +38,7 @@ func TestVariablesOfEachType(t *testing.T) {
 	if c.Limits.RequestBytes != 1<<20 || c.Limits.ReplyBytes != 4096 || c.Limits.JSONValues != 500 || c.Timeouts.ReadHeader.String() != "1m0s" {
 		t.Errorf("limits %+v, timeouts %+v", c.Limits, c.Timeouts)
 	}
-	if c.Interception.CADir != "/work/dir/ca" {
+	if c.Interception.CADir != "/srv/dir/ca" {
 		t.Errorf("a relative path became %s", c.Interception.CADir)
 	}
 }
@@ -75,11 +75,11 @@ func TestRelativePathsInVariablesAreNotRelativeToTheFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sealcar.yaml")
 	writeFile(t, path, "interception: {ca_dir: ca}")
-	c, err := config.Load(config.Source{Path: path, Environ: []string{"SEALCAR_STATE_DIR=state"}, Dir: "/work/dir"})
+	c, err := config.Load(config.Source{Path: path, Environ: []string{"SEALCAR_STATE_DIR=state"}, Dir: "/srv/dir"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.StateDir != "/work/dir/state" || c.Interception.CADir != filepath.Join(dir, "ca") {
+	if c.StateDir != "/srv/dir/state" || c.Interception.CADir != filepath.Join(dir, "ca") {
 		t.Errorf("state_dir %s, ca_dir %s", c.StateDir, c.Interception.CADir)
 	}
 }

@@ -18,7 +18,7 @@ func load(t *testing.T, text string, environ ...string) (*config.Config, error) 
 	t.Helper()
 	return config.Load(config.Source{
 		Environ: append([]string{"HOME=/home/user", "SEALCAR_CONFIG_YAML=" + text}, environ...),
-		Dir:     "/work/dir",
+		Dir:     "/srv/dir",
 	})
 }
 
@@ -225,7 +225,7 @@ interception: {ca_dir: ca, ca_cert_file: ca.crt, ca_key_file: ca.key}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for base, c := range map[string]*config.Config{filepath.Join(dir, "etc"): fromFile, "/work/dir": mustLoad(t, text)} {
+	for base, c := range map[string]*config.Config{filepath.Join(dir, "etc"): fromFile, "/srv/dir": mustLoad(t, text)} {
 		a, b := c.Routes[0], c.Routes[1]
 		for got, want := range map[string]string{
 			c.StateDir:                   "state",
@@ -348,13 +348,13 @@ routes:
     hosts: [c.example.com]
     credentials: {source: file, api_key_file: key}
 `)
-	base := config.Credentials{Source: "openapi", Project: "default", Duration: 168 * time.Hour, AccessKeyFile: "/work/dir/ak", SecretKeyFile: "/work/dir/sk"}
+	base := config.Credentials{Source: "openapi", Project: "default", Duration: 168 * time.Hour, AccessKeyFile: "/srv/dir/ak", SecretKeyFile: "/srv/dir/sk"}
 	same, own, alone := base, base, base
-	same.SecurityTokenFile, same.Region, same.Host = "/work/dir/sts", "r-1", "open.example.com"
-	own.AccessKeyFile, own.SecretKeyFile, own.Region, own.Host = "/work/dir/ak2", "/work/dir/sk2", "ap-southeast-1", "other.example.com"
+	same.SecurityTokenFile, same.Region, same.Host = "/srv/dir/sts", "r-1", "open.example.com"
+	own.AccessKeyFile, own.SecretKeyFile, own.Region, own.Host = "/srv/dir/ak2", "/srv/dir/sk2", "ap-southeast-1", "other.example.com"
 	own.Duration, own.Project, own.Replace = time.Hour, "p", true
 	alone.Region, alone.Host = "cn-beijing", "open.volcengineapi.com"
-	file := config.Credentials{Source: "file", Project: "default", Duration: 168 * time.Hour, APIKeyFile: "/work/dir/key"}
+	file := config.Credentials{Source: "file", Project: "default", Duration: 168 * time.Hour, APIKeyFile: "/srv/dir/key"}
 	for i, want := range []config.Credentials{same, own, alone, file} {
 		if got := c.Routes[i].Credentials; got != want {
 			t.Errorf("%s: got %+v, want %+v", c.Routes[i].Name, got, want)
