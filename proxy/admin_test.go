@@ -312,11 +312,14 @@ func TestEachHostOfARouteHasItsOwnCertificateSeries(t *testing.T) {
 	hosts := []string{"b.example", "a.example"}
 	certificates := func() []proxy.CertificateState {
 		return []proxy.CertificateState{
-			{Model: "m", Host: hosts[0], NotAfter: time.Unix(2_000_000_000, 0)},
+			{Model: "m", Host: hosts[0], NotAfter: time.Unix(2_000_000_000, 0), Source: "api-key", Serial: "1b", SPKI: "pin="},
 			{Model: "m", Host: hosts[1], NotAfter: time.Unix(1_900_000_000, 0)},
 		}
 	}
 	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder), Certificates: certificates}, "third": {RoundTripper: new(recorder)}}))
+	if got := metric(t, r, `sealcar_certificate_info{host="b.example",model="m",route="ark",serial="1b",source="api-key",spki="pin="}`); got != "1" {
+		t.Errorf("info: %q", got)
+	}
 	for host, want := range map[string]string{"a.example": "1.9e+09", "b.example": "2e+09"} {
 		if got := metric(t, r, `sealcar_certificate_not_after_seconds{host="`+host+`",model="m",route="ark"}`); got != want {
 			t.Errorf("%s: %q, want %s", host, got, want)

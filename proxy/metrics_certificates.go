@@ -56,7 +56,7 @@ func (r *route) certificates() []CertificateState {
 
 // certificateCollector reads the certificates when it is asked for metrics.
 type certificateCollector struct {
-	notAfter, age, stale, revocation, fetches, evictions *prometheus.Desc
+	info, notAfter, age, stale, revocation, fetches, evictions *prometheus.Desc
 
 	now          func() time.Time
 	certificates func() []routeCertificates
@@ -67,6 +67,7 @@ func newCertificateCollector(now func() time.Time, certificates func() []routeCe
 		return prometheus.NewDesc("sealcar_certificate_"+name, help, append([]string{"route"}, labels...), nil)
 	}
 	return &certificateCollector{
+		info:         desc("info", "Always 1; the labels tell who an endpoint certificate is.", "model", "host", "source", "serial", "spki"),
 		notAfter:     desc("not_after_seconds", "When an endpoint certificate expires, in Unix time.", "model", "host"),
 		age:          desc("age_seconds", "Time since an endpoint certificate was fetched.", "model", "host"),
 		stale:        desc("stale", "1 if an endpoint certificate is older than max_age, for it could not be renewed.", "model", "host"),
@@ -80,7 +81,7 @@ func newCertificateCollector(now func() time.Time, certificates func() []routeCe
 
 // Describe tells the fixed part of the series.
 func (c *certificateCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.notAfter, c.age, c.stale, c.revocation, c.fetches, c.evictions} {
+	for _, d := range []*prometheus.Desc{c.info, c.notAfter, c.age, c.stale, c.revocation, c.fetches, c.evictions} {
 		descs <- d
 	}
 }
@@ -112,6 +113,7 @@ func (c *certificateCollector) collect(metrics chan<- prometheus.Metric, route s
 	if s.Stale {
 		stale = 1
 	}
+	gauge(c.info, 1, s.Source, s.Serial, s.SPKI)
 	gauge(c.notAfter, float64(s.NotAfter.Unix()))
 	gauge(c.age, c.now().Sub(s.Fetched).Seconds())
 	gauge(c.stale, stale)
