@@ -13,10 +13,6 @@ import (
 	"sealcar/crypto/ark"
 )
 
-// certificatePath is where the data plane gives certificates. It wants the path
-// as X-Session-Token too, literally.
-const certificatePath = "/e2e/get/certificate"
-
 // APIKeySource asks the data plane with the request's own API key. The answer
 // is the leaf alone; the chain is completed from the Verifier's roots.
 type APIKeySource struct {
@@ -56,7 +52,7 @@ func (s *APIKeySource) Fetch(ctx context.Context, q ark.Query) ([]*x509.Certific
 }
 
 func (s *APIKeySource) request(ctx context.Context, q ark.Query) (*http.Request, error) {
-	target, err := url.JoinPath(s.BaseURL, certificatePath)
+	target, err := url.JoinPath(s.BaseURL, ark.CertificateToken) // the token is the path below the base
 	if err != nil {
 		return nil, fmt.Errorf("certificate endpoint %q: %w", s.BaseURL, err)
 	}
@@ -70,7 +66,7 @@ func (s *APIKeySource) request(ctx context.Context, q ark.Query) (*http.Request,
 	}
 	req.Header.Set("Authorization", "Bearer "+q.Credential)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Session-Token", certificatePath)
+	req.Header.Set(ark.HeaderSessionToken, ark.CertificateToken)
 	return req, nil
 }
 
@@ -80,13 +76,9 @@ func apiKeyBody(q ark.Query) ([]byte, error) {
 		Type  string `json:"type,omitempty"`
 	}{Model: q.Model}
 	if q.AICC {
-		body.Type = aiccType
+		body.Type = ark.AICCVersion
 	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the certificate of %s: %w", name(q.Model), err)
-	}
-	return b, nil
+	return encode(q.Model, body)
 }
 
 func (c call) readAPIKeyReply(r *reply) ([]*x509.Certificate, error) {

@@ -86,13 +86,9 @@ func openAPIBody(q ark.Query) ([]byte, error) {
 		Type string `json:",omitempty"`
 	}{ID: q.Model}
 	if q.AICC {
-		body.Type = aiccType
+		body.Type = ark.AICCVersion
 	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the certificate of %s: %w", name(q.Model), err)
-	}
-	return b, nil
+	return encode(q.Model, body)
 }
 
 func (c call) readOpenAPIReply(r *reply) ([]*x509.Certificate, error) {

@@ -3,6 +3,8 @@ package certfetch
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
+	"fmt"
 
 	"sealcar/crypto/ark"
 )
@@ -51,6 +53,11 @@ func traits(s Source) (credential perCredential, version func() string) {
 	return credential, version
 }
 
-// aiccType is the "type" that asks either certificate endpoint for an AICC
-// certificate (ark-v1, "Getting the certificate").
-const aiccType = "AICCv0.1"
+// encode is the body of a question about a model's certificate.
+func encode(model string, body any) ([]byte, error) {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the certificate of %s: %w", name(model), err)
+	}
+	return b, nil
+}

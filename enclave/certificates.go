@@ -8,9 +8,6 @@ import (
 	"sealcar/crypto/ark"
 )
 
-// typeAICC asks for the certificate of Ark's AICC mode.
-const typeAICC = "AICCv0.1"
-
 // serveCertificate is the data plane's way to the endpoint's certificate:
 // POST /api/v3/e2e/get/certificate. Any model has the one certificate there is.
 func (s *Server) serveCertificate(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +35,7 @@ func (s *Server) serveCertificate(w http.ResponseWriter, r *http.Request) {
 	}
 	leaf, ok := s.pki.Load().leafFor(request.Type)
 	if !ok {
-		invalid("InvalidParameter", "type", "type is to be left out, or "+typeAICC).write(w)
+		invalid("InvalidParameter", "type", "type is to be left out, or "+ark.AICCVersion).write(w)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"Certificate": string(encodePEM(leaf))})
@@ -49,7 +46,7 @@ func (p *pki) leafFor(kind string) (leaf *x509.Certificate, ok bool) {
 	switch kind {
 	case "":
 		return p.leaf, true
-	case typeAICC:
+	case ark.AICCVersion:
 		return p.aiccLeaf, true
 	default:
 		return nil, false

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"sealcar/crypto/ark"
 	"sealcar/crypto/volcsign"
 )
 
@@ -102,7 +103,7 @@ func (s *Server) endpointCertificate(host string, body []byte) (any, *openAPIErr
 	p := s.pki.Load()
 	leaf, ok := p.leafFor(request.Type)
 	if !ok {
-		return nil, invalidParameter("Type is to be left out, or " + typeAICC)
+		return nil, invalidParameter("Type is to be left out, or " + ark.AICCVersion)
 	}
 	return struct {
 		PCAHost, PCAName                                                  string

@@ -26,7 +26,7 @@ const (
 // once the reply is over; it is not for concurrent use.
 type Record struct {
 	ID       string // unique within this process's log
-	Door     string // how the request came in: absolute, connect-tls, connect-plain, base-url
+	Door     string // how the request came in: absolute, connect (itself), connect-tls, connect-plain, base-url
 	Route    string // the route's name; "" for a host without a route
 	Endpoint string // the upstream path of a known endpoint; "other" for the rest, to bound cardinality
 	Model    string // as the application named it

@@ -61,7 +61,8 @@ type Query struct {
 	Symptom string
 }
 
-// AICCVersion is the certificate type of AICC endpoints.
+// AICCVersion is the certificate type of AICC endpoints: the "type" of a question
+// for such a certificate, and the Version of what is sealed to it.
 const AICCVersion = "AICCv0.1"
 
 // Certificates gives verified certificates. Errors that an application should
