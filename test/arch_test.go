@@ -35,9 +35,10 @@ func sealcar() house {
 			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
 
 			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror"}},
-			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "apierror", "exchange"}},
+			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
 
+			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
 			"config":   {why: "everybody reads it, so it reads nobody"},
 			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},

@@ -10,6 +10,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
 
@@ -55,7 +56,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if purposeOf(req.Method, req.URL.Path) != sealable {
 		return nil, &apierror.Error{Status: http.StatusNotFound, Code: "not_found", Message: "the enclave seals " + strings.Join(SealablePaths(), " and ")}
 	}
-	body, err := readBody(req, sealedLimit(orDefault(h.MaxRequestBytes)), "the enclave takes no more")
+	body, err := payload.Read(req, sealedLimit(h.MaxRequestBytes), "the enclave takes no more")
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	tokens := req.Header[HeaderSessionToken]
 	if len(tokens) == 0 && h.AcceptPlaintext {
 		record.Treatment = exchange.Plaintext
-		return sendBody(h.Backend, req.Clone(req.Context()), body)
+		return payload.Send(h.Backend, req.Clone(req.Context()), body)
 	}
 	if len(tokens) != 1 || req.Header.Get(HeaderEncrypted) != "true" {
 		return nil, refusal("not_sealed", HeaderSessionToken, "this enclave takes sealed requests only: send x-is-encrypted: true and one X-Session-Token, or go through a sealcar sidecar")
@@ -78,7 +79,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	record.Treatment = exchange.Sealed
 	record.OpenedFields = len(chat.secret)
-	resp, err := sendBody(h.Backend, withoutProtocol(req), opened)
+	resp, err := payload.Send(h.Backend, withoutProtocol(req), opened)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,12 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // sealedLimit is how large a request of at most limit bytes may be once it is
 // sealed: base64 adds a third, and each string its tag.
-func sealedLimit(limit int64) int64 { return limit + limit/3 + 1<<20 }
+func sealedLimit(limit int64) int64 {
+	if limit <= 0 {
+		limit = payload.DefaultLimit
+	}
+	return limit + limit/3 + 1<<20
+}
 
 // open opens the request with the first key that fits.
 func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, []byte, error) {
@@ -147,7 +153,7 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 	if h.JoinReplies {
 		whole = s.sealJoined
 	}
-	switch mediaType(resp.Header) {
+	switch payload.MediaType(resp.Header) {
 	case "text/event-stream":
 		record.Stream = true
 		resp.Header.Del("Content-Length")
@@ -155,7 +161,7 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: h.MaxEventBytes, Data: sealEvent(seal(s.Seal))})
 		return nil
 	case "application/json":
-		return replaceJSON(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
+		return payload.Replace(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
 			var c completion
 			if err := c.read(doc); err != nil {
 				return nil, replyFault("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)

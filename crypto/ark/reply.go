@@ -1,19 +1,18 @@
 package ark
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
 
@@ -29,14 +28,14 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
 	}
-	switch mediaType(resp.Header) {
+	switch payload.MediaType(resp.Header) {
 	case "text/event-stream":
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
 		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
 		return o.peek(resp)
 	case "application/json":
-		err := replaceJSON(resp, t.MaxReplyBytes, o.document)
+		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
 		return o.failed, err
 	case "":
 		return false, replyFault("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
@@ -197,27 +196,4 @@ func (o *opener) timed(start time.Time) { o.record.Open += time.Since(start) }
 
 func replyFault(code, message string, cause error) *apierror.Error {
 	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
-}
-
-// replaceJSON reads resp's body, up to limit bytes, and replaces it by what fn
-// makes of it.
-func replaceJSON(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
-	limit = orDefault(limit)
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return replyFault("reply_truncated", "the upstream's reply broke off", err)
-	}
-	if int64(len(doc)) > limit {
-		return replyFault("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
-	}
-	out, err := fn(doc)
-	if err != nil {
-		return err
-	}
-	_ = resp.Body.Close() // read to its end
-	resp.Body = io.NopCloser(bytes.NewReader(out))
-	resp.ContentLength = int64(len(out))
-	resp.TransferEncoding = nil
-	resp.Header.Set("Content-Length", strconv.Itoa(len(out)))
-	return nil
 }

@@ -1,61 +1,19 @@
 package ark
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
 
-	"sealcar/apierror"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
-
-// readBody reads the whole request body, which it closes. Passing it on unread
-// would let the server's connection handling cut a streamed reply short
-// (golang/go#40747). hint tells what to do about a body over the limit.
-func readBody(req *http.Request, limit int64, hint string) ([]byte, error) {
-	if req.Body == nil {
-		return nil, nil
-	}
-	defer func() { _ = req.Body.Close() }()
-	if req.ContentLength > limit {
-		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
-	}
-	var buf bytes.Buffer
-	if req.ContentLength > 0 {
-		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
-	}
-	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
-	if n > limit {
-		return nil, tooLarge(limit, hint)
-	}
-	if err != nil {
-		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
-	}
-	return buf.Bytes(), nil
-}
-
-func tooLarge(limit int64, hint string) *apierror.Error {
-	return &apierror.Error{
-		Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-		Message: fmt.Sprintf("the request body is over %d bytes; %s", limit, hint),
-	}
-}
-
-func orDefault(limit int64) int64 {
-	if limit <= 0 {
-		return defaultBodyLimit
-	}
-	return limit
-}
 
 // checkContentHeaders refuses bodies that another reader could take for
 // something else than the JSON that was checked.
 func checkContentHeaders(h http.Header) error {
-	if len(h["Content-Type"]) != 1 || mediaType(h) != "application/json" {
+	if len(h["Content-Type"]) != 1 || payload.MediaType(h) != "application/json" {
 		return refusal("unsupported_content_type", "Content-Type", "this endpoint takes one Content-Type, application/json; nothing was sent")
 	}
 	_, params, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -156,12 +114,4 @@ func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
 		}
 	}
 	return nil
-}
-
-func mediaType(h http.Header) string {
-	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return ""
-	}
-	return t
 }

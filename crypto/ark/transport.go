@@ -1,10 +1,8 @@
 package ark
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"sealcar/exchange"
+	"sealcar/payload"
 )
 
 // Transport is the client half: it seals the content of each request, sends it
@@ -48,8 +47,6 @@ type Transport struct {
 	ReplyIdle time.Duration // of a read of a reply, until the first of it is passed on; 0 means 10 min
 }
 
-const defaultBodyLimit = 64 << 20
-
 func (t *Transport) replyIdle() time.Duration {
 	if t.ReplyIdle <= 0 {
 		return defaultReplyIdle
@@ -70,7 +67,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	record.Endpoint = endpointLabel(req.Method, req.URL.Path)
 	record.Treatment = exchange.Refused
 	start := time.Now()
-	body, err := readBody(req, orDefault(t.MaxRequestBytes), "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, t.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
 	if err != nil {
 		return nil, err
 	}
@@ -195,10 +192,10 @@ func (t *Transport) send(req *http.Request, body []byte, further http.Header, re
 	maps.Copy(out.Header, further)
 	hideIdempotency(out.Header)
 	sent := time.Now()
-	resp, err := sendBody(t.Base, out, body)
+	resp, err := payload.Send(t.Base, out, body)
 	record.Upstream += time.Since(sent)
 	if err == nil {
-		record.Stream = mediaType(resp.Header) == "text/event-stream"
+		record.Stream = payload.MediaType(resp.Header) == "text/event-stream"
 	}
 	return resp, err
 }
@@ -215,16 +212,4 @@ func hideIdempotency(h http.Header) {
 			h[strings.ToLower(name)] = values
 		}
 	}
-}
-
-// sendBody sends req, which is the caller's own, with body in place of its own.
-func sendBody(base http.RoundTripper, req *http.Request, body []byte) (*http.Response, error) {
-	req.Body, req.GetBody, req.ContentLength, req.TransferEncoding = http.NoBody, nil, int64(len(body)), nil
-	if len(body) > 0 {
-		// GetBody lets the base try once more when a kept-alive connection turns
-		// out closed before a byte was written: the same body, so the same key.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		req.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return base.RoundTrip(req)
 }

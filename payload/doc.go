@@ -1,0 +1,8 @@
+// Package payload handles the bodies of requests and replies that are read
+// whole: before anything of a request leaves, and before anything of a reply
+// that is no stream is passed on.
+//
+// Start at Read, Send and Replace, in the order in which a round tripper uses
+// them. What is refused, always as an *apierror.Error: a body over its limit, a
+// body that breaks off.
+package payload

@@ -1,0 +1,106 @@
+package payload
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"sealcar/apierror"
+)
+
+// DefaultLimit is the largest body where a limit is 0, in bytes.
+const DefaultLimit = 64 << 20
+
+// Read reads the whole body of a request, up to limit bytes, and closes it.
+// Passing it on unread would let the server's connection handling cut a streamed
+// reply short (golang/go#40747). hint tells what to do about a body over the
+// limit.
+func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	defer func() { _ = req.Body.Close() }()
+	limit = orDefault(limit)
+	if req.ContentLength > limit {
+		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
+	}
+	var buf bytes.Buffer
+	if req.ContentLength > 0 {
+		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
+	}
+	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
+	if n > limit {
+		return nil, tooLarge(limit, hint)
+	}
+	if err != nil {
+		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
+	}
+	return buf.Bytes(), nil
+}
+
+func tooLarge(limit int64, hint string) *apierror.Error {
+	return &apierror.Error{
+		Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+		Message: fmt.Sprintf("the request body is over %d bytes; %s", limit, hint),
+	}
+}
+
+func orDefault(limit int64) int64 {
+	if limit <= 0 {
+		return DefaultLimit
+	}
+	return limit
+}
+
+// Send sends req, which is the caller's own, with body in place of its own.
+func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Response, error) {
+	req.Body, req.GetBody, req.ContentLength, req.TransferEncoding = http.NoBody, nil, int64(len(body)), nil
+	if len(body) > 0 {
+		// GetBody lets the base try once more when a kept-alive connection turns
+		// out closed before a byte was written: the same body, so the same key.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return base.RoundTrip(req)
+}
+
+// Replace reads the body of resp, up to limit bytes, and replaces it by what fn
+// makes of it.
+func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
+	limit = orDefault(limit)
+	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return fault("reply_truncated", "the upstream's reply broke off", err)
+	}
+	if int64(len(doc)) > limit {
+		return fault("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
+	}
+	out, err := fn(doc)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close() // read to its end
+	resp.Body = io.NopCloser(bytes.NewReader(out))
+	resp.ContentLength = int64(len(out))
+	resp.TransferEncoding = nil
+	resp.Header.Set("Content-Length", strconv.Itoa(len(out)))
+	return nil
+}
+
+func fault(code, message string, cause error) *apierror.Error {
+	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
+}
+
+// MediaType is the media type that a message's headers name, in lower case; ""
+// if there is none or it cannot be read.
+func MediaType(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return t
+}
