@@ -28,6 +28,14 @@ func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
 		{"health without a sidecar", []string{"SEALCAR_ADMIN_LISTEN=127.0.0.1:1"}, []string{"health"}, 1, "does not answer", ""},
 		{"version", nil, []string{"version"}, 0, "", "FIPS 140-3 mode: off"},
 		{"check prints what is in effect", []string{"SEALCAR_EGRESS_DEFAULT=deny"}, []string{"check"}, 0, "", "egress:\n  default: deny\n"},
+		{"env for a shell", []string{"SEALCAR_LISTEN=127.0.0.1:8081"}, []string{"env"}, 0, "start 'sealcar run' before", "export HTTP_PROXY='http://127.0.0.1:8081'\n"},
+		{"env for Node has the base URL", nil, []string{"env", "--for", "node"}, 0, "", "export OPENAI_BASE_URL='http://127.0.0.1:8080/v1'\n"},
+		{"env for Java", nil, []string{"env", "--for", "java", "--shell", "fish"}, 0, "", "set -gx JAVA_TOOL_OPTIONS '-Dhttp.proxyHost=127.0.0.1"},
+		{"env for PowerShell", nil, []string{"env", "--for", "go", "--base-url", "--shell", "powershell"}, 0, "", "$env:OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1'\n"},
+		{"env of a wide listener", []string{"SEALCAR_LISTEN=0.0.0.0:8080", "SEALCAR_UNSAFE_LISTEN=true"}, []string{"env"}, 0, "", "export HTTP_PROXY='http://localhost:8080'\n"},
+		{"env of a port that nobody knows", []string{"SEALCAR_LISTEN=127.0.0.1:0"}, []string{"env"}, 1, "sealcar exec", ""},
+		{"env for an unknown runtime", nil, []string{"env", "--for", "perl"}, 1, "python, node, java, go", ""},
+		{"env for an unknown shell", nil, []string{"env", "--shell", "tcsh"}, 1, "bash, fish, powershell", ""},
 		{"help", nil, []string{"--help"}, 0, "", "sealcar demo"},
 	}
 	for _, test := range tests {

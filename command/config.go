@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -54,4 +55,16 @@ func settingsFor(c *config.Config, proxyURL string, files proxy.CAFiles) appenv.
 		s.Hosts = append(s.Hosts, r.Hosts...)
 	}
 	return s
+}
+
+// dialable is where a listener's address is reached from this machine.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen // it was validated; dialling it tells
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }

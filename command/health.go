@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -42,16 +41,9 @@ func probe(ctx context.Context, listen, path string) error {
 	if listen == "" {
 		return errors.New("admin.listen is empty, so there is nothing to ask; set it to host:port")
 	}
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return fmt.Errorf("admin.listen %q: %w", listen, err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(listen)+path, nil)
 	if err != nil {
 		return fmt.Errorf("admin.listen %q: %w", listen, err)
 	}

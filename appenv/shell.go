@@ -1,0 +1,30 @@
+package appenv
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Shells are the ones that Script writes for.
+func Shells() []string { return []string{"bash", "fish", "powershell"} }
+
+// Script sets the variables in the language of a shell, one line each. bash is
+// that of every POSIX shell.
+func Script(shell string, vars []Var) (string, error) {
+	form, known := map[string]struct {
+		line   string // of a name and a quoted value
+		escape *strings.Replacer
+	}{
+		"bash":       {"export %s='%s'\n", strings.NewReplacer(`'`, `'\''`)},
+		"fish":       {"set -gx %s '%s'\n", strings.NewReplacer(`\`, `\\`, `'`, `\'`)},
+		"powershell": {"$env:%s = '%s'\n", strings.NewReplacer(`'`, `''`)},
+	}[shell]
+	if !known {
+		return "", fmt.Errorf("no script can be written for %q; there are those for %s", shell, strings.Join(Shells(), ", "))
+	}
+	var script strings.Builder
+	for _, v := range vars {
+		fmt.Fprintf(&script, form.line, v.Name, form.escape.Replace(v.Value))
+	}
+	return script.String(), nil
+}
