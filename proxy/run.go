@@ -59,7 +59,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	serve(p.server, p.listener) // both end with server.Shutdown
 	serve(p.server, p.inner)
 	p.serving.Store(true)
-	serving := p.log.Info().Stringer("listen", p.Addr())
+	limits := p.options.Config.Limits
+	serving := p.log.Info().Stringer("listen", p.Addr()).
+		Int("connections", limits.Connections).Int("requests", limits.Requests).Int64("buffered_bytes", int64(limits.BufferedBytes))
 	if p.admin != nil {
 		serving.Stringer("admin", p.AdminAddr())
 	}
