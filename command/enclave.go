@@ -95,6 +95,7 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	if err != nil {
 		return err
 	}
+	fitMachine(p, 0, log)
 	server, err := enclave.New(enclave.Options{
 		StateDir:        f.state,
 		Backend:         f.backend,

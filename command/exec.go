@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sealcar/appenv"
+	"sealcar/sidecar"
 )
 
 func newExec(p Process) *cobra.Command {
@@ -51,7 +52,11 @@ func execute(ctx context.Context, p Process, configFile, logLevel string, args [
 	if err != nil {
 		return &exitError{status: 127, err: err}
 	}
-	side, err := newSidecar(p, &c)
+	log, err := newLogger(p, c.Log)
+	if err != nil {
+		return err
+	}
+	side, err := sidecar.New(c.Fit(fitMachine(p, execShare, log)), log, Version(), p.Getenv)
 	if err != nil {
 		return err
 	}

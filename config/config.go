@@ -34,13 +34,17 @@ type Log struct {
 	Format string `mapstructure:"format"` // auto (console on a terminal, else json), json, console
 }
 
-// Limits bound what one request may cost.
+// Limits bound what one request may cost, and all of them together. The latter
+// are 0 until Fit replaces them by what fits the machine.
 type Limits struct {
-	RequestBytes Bytes `mapstructure:"request_bytes"` // body of a request on a route
-	ReplyBytes   Bytes `mapstructure:"reply_bytes"`   // body of a reply that is not a stream
-	EventBytes   Bytes `mapstructure:"event_bytes"`   // one event of a stream
-	HeaderBytes  Bytes `mapstructure:"header_bytes"`  // headers of a request or reply
-	JSONValues   int   `mapstructure:"json_values"`   // values of one request's JSON, as far as they are looked at
+	Connections   int   `mapstructure:"connections"`    // open at a time on the data port
+	Requests      int   `mapstructure:"requests"`       // in flight at a time; tunnels count as connections alone
+	BufferedBytes Bytes `mapstructure:"buffered_bytes"` // what bodies in memory take up together
+	RequestBytes  Bytes `mapstructure:"request_bytes"`  // body of a request on a route
+	ReplyBytes    Bytes `mapstructure:"reply_bytes"`    // body of a reply that is not a stream
+	EventBytes    Bytes `mapstructure:"event_bytes"`    // one event of a stream
+	HeaderBytes   Bytes `mapstructure:"header_bytes"`   // headers of a request or reply
+	JSONValues    int   `mapstructure:"json_values"`    // values of one request's JSON, as far as they are looked at
 }
 
 // Timeouts are all settings with defaults; none is infinite but where it says so.

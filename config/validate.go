@@ -41,7 +41,7 @@ func (c *Config) mistakes() Mistakes {
 	}
 	m.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	m.oneOf("log.format", c.Log.Format, "auto", "json", "console")
-	m.positive("limits", reflect.ValueOf(c.Limits))
+	m.positive("limits", reflect.ValueOf(c.Fit(Machine{}).Limits)) // 0 is a value of those that Fit replaces
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
 	c.checkRoutes(&m)
 	c.Interception.check(&m)

@@ -28,18 +28,18 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 	if req.ContentLength > limit {
 		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
 	}
-	var buf bytes.Buffer
-	if req.ContentLength > 0 {
-		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
+	l := leaseOf(req.Context())
+	if err := l.fits(req.ContentLength); err != nil {
+		return nil, err
 	}
-	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
-	if n > limit {
+	body, err := readAll(req.Body, limit, req.ContentLength, l.forRequest)
+	if int64(len(body)) > limit {
 		return nil, tooLarge(limit, hint)
 	}
-	if err != nil {
+	if _, ours := errors.AsType[*apierror.Error](err); err != nil && !ours {
 		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
 	}
-	return buf.Bytes(), nil
+	return body, err
 }
 
 func tooLarge(limit int64, hint string) *apierror.Error {
@@ -59,20 +59,31 @@ func orDefault(limit int64) int64 {
 // Send sends req, which is the caller's own, with body in place of its own.
 func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Response, error) {
 	req.Body, req.GetBody, req.ContentLength, req.TransferEncoding = http.NoBody, nil, int64(len(body)), nil
-	if len(body) > 0 {
-		// GetBody lets the base try once more when a kept-alive connection turns
-		// out closed before a byte was written: the same body, so the same key.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		req.Body = io.NopCloser(bytes.NewReader(body))
+	if len(body) == 0 {
+		return base.RoundTrip(req)
 	}
-	return base.RoundTrip(req)
+	l := leaseOf(req.Context())
+	l.isSent(false)
+	out := newOutgoing(body)
+	// GetBody lets the base try once more when a kept-alive connection turns
+	// out closed before a byte was written: the same body, so the same key.
+	req.GetBody = func() (io.ReadCloser, error) { return out.reader(), nil }
+	req.Body = out.reader()
+	resp, err := base.RoundTrip(req)
+	if err == nil {
+		l.isSent(out.letGo())
+	}
+	return resp, err
 }
 
 // Replace reads the body of resp, up to limit bytes, and replaces it by what fn
 // makes of it.
 func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
 	limit = orDefault(limit)
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	doc, err := readAll(resp.Body, limit, resp.ContentLength, leaseOfReply(resp).forReply)
+	if _, ours := errors.AsType[*apierror.Error](err); ours {
+		return err
+	}
 	if err != nil {
 		return fault("reply_truncated", "the upstream's reply broke off", err)
 	}

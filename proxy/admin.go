@@ -9,8 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// adminTimeout bounds each part of an exchange on the admin port.
-const adminTimeout = 10 * time.Second
+// adminTimeout bounds each part of an exchange on the admin port, and
+// maxAdminConnections what it has open: probes and scrapers are few, and
+// whatever goes on at the data port takes none of theirs.
+const (
+	adminTimeout        = 10 * time.Second
+	maxAdminConnections = 128
+)
 
 // newAdmin is the server of the admin port: probes and metrics, never content.
 func (p *Proxy) newAdmin() *http.Server {

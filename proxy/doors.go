@@ -76,7 +76,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect:
 		p.connect(v)
 	default:
-		p.forward(v)
+		p.forwardIfRoom(v)
 	}
 }
 

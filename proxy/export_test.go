@@ -6,6 +6,8 @@ var (
 	StartsHTTP = startsHTTP
 	Clip       = clip
 	Peerless   = peerless
+
+	MaxAdminConnections = maxAdminConnections
 )
 
 // FillPreambles takes all places for CONNECTs that are being opened, until free.

@@ -344,6 +344,8 @@ func TestEachSettingThatNeedsARestartIsNamed(t *testing.T) {
 	for setting, change := range map[string]func(*config.Config){
 		"admin.listen":              func(c *config.Config) { c.Admin.Listen = "" },
 		"log":                       func(c *config.Config) { c.Log.Level = "debug" },
+		"limits.connections":        func(c *config.Config) { c.Limits.Connections = 7 },
+		"limits.buffered_bytes":     func(c *config.Config) { c.Limits.BufferedBytes = 7 },
 		"limits.header_bytes":       func(c *config.Config) { c.Limits.HeaderBytes++ },
 		"timeouts.read_header":      func(c *config.Config) { c.Timeouts.ReadHeader++ },
 		"timeouts.idle":             func(c *config.Config) { c.Timeouts.Idle++ },

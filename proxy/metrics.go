@@ -15,23 +15,24 @@ import (
 // configuration or from fixed sets, so that no request can add a series; the
 // exception are certificates, which are capped.
 type metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.CounterVec
-	refused   *prometheus.CounterVec
-	plaintext *prometheus.CounterVec
-	rotations *prometheus.CounterVec
-	residue   *prometheus.CounterVec
-	repeated  *prometheus.CounterVec
-	seal      *prometheus.HistogramVec
-	open      *prometheus.HistogramVec
-	upstream  *prometheus.HistogramVec
-	streams   prometheus.Gauge
-	tunnels   prometheus.Gauge
-	tunnelled *prometheus.CounterVec
-	reloads   *prometheus.CounterVec
+	registry   *prometheus.Registry
+	requests   *prometheus.CounterVec
+	refused    *prometheus.CounterVec
+	plaintext  *prometheus.CounterVec
+	rotations  *prometheus.CounterVec
+	residue    *prometheus.CounterVec
+	repeated   *prometheus.CounterVec
+	seal       *prometheus.HistogramVec
+	open       *prometheus.HistogramVec
+	upstream   *prometheus.HistogramVec
+	streams    prometheus.Gauge
+	overflowed prometheus.Counter
+	tunnels    prometheus.Gauge
+	tunnelled  *prometheus.CounterVec
+	reloads    *prometheus.CounterVec
 }
 
-func newMetrics(version string, now func() time.Time, certificates func() []routeCertificates) *metrics {
+func newMetrics(version string, now func() time.Time, certificates func() []routeCertificates, load func() (connections, requests int64)) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -40,27 +41,33 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 	}
 	fine := prometheus.ExponentialBuckets(25e-6, 4, 10) // 25 µs to 6.5 s
 	m := &metrics{
-		registry:  prometheus.NewRegistry(),
-		requests:  counter("sealcar_requests_total", "Requests, by route (none: hosts without one), what was done with their content, and status.", "route", "treatment", "status"),
-		refused:   counter("sealcar_refused_total", "Requests answered with an error of sealcar's own, by its code.", "route", "code"),
-		plaintext: counter("sealcar_plaintext_total", "Requests sent in clear because an unsafe setting allows it.", "route"),
-		rotations: counter("sealcar_rotations_total", "Requests sealed anew and sent again because the endpoint's certificate, or sealcar's own API key, had changed.", "route"),
-		residue:   counter("sealcar_residue_total", "Exchanges with something in clear beside the sealed content, by where: request, request_unsafe (content that an unsafe setting lets through), reply.", "route", "where"),
-		repeated:  counter("sealcar_repeated_tags_total", "Strings of replies whose ciphertext repeats one of the request, as an echo's does.", "route"),
-		seal:      histogram("sealcar_seal_seconds", "Time to read, check and seal a request.", fine),
-		open:      histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
-		upstream:  histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
-		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
-		tunnels:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
-		tunnelled: counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
-		reloads:   counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
+		registry:   prometheus.NewRegistry(),
+		requests:   counter("sealcar_requests_total", "Requests, by route (none: hosts without one), what was done with their content, and status.", "route", "treatment", "status"),
+		refused:    counter("sealcar_refused_total", "Requests answered with an error of sealcar's own, by its code.", "route", "code"),
+		plaintext:  counter("sealcar_plaintext_total", "Requests sent in clear because an unsafe setting allows it.", "route"),
+		rotations:  counter("sealcar_rotations_total", "Requests sealed anew and sent again because the endpoint's certificate, or sealcar's own API key, had changed.", "route"),
+		residue:    counter("sealcar_residue_total", "Exchanges with something in clear beside the sealed content, by where: request, request_unsafe (content that an unsafe setting lets through), reply.", "route", "where"),
+		repeated:   counter("sealcar_repeated_tags_total", "Strings of replies whose ciphertext repeats one of the request, as an echo's does.", "route"),
+		seal:       histogram("sealcar_seal_seconds", "Time to read, check and seal a request.", fine),
+		open:       histogram("sealcar_open_seconds", "Time to find and open the sealed strings of a reply, summed.", fine),
+		upstream:   histogram("sealcar_upstream_seconds", "Time from a request sent to its reply's headers.", prometheus.ExponentialBuckets(5e-3, 2.5, 12)),
+		streams:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
+		overflowed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sealcar_connections_refused_total", Help: "Connections to the data port that were over limits.connections."}),
+		tunnels:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
+		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
+		reloads:    counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "sealcar_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
+	gauge := func(name, help string, value func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	connections := gauge("sealcar_open_connections", "Connections open on the data port, tunnels included.", func() int64 { c, _ := load(); return c })
+	requests := gauge("sealcar_open_requests", "Requests in flight, tunnels not included.", func() int64 { _, r := load(); return r })
+	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.overflowed, connections, requests, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
 	return m
 }
 

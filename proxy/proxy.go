@@ -21,7 +21,8 @@ import (
 // and their first request at a time.
 const maxPreambles = 1024
 
-// Options make a Proxy. Config and Protocol are required.
+// Options make a Proxy. Config and Protocol are required; limits that Config.Fit
+// has not fitted to the machine are those of one without limits.
 type Options struct {
 	Config   *config.Config
 	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload
@@ -86,15 +87,16 @@ type Proxy struct {
 	self    self
 	metrics *metrics
 
-	listener net.Listener // data port
-	admin    net.Listener // nil when off
+	listener *bounded     // data port
+	admin    *bounded     // nil when off
 	inner    *handoff     // connections that came out of a CONNECT
 	server   *http.Server // the one server behind both
 
 	connects         *goproxy.ProxyHttpServer
 	routed, unrouted *httputil.ReverseProxy
 	preambles        chan struct{} // a token per CONNECT that has sent no request yet
-	requests         atomic.Uint64
+	requests         atomic.Uint64 // so far, for their ids
+	inFlight         atomic.Int64  // requests that take a place of limits.requests
 	idPrefix         string
 
 	working    context.Context // ends when open requests are cut
@@ -123,6 +125,7 @@ func New(o Options) (*Proxy, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
+	o.Config = o.Config.Fit(config.Machine{}) // whoever knows the machine has done so already
 	p := &Proxy{
 		options:   o,
 		log:       o.Log,
@@ -132,7 +135,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.working, p.cut = context.WithCancelCause(context.Background())
 	p.accepting, p.stopTaking = context.WithCancel(p.working)
-	p.metrics = newMetrics(o.Version, o.Now, p.certificates)
+	p.metrics = newMetrics(o.Version, o.Now, p.certificates, p.load)
 	p.connects = p.newConnects()
 	p.routed, p.unrouted = p.newForwarders()
 	if err := p.open(); err != nil {
@@ -159,18 +162,22 @@ func (p *Proxy) open() error {
 	return nil
 }
 
-func (p *Proxy) bind(c *config.Config) (err error) {
-	if p.listener, err = p.options.Listen("tcp", c.Listen); err != nil {
+func (p *Proxy) bind(c *config.Config) error {
+	data, err := p.options.Listen("tcp", c.Listen)
+	if err != nil {
 		return fmt.Errorf("listening on %q (listen): %w", c.Listen, err)
 	}
+	p.listener = newBounded(data, c.Limits.Connections, tooManyConnections(), p.metrics.overflowed.Inc)
 	p.self.data = addrPort(p.listener.Addr())
 	if c.Admin.Listen == "" {
 		return nil
 	}
-	if p.admin, err = p.options.Listen("tcp", c.Admin.Listen); err != nil {
+	admin, err := p.options.Listen("tcp", c.Admin.Listen)
+	if err != nil {
 		p.closeListeners()
 		return fmt.Errorf("listening on %q (admin.listen): %w", c.Admin.Listen, err)
 	}
+	p.admin = newBounded(admin, maxAdminConnections, "", func() {})
 	p.self.admin = addrPort(p.admin.Addr())
 	return nil
 }

@@ -59,7 +59,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	serve(p.server, p.listener) // both end with server.Shutdown
 	serve(p.server, p.inner)
 	p.serving.Store(true)
-	serving := p.log.Info().Stringer("listen", p.Addr())
+	limits := p.options.Config.Limits
+	serving := p.log.Info().Stringer("listen", p.Addr()).
+		Int("connections", limits.Connections).Int("requests", limits.Requests).Int64("buffered_bytes", int64(limits.BufferedBytes))
 	if p.admin != nil {
 		serving.Stringer("admin", p.AdminAddr())
 	}
@@ -75,6 +77,10 @@ func (p *Proxy) Run(ctx context.Context) error {
 	err = errors.Join(err, p.drain(context.WithoutCancel(ctx)))
 	_ = admin.Close() // it served probes and metrics until now; nothing of it is worth waiting for
 	servers.Wait()
+	p.listener.Wait()
+	if p.admin != nil {
+		p.admin.Wait()
+	}
 	return err
 }
 
@@ -118,7 +124,7 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 			p.ReloadFailed(err)
 		}
 	}()
-	kept, waiting := keepUntilRestart(p.options.Config, c)
+	kept, waiting := keepUntilRestart(p.options.Config, c.Fit(config.Machine{}))
 	t, err := p.newTable(kept)
 	if err != nil {
 		return fmt.Errorf("reloading: %w", err)
@@ -163,6 +169,8 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 	keep("admin.listen", c.Admin == first.Admin)
 	keep("state_dir", c.StateDir == first.StateDir)
 	keep("log", c.Log == first.Log)
+	keep("limits.connections", c.Limits.Connections == first.Limits.Connections)
+	keep("limits.buffered_bytes", c.Limits.BufferedBytes == first.Limits.BufferedBytes)
 	keep("limits.header_bytes", c.Limits.HeaderBytes == first.Limits.HeaderBytes)
 	keep("timeouts.read_header", c.Timeouts.ReadHeader == first.Timeouts.ReadHeader)
 	keep("timeouts.idle", c.Timeouts.Idle == first.Timeouts.Idle)
@@ -170,7 +178,7 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
 	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
 	c.Listen, c.Admin, c.StateDir, c.Log = first.Listen, first.Admin, first.StateDir, first.Log
-	c.Limits.HeaderBytes = first.Limits.HeaderBytes
+	c.Limits.Connections, c.Limits.BufferedBytes, c.Limits.HeaderBytes = first.Limits.Connections, first.Limits.BufferedBytes, first.Limits.HeaderBytes
 	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
 	c.Interception.CADir = first.Interception.CADir
 	c.Interception.CACertFile, c.Interception.CAKeyFile = first.Interception.CACertFile, first.Interception.CAKeyFile

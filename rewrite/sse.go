@@ -23,6 +23,10 @@ type EventConfig struct {
 	// together; 0 = 16 MiB. A longer one is ErrEventTooLarge.
 	Limit int
 
+	// Room is asked before an event makes the buffer grow to n bytes; an error of
+	// its is a fault of the stream. nil = there is always room.
+	Room func(n int) error
+
 	// Data is called once for each event that has data, with its data lines
 	// joined by \n, and appends their replacement to dst. With changed false
 	// every byte of the event stays as it was. data and dst are valid during
@@ -163,9 +167,9 @@ func (r *eventReader) fill() {
 		r.taken = 0
 	}
 	if len(r.buf) == cap(r.buf) {
-		grown := make([]byte, len(r.buf), max(firstBuffer, min(2*cap(r.buf), r.config.Limit)))
-		copy(grown, r.buf)
-		r.buf = grown
+		if r.bodyErr = r.grow(); r.bodyErr != nil {
+			return
+		}
 	}
 	for range maxEmptyReads {
 		n, err := r.body.Read(r.buf[len(r.buf):cap(r.buf)])
@@ -176,6 +180,20 @@ func (r *eventReader) fill() {
 		}
 	}
 	r.bodyErr = io.ErrNoProgress
+}
+
+// grow doubles the buffer. The first one costs too little to ask.
+func (r *eventReader) grow() error {
+	size := max(firstBuffer, min(2*cap(r.buf), r.config.Limit))
+	if size > firstBuffer && r.config.Room != nil {
+		if err := r.config.Room(size); err != nil {
+			return err
+		}
+	}
+	grown := make([]byte, len(r.buf), size)
+	copy(grown, r.buf)
+	r.buf = grown
+	return nil
 }
 
 // finish handles the body's last word when no whole event is left.

@@ -11,6 +11,7 @@ import (
 	"sealcar/certfetch"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/payload"
 	"sealcar/proxy"
 	"sealcar/upstream"
 )
@@ -18,6 +19,7 @@ import (
 // New makes the sidecar of a configuration, with both ports bound. getenv is
 // asked for where the system's certificate authorities are.
 func New(c *config.Config, log zerolog.Logger, version string, getenv func(string) string) (*proxy.Proxy, error) {
+	budget := payload.NewBudget(int64(c.Fit(config.Machine{}).Limits.BufferedBytes)) // of all routes, and over reloads
 	return proxy.New(proxy.Options{
 		Config:  c,
 		Log:     log,
@@ -28,7 +30,7 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 			if err != nil {
 				return nil, err // the proxy names the route
 			}
-			return p.protocol(), nil
+			return p.protocol(budget), nil
 		},
 	})
 }
@@ -119,9 +121,9 @@ func (r *Route) Endpoint() *Endpoint {
 
 // protocol is the route at work. Only the first host's certificates are warmed
 // up: others may well have other models.
-func (r *Route) protocol() *proxy.Protocol {
+func (r *Route) protocol(budget *payload.Budget) *proxy.Protocol {
 	r.Endpoint().keepWarm()
-	return &proxy.Protocol{RoundTripper: r, Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.Close}
+	return &proxy.Protocol{RoundTripper: budget.Within(r), Ready: r.ready, Certificates: r.states, CertificateCounts: r.counts, Close: r.Close}
 }
 
 // RoundTrip implements http.RoundTripper: it picks the endpoint by the request's

@@ -32,7 +32,7 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	case "text/event-stream":
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
-		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
+		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Room: payload.EventRoom(resp), Data: o.event, End: o.end})
 		return o.peek(resp)
 	case "application/json":
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)

@@ -1,0 +1,25 @@
+package command
+
+import (
+	"github.com/rs/zerolog"
+
+	"sealcar/config"
+	"sealcar/machine"
+)
+
+// execShare is the part of a container's memory that a sidecar of `exec` takes:
+// the rest is the command's, which runs beside it.
+const execShare = 0.25
+
+// fitMachine makes the runtime keep to the container's memory and says what there
+// is. A share of 0 is all of it but a reserve.
+func fitMachine(p Process, share float64, log zerolog.Logger) config.Machine {
+	found, err := machine.Find(machine.Options{Getenv: p.Getenv, Share: share})
+	if err != nil {
+		log.Warn().Err(err).Msg("the container's memory limit is not known; set GOMEMLIMIT to have sealcar keep to it")
+	}
+	if found.Memory > 0 {
+		log.Info().Int64("memory_limit_bytes", found.Memory).Str("from", found.From).Msg("keeping to a memory limit")
+	}
+	return config.Machine{Memory: found.Memory, Files: found.Files}
+}

@@ -1,0 +1,205 @@
+package payload
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sealcar/apierror"
+)
+
+// What a byte of a body costs, for it is not in memory once: a request as it
+// came, one string of it, and sealed, which base64 makes longer by a third; a
+// reply as it came, with room that was not needed, and opened; an event in its
+// buffer, joined, opened, and put together again.
+const (
+	requestCost = 4
+	replyCost   = 3
+	eventCost   = 4
+)
+
+// fullPause is what clients are asked to wait when other bodies have taken the
+// budget.
+const fullPause = time.Second
+
+// Budget bounds what the bodies of all exchanges take up in memory together.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// NewBudget is a budget of so many bytes.
+func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
+
+// Used is how many bytes are taken.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Within gives what next carries a lease of the budget each, from the request
+// until its reply is closed.
+func (b *Budget) Within(next http.RoundTripper) http.RoundTripper { return within{b, next} }
+
+type within struct {
+	budget *Budget
+	next   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w within) RoundTrip(req *http.Request) (*http.Response, error) {
+	l := &lease{budget: w.budget}
+	resp, err := w.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), leaseKey{}, l)))
+	if err != nil {
+		l.end()
+		return nil, err
+	}
+	l.settle()
+	resp.Body = &leasedBody{ReadCloser: resp.Body, lease: l}
+	return resp, nil
+}
+
+// leasedBody is the reply with which a lease ends.
+type leasedBody struct {
+	io.ReadCloser
+	lease *lease
+}
+
+// Close closes the body and gives back what the exchange took.
+func (b *leasedBody) Close() error {
+	defer b.lease.end()
+	return b.ReadCloser.Close()
+}
+
+// lease is what one exchange has taken of a budget. A nil lease is without
+// bounds.
+type lease struct {
+	budget *Budget
+
+	mu             sync.Mutex
+	request, reply int64
+	sent           bool // the bytes of the request are not held any more
+	ended          bool
+}
+
+type leaseKey struct{}
+
+// leaseOf is the lease of an exchange; nil if it has none.
+func leaseOf(ctx context.Context) *lease {
+	l, _ := ctx.Value(leaseKey{}).(*lease)
+	return l
+}
+
+// leaseOfReply is that of a reply.
+func leaseOfReply(resp *http.Response) *lease {
+	if resp.Request == nil {
+		return nil
+	}
+	return leaseOf(resp.Request.Context())
+}
+
+// forRequest makes the lease large enough for a request body of n bytes.
+func (l *lease) forRequest(n int64) error {
+	if l == nil {
+		return nil
+	}
+	if n > l.budget.limit/requestCost {
+		return &apierror.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+			Message: fmt.Sprintf("the request body needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; nothing was sent; send less, or raise the limit and the memory with it", requestCost, l.budget.limit),
+		}
+	}
+	return l.take(&l.request, n*requestCost)
+}
+
+// fits is an error if a request body of n bytes does not fit by now, so that not
+// a byte of it need be read.
+func (l *lease) fits(n int64) error {
+	if l == nil || n <= 0 {
+		return nil
+	}
+	if err := l.forRequest(n); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.giveBack(&l.request)
+	return nil
+}
+
+// giveBack empties one of the two parts. The caller holds l.mu.
+func (l *lease) giveBack(part *int64) {
+	l.budget.used.Add(-*part)
+	*part = 0
+}
+
+// forReply makes it large enough for a reply of n bytes.
+func (l *lease) forReply(n int64) error {
+	if l == nil {
+		return nil
+	}
+	if n > l.budget.limit/replyCost {
+		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", replyCost, l.budget.limit), nil)
+	}
+	return l.take(&l.reply, n*replyCost)
+}
+
+// EventRoom is asked before the buffer of resp's events grows to n bytes.
+func EventRoom(resp *http.Response) func(n int) error {
+	l := leaseOfReply(resp)
+	return func(n int) error {
+		if l == nil {
+			return nil
+		}
+		return l.take(&l.reply, int64(n)*eventCost)
+	}
+}
+
+// take makes one of the two parts as large as need.
+func (l *lease) take(part *int64, need int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	more := need - *part
+	if more <= 0 {
+		return nil
+	}
+	if used := l.budget.used.Add(more); used > l.budget.limit || l.ended {
+		l.budget.used.Add(-more)
+		return &apierror.Error{
+			Status: http.StatusServiceUnavailable, Code: "buffers_full", RetryAfter: fullPause,
+			Message: "the bodies of other requests take up the memory that limits.buffered_bytes allows; try again when some have ended",
+		}
+	}
+	*part = need
+	return nil
+}
+
+// isSent notes whether the bytes of the request are held no more.
+func (l *lease) isSent(sent bool) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent = sent
+}
+
+// settle gives back what the request took if its bytes are held no more: the
+// reply can stream for long.
+func (l *lease) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sent {
+		l.giveBack(&l.request)
+	}
+}
+
+// end gives back everything, for good.
+func (l *lease) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.giveBack(&l.request)
+	l.giveBack(&l.reply)
+}
