@@ -68,8 +68,16 @@ type Server struct {
 // SIGTERM, unless the test has ended it.
 func Start(t testing.TB, binary string, env map[string]string, args ...string) *Server {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), binary, args...) // ended below, not by the test's context
+	cmd := exec.CommandContext(context.Background(), binary, args...) // ended by StartCommand, not by the test's context
 	cmd.Env = Environment(t, env)
+	return StartCommand(t, cmd)
+}
+
+// StartCommand is Start for a command that is no plain call: one in a folder or
+// under a user of its own.
+func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
+	t.Helper()
+	args := cmd.Args[1:]
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +104,16 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 
 // killed is the status of a process that the test itself killed.
 const killed = 128 + int(syscall.SIGKILL)
+
+// PID is the process's id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// DumpedCore tells whether a process that has ended, by Wait or Stop, left a core
+// behind, as the kernel has it.
+func (s *Server) DumpedCore() bool {
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.CoreDump()
+}
 
 // Signal sends a signal.
 func (s *Server) Signal(t testing.TB, sig os.Signal) {
