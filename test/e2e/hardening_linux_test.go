@@ -114,3 +114,52 @@ func TestT68_AnAppUnderExecKeepsItsOwn(t *testing.T) {
 		return coreLimit(t, read(t, fmt.Sprintf("/proc/%d/limits", s.PID()))) == "0 0"
 	}, func() string { return "the sidecar may leave a core" })
 }
+
+// TestT64_ACrashLeavesNoContents has the Go runtime end a process at work, with
+// all that GOTRACEBACK=crash adds: every goroutine on standard error, and then a
+// signal that writes cores.
+func TestT64_ACrashLeavesNoContents(t *testing.T) {
+	t.Parallel()
+	for name, sig := range map[string]syscall.Signal{"SIGQUIT": syscall.SIGQUIT, "SIGABRT": syscall.SIGABRT, "SIGSEGV": syscall.SIGSEGV} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			marks := newCanaries("prompt", "later")
+			e := startEnclave(t, "--echo-delay", "50ms")
+			marks.add("API key", e.key)
+			e.dir = t.TempDir()
+			e.config = filepath.Join(e.dir, "sealcar.yaml")
+			e.writeConfig(t, "", "{source: api-key, roots: ROOTS}")
+			cwd := t.TempDir()
+			e.sidecar = process.StartCommand(t, unlimited(t, cwd, map[string]string{"GOTRACEBACK": "crash"}, sealcar, "run", "--config", e.config))
+			e.addr, _ = e.sidecar.AwaitKey(t, "listen")["listen"].(string)
+			e.stream(t, marks.word("prompt")+strings.Repeat(" "+marks.word("later"), 600))
+
+			e.sidecar.Signal(t, sig)
+			e.sidecar.Wait(t)
+			if e.sidecar.DumpedCore() {
+				t.Error("the kernel wrote a core")
+			}
+			if left, err := os.ReadDir(cwd); err != nil || len(left) > 0 {
+				t.Errorf("%v was left behind, %v", left, err)
+			}
+			trace := e.sidecar.Log()
+			if !strings.Contains(trace, "goroutine ") {
+				t.Fatalf("no trace: %q", trace)
+			}
+			marks.mustMiss(t, "the trace", trace)
+		})
+	}
+}
+
+// TestACrashOfAnotherProgramLeavesACore holds the test above to account: here is
+// how a core looks on this machine.
+func TestACrashOfAnotherProgramLeavesACore(t *testing.T) {
+	t.Parallel()
+	cwd := t.TempDir()
+	s := process.StartCommand(t, unlimited(t, cwd, nil, "sh", "-c", `echo '{"up":true}' >&2; while :; do sleep 0.05; done`))
+	s.AwaitKey(t, "up")
+	s.Stop(t, syscall.SIGABRT)
+	if !s.DumpedCore() {
+		t.Skip("this machine writes no cores at all, so T64 proves nothing about them")
+	}
+}

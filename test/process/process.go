@@ -61,7 +61,8 @@ type Server struct {
 	raw   bytes.Buffer
 	lines chan struct{} // closed and replaced when a line comes
 
-	wait func() error
+	wait    func() error
+	awaited bool // by the test
 }
 
 // Start runs a command until the test ends, and sees that it then ends well on
@@ -92,7 +93,8 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
 	})
 	go s.read(stderr)
 	t.Cleanup(func() {
-		if status := s.Stop(t, syscall.SIGTERM); status != 0 && status != killed {
+		awaited := s.awaited // then its end was the test's own matter
+		if status := s.Stop(t, syscall.SIGTERM); status != 0 && !awaited {
 			t.Errorf("%v ended with status %d", args, status)
 		}
 		if t.Failed() {
@@ -101,9 +103,6 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
 	})
 	return s
 }
-
-// killed is the status of a process that the test itself killed.
-const killed = 128 + int(syscall.SIGKILL)
 
 // PID is the process's id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
@@ -135,6 +134,7 @@ func (s *Server) Stop(t testing.TB, sig os.Signal) int {
 // Wait waits for the end and returns the exit status, as Stop does.
 func (s *Server) Wait(t testing.TB) int {
 	t.Helper()
+	s.awaited = true
 	select {
 	case <-s.ended:
 	case <-time.After(stopTimeout):
