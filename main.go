@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"sealcar/command"
+	"sealcar/hardening"
 )
 
 func main() {
@@ -17,5 +18,9 @@ func main() {
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
+		Hardening: command.Hardening{
+			HideMemory: hardening.HideMemory,
+			DenyCores:  hardening.DenyCores,
+		},
 	}))
 }

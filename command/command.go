@@ -18,6 +18,8 @@ type Process struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+
+	Hardening Hardening
 }
 
 // Getenv gives the last value of key in Environ, as os.Getenv would.
@@ -76,8 +78,9 @@ It seals the content of OpenAI-style chats for the inference endpoint and opens
 the replies, so that nothing in between can read them.
 
 Start with 'sealcar demo'.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) { p.harden() },
+		SilenceErrors:    true,
+		SilenceUsage:     true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(p), newExec(p), newEnv(p), newDemo(p), newEnclave(p), newCheck(p), newCert(p), newDoctor(p), newHealth(p), newVersion(p))

@@ -28,6 +28,8 @@ are ignored, so that it can run beside another sidecar and share its CA and
 caches.`,
 		Example: "  sealcar exec -- python app.py\n  sealcar exec -- curl https://ark.cn-beijing.volces.com/api/v3/models",
 		Args:    cobra.MinimumNArgs(1),
+		// The command's limits are its own, so it is started before ours is set.
+		PersistentPreRun: func(*cobra.Command, []string) { p.hideMemory() },
 		RunE: failing(func(cmd *cobra.Command, args []string) error {
 			return execute(cmd.Context(), p, configFile, logLevel, args)
 		}),
@@ -85,6 +87,7 @@ func runChild(p Process, path string, args, environ []string) (int, error) {
 	if err := child.Start(); err != nil {
 		return 0, &exitError{status: 126, err: fmt.Errorf("starting %q: %w", path, err)}
 	}
+	p.denyCores()
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
 	for {

@@ -61,15 +61,24 @@ type Server struct {
 	raw   bytes.Buffer
 	lines chan struct{} // closed and replaced when a line comes
 
-	wait func() error
+	wait    func() error
+	awaited bool // by the test
 }
 
 // Start runs a command until the test ends, and sees that it then ends well on
 // SIGTERM, unless the test has ended it.
 func Start(t testing.TB, binary string, env map[string]string, args ...string) *Server {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), binary, args...) // ended below, not by the test's context
+	cmd := exec.CommandContext(context.Background(), binary, args...) // ended by StartCommand, not by the test's context
 	cmd.Env = Environment(t, env)
+	return StartCommand(t, cmd)
+}
+
+// StartCommand is Start for a command that is no plain call: one in a folder or
+// under a user of its own.
+func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
+	t.Helper()
+	args := cmd.Args[1:]
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +93,8 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 	})
 	go s.read(stderr)
 	t.Cleanup(func() {
-		if status := s.Stop(t, syscall.SIGTERM); status != 0 && status != killed {
+		awaited := s.awaited // then its end was the test's own matter
+		if status := s.Stop(t, syscall.SIGTERM); status != 0 && !awaited {
 			t.Errorf("%v ended with status %d", args, status)
 		}
 		if t.Failed() {
@@ -94,8 +104,15 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 	return s
 }
 
-// killed is the status of a process that the test itself killed.
-const killed = 128 + int(syscall.SIGKILL)
+// PID is the process's id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// DumpedCore tells whether a process that has ended, by Wait or Stop, left a core
+// behind, as the kernel has it.
+func (s *Server) DumpedCore() bool {
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.CoreDump()
+}
 
 // Signal sends a signal.
 func (s *Server) Signal(t testing.TB, sig os.Signal) {
@@ -117,6 +134,7 @@ func (s *Server) Stop(t testing.TB, sig os.Signal) int {
 // Wait waits for the end and returns the exit status, as Stop does.
 func (s *Server) Wait(t testing.TB) int {
 	t.Helper()
+	s.awaited = true
 	select {
 	case <-s.ended:
 	case <-time.After(stopTimeout):

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package hardening
+
+// DenyCores does nothing here: there is no such limit.
+func DenyCores() error { return nil }
