@@ -53,7 +53,7 @@ type Timeouts struct {
 	ReadHeader     time.Duration `mapstructure:"read_header"`     // an app's request headers, and its TLS or CONNECT preamble
 	ReadBody       time.Duration `mapstructure:"read_body"`       // an app's request body, whole
 	Idle           time.Duration `mapstructure:"idle"`            // a kept-alive connection or tunnel without traffic
-	Dial           time.Duration `mapstructure:"dial"`            // TCP to an upstream
+	Dial           time.Duration `mapstructure:"dial"`            // name lookup and TCP to an upstream
 	TLSHandshake   time.Duration `mapstructure:"tls_handshake"`   // TLS to an upstream
 	ResponseHeader time.Duration `mapstructure:"response_header"` // an upstream's first byte; models may think long
 	StreamIdle     time.Duration `mapstructure:"stream_idle"`     // between two reads of a reply
@@ -180,8 +180,11 @@ type Interception struct {
 
 // Egress is what happens to hosts without a route.
 type Egress struct {
-	Default          string `mapstructure:"default"`            // tunnel, deny
-	UnsafeForwardLLM bool   `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
+	Default          string   `mapstructure:"default"`            // tunnel, deny
+	AllowedHosts     []string `mapstructure:"allowed_hosts"`      // host or host:port; empty = every host
+	AllowedPorts     []int    `mapstructure:"allowed_ports"`      // empty = every port if Listen is loopback, else 443 and 80
+	Addresses        string   `mapstructure:"addresses"`          // auto (private if Listen is loopback, else public), public, private, any
+	UnsafeForwardLLM bool     `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
 }
 
 // Origins are the places that the route's requests may go to, each

@@ -57,7 +57,7 @@ func Default() *Config {
 			CARotateBefore:  30 * 24 * time.Hour,
 			LeafLifetime:    24 * time.Hour,
 		},
-		Egress: Egress{Default: "tunnel"},
+		Egress: Egress{Default: "tunnel", AllowedHosts: []string{}, AllowedPorts: []int{}, Addresses: "auto"},
 	}
 	for _, a := range arkHosts() {
 		c.Routes = append(c.Routes, NewRoute(a.route, a.host))

@@ -207,6 +207,7 @@ func (c *Config) complete(base, stateDir string) {
 		}
 	}
 	lower(c.AllowedHosts)
+	lower(c.Egress.AllowedHosts)
 	for i := range c.Routes {
 		r := &c.Routes[i]
 		lower(r.Hosts)

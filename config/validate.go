@@ -45,7 +45,7 @@ func (c *Config) mistakes() Mistakes {
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
 	c.checkRoutes(&m)
 	c.Interception.check(&m)
-	m.oneOf("egress.default", c.Egress.Default, "tunnel", "deny")
+	c.Egress.check(&m)
 	return m
 }
 
@@ -99,6 +99,19 @@ func (i *Interception) check(m *Mistakes) {
 	if i.LeafLifetime > i.CALifetime {
 		m.add("interception.leaf_lifetime", formatDuration(i.LeafLifetime), "at most interception.ca_lifetime")
 	}
+}
+
+func (e *Egress) check(m *Mistakes) {
+	m.oneOf("egress.default", e.Default, "tunnel", "deny")
+	for i, host := range e.AllowedHosts {
+		m.check(index("egress.allowed_hosts", i), host, hostSyntax(host))
+	}
+	for i, port := range e.AllowedPorts {
+		if port < 1 || port > 65535 {
+			m.add(index("egress.allowed_ports", i), strconv.Itoa(port), "a port from 1 to 65535")
+		}
+	}
+	m.oneOf("egress.addresses", e.Addresses, "auto", "public", "private", "any")
 }
 
 // check records a value for which a syntax function says what is allowed.

@@ -93,10 +93,7 @@ func (v *visit) mayLeave() *apierror.Error {
 	if r, _ := v.table.claim(v.target, ""); r != nil {
 		return refusal("routed_host_port", "Route %q serves %s on ports 443 and 80 only. Use one of them, or name the port in the route's hosts.", r.Name, v.target.host)
 	}
-	if v.table.config.Egress.Default == "deny" {
-		return refusal("egress_denied", "%s has no route, and egress.default is deny. Add a route for it or set egress.default to tunnel.", v.target)
-	}
-	return nil
+	return v.table.egress.check(v.target)
 }
 
 // enterConnect decides whether a CONNECT is taken apart or tunnelled.

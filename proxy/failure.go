@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"sealcar/apierror"
+	"sealcar/netguard"
 )
 
 // explain is the answer to a failed round trip to host: what a protocol says,
@@ -24,6 +25,11 @@ func explain(err, bodyErr error, host string) *apierror.Error {
 	}
 	if errors.Is(err, errSelfDial) {
 		return refusal("own_address", "%s is sealcar's own address. Send requests to it directly, not through it as a proxy.", host)
+	}
+	if errors.Is(err, netguard.ErrRefused) { // which address it is may be a secret of the network's
+		e := refusal("address_not_allowed", "%s leads to an address that egress.addresses does not let through. Add a route for the host if it is meant, or widen the setting.", host)
+		e.Cause = err
+		return e
 	}
 	e := &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_unreachable", Cause: err}
 	if timedOut(err) {

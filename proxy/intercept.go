@@ -49,7 +49,7 @@ func (p *Proxy) connect(v *visit) {
 			return
 		}
 	} else {
-		server, err := p.self.dialer(v.table.config.Timeouts.Dial).DialContext(r.Context(), "tcp", v.target.String())
+		server, err := v.table.egress.dialer.DialContext(r.Context(), "tcp", v.target.String())
 		if err != nil {
 			v.refuse(explain(err, nil, v.target.String()))
 			return

@@ -29,9 +29,10 @@ type Options struct {
 	Log      zerolog.Logger                                        // the zero value logs nothing
 	Version  string                                                // shown in metrics
 
-	Now    func() time.Time                                 // nil means time.Now
-	Listen func(network, addr string) (net.Listener, error) // nil means net.Listen
-	Getenv func(key string) string                          // asked for SSL_CERT_FILE; nil means no environment
+	Now      func() time.Time                                 // nil means time.Now
+	Listen   func(network, addr string) (net.Listener, error) // nil means net.Listen
+	Resolver *net.Resolver                                    // of hosts without a route; nil means the system's
+	Getenv   func(key string) string                          // asked for SSL_CERT_FILE; nil means no environment
 }
 
 // Protocol is what carries the requests of one route.

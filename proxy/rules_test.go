@@ -46,7 +46,6 @@ func TestT45_TargetsHaveOneForm(t *testing.T) {
 		"[0:0:0:0:0:0:0:1]:8080":  {"::1", "8080"},
 		"[::ffff:127.0.0.1]:8080": {"127.0.0.1", "8080"},
 		"[2001:DB8::A]:1":         {"2001:db8::a", "1"},
-		"127.1":                   {"127.1", "80"}, // a name: only the dialer may know better
 		strings.Repeat("a", 253):  {strings.Repeat("a", 253), "80"},
 	}
 	for s, want := range same {
@@ -58,6 +57,7 @@ func TestT45_TargetsHaveOneForm(t *testing.T) {
 	bad := []string{
 		"", ":80", ".", "..", "a..b", ".a", "a..", "a:", "a:0", "a:080", "a:65536", "a:-1", "a:+1", "a:http", "a:80:80", "::1", "[::1", "::1]", "[::1]x", "[[::1]]",
 		"[127.0.0.1]", "[fe80::1%eth0]", "[ark.example.com]", "a b", "a\x00b", "a%2eb", "user@a", "a/b", "a\\b", "a#b", "a?b", "\u3002", "ａ.example.com", "a,b", strings.Repeat("a", 254),
+		"127.1", "0", "2130706433", "0x7f.1", "0X7F000001:80", "0177.0.0.1", "127.0.0.1..", "256.0.0.1",
 	}
 	for _, s := range bad {
 		if host, port, err := proxy.ParseTarget(s, "80"); err == nil {

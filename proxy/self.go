@@ -1,15 +1,12 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
-	"syscall"
-	"time"
 )
 
 // errSelfDial stops a dial that would end at one of our own listeners.
@@ -36,24 +33,19 @@ func (s self) answersTo(host string) bool {
 	return ok && (ip.IsLoopback() || reaches(ip, s.data.Addr()))
 }
 
-// dialer dials for hosts without a route. It refuses our own listeners by the
-// address that a name resolved to, when it is too late to resolve to another.
-func (s self) dialer(timeout time.Duration) *net.Dialer {
-	return &net.Dialer{
-		Timeout: timeout,
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			to, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return fmt.Errorf("dialing %q: %w", address, err)
-			}
-			for _, own := range []netip.AddrPort{s.data, s.admin} {
-				if own.IsValid() && to.Port() == own.Port() && reaches(to.Addr().Unmap(), own.Addr()) {
-					return errSelfDial
-				}
-			}
-			return nil
-		},
+// check refuses our own listeners by the address that a name resolved to, when
+// it is too late to resolve to another.
+func (s self) check(address string) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("dialing %q: %w", address, err)
 	}
+	for _, own := range []netip.AddrPort{s.data, s.admin} {
+		if own.IsValid() && to.Port() == own.Port() && reaches(to.Addr().Unmap(), own.Addr()) {
+			return errSelfDial
+		}
+	}
+	return nil
 }
 
 // hostIP is the address of an IP literal or localhost.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"sealcar/config"
@@ -14,6 +15,7 @@ type table struct {
 	config    *config.Config
 	routes    []*route
 	authority *authority
+	egress    *egress         // what may be reached without a route
 	direct    *http.Transport // to hosts without a route
 	allowed   map[target]bool // AllowedHosts; those without a port stand for every one
 
@@ -24,11 +26,15 @@ type table struct {
 // newTable makes the routes of c and their protocols, and an authority that may
 // vouch for their hosts.
 func (p *Proxy) newTable(c *config.Config) (*table, error) {
-	allowed, err := parseAllowed(c.AllowedHosts)
+	allowed, err := parseHosts("allowed_hosts", c.AllowedHosts)
 	if err != nil {
 		return nil, err
 	}
-	t := &table{config: c, direct: newDirect(p.self, c), allowed: allowed}
+	out, err := p.newEgress(c)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{config: c, egress: out, direct: newDirect(out.dialer, c), allowed: allowed}
 	for _, rc := range c.Routes {
 		protocol, err := p.options.Protocol(c, rc)
 		if err != nil {
@@ -52,9 +58,9 @@ func (p *Proxy) newTable(c *config.Config) (*table, error) {
 
 // newDirect is the transport to hosts without a route. It knows no proxy: one
 // from the environment could be ourselves.
-func newDirect(s self, c *config.Config) *http.Transport {
+func newDirect(dialer *net.Dialer, c *config.Config) *http.Transport {
 	return &http.Transport{
-		DialContext:            s.dialer(c.Timeouts.Dial).DialContext,
+		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    c.Timeouts.TLSHandshake,
 		ResponseHeaderTimeout:  c.Timeouts.ResponseHeader,
 		IdleConnTimeout:        c.Timeouts.Idle,
@@ -64,12 +70,16 @@ func newDirect(s self, c *config.Config) *http.Transport {
 	}
 }
 
-func parseAllowed(hosts []string) (map[target]bool, error) {
+// parseHosts reads the hosts of a setting; none is nil.
+func parseHosts(setting string, hosts []string) (map[target]bool, error) {
+	if len(hosts) == 0 {
+		return nil, nil
+	}
 	allowed := make(map[target]bool)
 	for _, h := range hosts {
 		t, err := parsePattern(h)
 		if err != nil {
-			return nil, fmt.Errorf("allowed_hosts: %w", err)
+			return nil, fmt.Errorf("%s: %w", setting, err)
 		}
 		allowed[t] = true
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"sealcar/netguard"
 )
 
 // target is a host and port that an application asked for, in one normal form,
@@ -48,7 +50,8 @@ func parsePattern(s string) (target, error) {
 
 // normalHost is the normal form of a host name or IP address. Names that a
 // resolver or an IDNA mapping could read as another name are errors: anything
-// beyond letters, digits, dots, hyphens and underscores.
+// beyond letters, digits, dots, hyphens and underscores, and addresses such as
+// 127.1.
 func normalHost(s string) (string, error) {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -57,15 +60,15 @@ func normalHost(s string) (string, error) {
 		}
 		return ip.Unmap().String(), nil
 	}
-	if ip, err := netip.ParseAddr(s); err == nil && ip.Is4() {
-		return ip.String(), nil
-	}
 	host := strings.TrimSuffix(s, ".")
 	if host == "" || len(host) > 253 || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") {
 		return "", fmt.Errorf("%q is not a host name", s)
 	}
 	if strings.ContainsFunc(host, notHostRune) {
 		return "", fmt.Errorf("%q has characters that host names have not", s)
+	}
+	if netguard.IsOddAddress(host) {
+		return "", fmt.Errorf("%q is an IP address in an unusual form", host)
 	}
 	return strings.ToLower(host), nil
 }

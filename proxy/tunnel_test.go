@@ -321,8 +321,14 @@ func TestNoDialReachesOurselves(t *testing.T) {
 	everywhere := func(o *proxy.Options) { // as unsafe_listen with 0.0.0.0 has it
 		o.Listen = func(network, _ string) (net.Listener, error) { return net.Listen(network, "0.0.0.0:0") }
 	}
-	r := start(t, new(recorder), testConfig(t), everywhere)
+	c := testConfig(t)
+	r := start(t, new(recorder), c, everywhere)
 	admin, data := port(r.AdminAddr()), port(r.Addr())
+	open := *c
+	open.Egress.AllowedPorts = []int{admin} // it is the address that must not be reached
+	if err := r.Reload(&open); err != nil {
+		t.Fatal(err)
+	}
 	for _, host := range []string{"127.0.0.1", "127.1.2.3", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", localIP(t)} {
 		at := fmt.Sprintf("%s:%d", host, admin)
 		addr := fmt.Sprintf("127.0.0.1:%d", data)

@@ -12,6 +12,7 @@ import (
 	"sealcar/certfetch/revocation"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/netguard"
 	"sealcar/upstream"
 )
 
@@ -80,7 +81,9 @@ func newRevocation(c *config.Config, r config.Route) (certfetch.RevocationPolicy
 	if settings.Mode == "off" {
 		return certfetch.RevocationPolicy{}, nil
 	}
-	out, err := upstream.NewGuarded(r, c.Timeouts)
+	out, err := upstream.NewGuarded(r, c.Timeouts, upstream.Bounds{
+		Setting: "certificate.revocation", AllowedHosts: settings.AllowedHosts, Reach: reach(settings.AllowPrivate),
+	})
 	if err != nil {
 		return certfetch.RevocationPolicy{}, err
 	}
@@ -92,6 +95,14 @@ func newRevocation(c *config.Config, r config.Route) (certfetch.RevocationPolicy
 		Jitter:   rand.Float64,
 	})
 	return certfetch.RevocationPolicy{Checker: checker, Hard: settings.Mode == "hard"}, err
+}
+
+// reach is how far addresses that somebody else chose may lead.
+func reach(allowPrivate bool) netguard.Reach {
+	if allowPrivate {
+		return netguard.Private
+	}
+	return netguard.Public
 }
 
 func newSource(r config.Route, origin string, client *http.Client, verifier *certfetch.Verifier) (certfetch.Source, error) {

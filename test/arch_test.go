@@ -21,12 +21,12 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
 
 			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*"}},
@@ -45,6 +45,7 @@ func sealcar() house {
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
 			"config":   {why: "everybody reads it, so it reads nobody"},
 			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},
+			"netguard": {why: "which addresses a stranger may send us to is decided in one place"},
 			"apierror": {why: "every layer refuses in one form"},
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},
 

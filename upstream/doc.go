@@ -4,7 +4,8 @@
 // Start at NewTransport (transport.go). roots.go says whom TLS trusts, pins.go
 // what it must find in the verified chain, clientcert.go who we say we are,
 // egress.go how a corporate proxy is passed. NewGuarded (guard.go) is another way
-// out, for addresses that somebody else chose.
+// out, for addresses that somebody else chose; package netguard knows which those
+// may be.
 //
 // What is refused: http:// targets unless the route says unsafe_upstream_http,
 // TLS below 1.2, a chain that does not verify or holds no pinned key, proxy

@@ -1,138 +1,137 @@
 package upstream
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"sealcar/config"
+	"sealcar/netguard"
 )
 
 // maxGuardedHeader bounds the headers of a reply from an address that somebody
 // else chose, in bytes.
 const maxGuardedHeader = 64 << 10
 
+// Bounds say where addresses that somebody else chose may lead. The zero value
+// is http:// on every public host.
+type Bounds struct {
+	Setting      string         // the settings that these are, for errors: certificate.revocation
+	HTTPS        bool           // https:// too, verified as the route's upstream is, but for its pins
+	AllowedHosts []string       // host or host:port in lower case; empty means every host
+	Reach        netguard.Reach // which networks
+}
+
 // Guarded goes to addresses that somebody else chose: those that a certificate
-// names for its revocation. It goes where certificate.revocation of the route
-// allows and nowhere else:
+// names for its revocation, those of images in a chat. It goes where its Bounds
+// allow and nowhere else:
 //
-//   - http:// only, to port 80 or 443, or to a host:port of allowed_hosts;
-//   - if allowed_hosts is not empty, to hosts in it only;
-//   - without allow_private to public addresses only, looked at when dialling,
-//     after DNS, so that no name can lead elsewhere; link-local addresses and
-//     those of cloud metadata services are never dialled.
+//   - http://, and https:// if Bounds say so, to port 80 or 443, or to a
+//     host:port of AllowedHosts, without credentials;
+//   - if AllowedHosts is not empty, to hosts in it only;
+//   - to addresses within Reach only, looked at when dialling, after DNS, so
+//     that no name can lead elsewhere.
 //
+// A redirect is an answer like any other: who follows it comes by here again.
 // Through an egress proxy, which resolves names itself, only an address that
 // stands in the URL can be looked at: which networks names may lead to is then
 // the proxy's policy.
 type Guarded struct {
 	transport *http.Transport
-	policy    config.Revocation
+	bounds    Bounds
 }
 
-// NewGuarded makes the way of one route. The caller ends it with
-// CloseIdleConnections.
-func NewGuarded(r config.Route, t config.Timeouts) (*Guarded, error) {
-	policy := r.Certificate.Revocation
-	direct := &net.Dialer{Timeout: t.Dial, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		return checkDialled(address, policy.AllowPrivate)
-	}}
-	dialer := direct.DialContext
+// NewGuarded makes a way out beside that of a route: with its roots, its egress
+// proxy and its time limits. The caller ends it with CloseIdleConnections.
+func NewGuarded(r config.Route, t config.Timeouts, b Bounds) (*Guarded, error) {
+	dialer := &net.Dialer{Timeout: t.Dial, ControlContext: b.Reach.Control}
 	if r.UpstreamProxy != "" { // the proxy's address is the operator's own choice
-		dialer = (&net.Dialer{Timeout: t.Dial}).DialContext
+		dialer.ControlContext = nil
 	}
-	tlsConfig, err := newTLSConfig(r)
+	roots, err := newRoots(r.UpstreamCAFile)
 	if err != nil {
 		return nil, err
 	}
-	dial, proxy, err := newEgress(r, tlsConfig.RootCAs, dialer, t.TLSHandshake)
+	dial, proxy, err := newEgress(r, roots, dialer.DialContext, t.TLSHandshake)
 	if err != nil {
 		return nil, err
 	}
-	return &Guarded{policy: policy, transport: &http.Transport{
+	return &Guarded{bounds: b, transport: &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            dial,
-		DisableKeepAlives:      true, // a few requests a day
-		DisableCompression:     true, // a list that is small on the wire could be huge
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, // pins and client certificate are for the upstream
+		TLSHandshakeTimeout:    t.TLSHandshake,
+		DisableKeepAlives:      true, // no connection outlives what it was looked at for
+		DisableCompression:     true, // what is small on the wire could be huge
 		MaxResponseHeaderBytes: maxGuardedHeader,
 	}}, nil
 }
 
-// RoundTrip implements http.RoundTripper. A refusal is an error before anything
-// is dialled, or instead of it.
+// RoundTrip implements http.RoundTripper. A refusal is a netguard.ErrRefused,
+// before anything is dialled, or instead of it.
 func (g *Guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := g.check(req); err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // a RoundTripper closes it, on errors too
 		}
-		return nil, err
+		return nil, g.hint(err)
 	}
-	return g.transport.RoundTrip(req)
+	resp, err := g.transport.RoundTrip(req)
+	return resp, g.hint(err)
+}
+
+// hint tells of the setting that would allow what was refused.
+func (g *Guarded) hint(err error) error {
+	if e, ok := errors.AsType[*netguard.AddressError](err); ok && e.Needs == netguard.Private {
+		return refused("%v; %s.allow_private would allow it", e, g.bounds.Setting)
+	}
+	return err
 }
 
 // CloseIdleConnections ends what is kept open.
 func (g *Guarded) CloseIdleConnections() { g.transport.CloseIdleConnections() }
 
-var errNotHTTP = errors.New("only http:// is allowed")
-
 func (g *Guarded) check(req *http.Request) error {
-	if req.URL.Scheme != "http" {
-		return errNotHTTP
-	}
-	host, port := strings.ToLower(strings.TrimSuffix(req.URL.Hostname(), ".")), req.URL.Port()
-	if port == "" {
-		port = "80"
-	}
-	allowed := g.policy.AllowedHosts
-	byName, byPort := slices.Contains(allowed, host) || slices.Contains(allowed, "["+host+"]"), slices.Contains(allowed, net.JoinHostPort(host, port))
+	u, bounds := req.URL, g.bounds
+	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	switch {
-	case len(allowed) > 0 && !byName && !byPort:
-		return fmt.Errorf("host %.200q is not in certificate.revocation.allowed_hosts", host)
+	case u.Scheme != "http" && !bounds.HTTPS:
+		return refused("only http:// is allowed")
+	case port == "":
+		return refused("only http:// and https:// are allowed")
+	case u.User != nil:
+		return refused("credentials in an address are not allowed")
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if given := u.Port(); given != "" {
+		port = given
+	}
+	byName := slices.Contains(bounds.AllowedHosts, host) || slices.Contains(bounds.AllowedHosts, "["+host+"]")
+	byPort := slices.Contains(bounds.AllowedHosts, net.JoinHostPort(host, port))
+	switch {
+	case len(bounds.AllowedHosts) > 0 && !byName && !byPort:
+		return refused("host %.200q is not in %s.allowed_hosts", host, bounds.Setting)
 	case port != "80" && port != "443" && !byPort:
-		return fmt.Errorf("port %s is allowed only as host:port in certificate.revocation.allowed_hosts", port)
+		return refused("port %s is allowed only as host:port in %s.allowed_hosts", port, bounds.Setting)
+	case netguard.IsOddAddress(host):
+		return refused("host %.200q is an address in an unusual form", host)
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return checkAddr(addr, g.policy.AllowPrivate)
-	}
-	if last := host[strings.LastIndexByte(host, '.')+1:]; isNumber(last) {
-		return fmt.Errorf("host %.200q is an address in an unusual form", host)
+		return bounds.Reach.Check(addr) // also where an egress proxy would be the one to dial it
 	}
 	return nil
 }
 
-// isNumber tells the last part of a name that some resolvers, the egress proxy's
-// perhaps, would take for an IPv4 address: 127.1, 0x7f000001 (WHATWG URL, "ends
-// in a number").
-func isNumber(label string) bool {
-	_, err := strconv.ParseUint(label, 0, 64)
-	return err == nil
-}
+// refusedError is a netguard.ErrRefused that says all there is to say: callers
+// show the innermost error.
+type refusedError string
 
-func checkDialled(address string, allowPrivate bool) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("address %.100q: %w", address, err)
-	}
-	return checkAddr(ap.Addr(), allowPrivate)
-}
+func (e refusedError) Error() string        { return string(e) }
+func (e refusedError) Is(target error) bool { return target == netguard.ErrRefused } //nolint:errorlint // what Is is for
 
-func checkAddr(addr netip.Addr, allowPrivate bool) error {
-	switch kindOf(addr) {
-	case public:
-		return nil
-	case private:
-		if allowPrivate {
-			return nil
-		}
-		return fmt.Errorf("%s is not a public address; certificate.revocation.allow_private would allow it", addr)
-	default:
-		return fmt.Errorf("%s is never dialled", addr)
-	}
-}
+func refused(format string, args ...any) error { return refusedError(fmt.Sprintf(format, args...)) }

@@ -2,28 +2,31 @@ package upstream_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"sealcar/config"
+	"sealcar/netguard"
 	"sealcar/upstream"
 )
 
 // guarded makes the way for a policy.
-func guarded(t *testing.T, edits ...func(*config.Route)) *upstream.Guarded {
+func guarded(t *testing.T, b upstream.Bounds, edits ...func(*config.Route)) *upstream.Guarded {
 	t.Helper()
 	r := config.NewRoute("r", "ark.example")
 	for _, e := range edits {
 		e(&r)
 	}
-	g, err := upstream.NewGuarded(r, config.Default().Timeouts)
+	g, err := upstream.NewGuarded(r, config.Default().Timeouts, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,10 +34,8 @@ func guarded(t *testing.T, edits ...func(*config.Route)) *upstream.Guarded {
 	return g
 }
 
-func policy(allowPrivate bool, hosts ...string) func(*config.Route) {
-	return func(r *config.Route) {
-		r.Certificate.Revocation.AllowPrivate, r.Certificate.Revocation.AllowedHosts = allowPrivate, hosts
-	}
+func bounds(reach netguard.Reach, hosts ...string) upstream.Bounds {
+	return upstream.Bounds{Setting: "images", HTTPS: true, Reach: reach, AllowedHosts: hosts}
 }
 
 func visit(t *testing.T, g http.RoundTripper, target string) (string, error) {
@@ -66,31 +67,33 @@ func TestT20_GuardedGoesOnlyWhereItIsAllowed(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		policy func(*config.Route)
+		bounds upstream.Bounds
 		target string
 		fault  string // "" = it goes there
 	}{
-		{"private, allowed", policy(true, "127.0.0.1:"+port), srv.URL, ""},
-		{"by name", policy(true, "localhost:"+port), "http://localhost:" + port, ""},
-		{"by name in another spelling", policy(true, "localhost:"+port), "http://LOCALHOST:" + port, ""},
-		{"private", policy(false, "127.0.0.1:"+port), srv.URL, "allow_private"},
-		{"private behind a name", policy(false, "localhost:"+port), "http://localhost:" + port, "allow_private"},
-		{"private, mapped", policy(false, "[::ffff:127.0.0.1]:"+port), "http://[::ffff:127.0.0.1]:" + port, "allow_private"},
-		{"a port that nobody allowed", policy(true), srv.URL, "port " + port},
-		{"a port that nobody allowed on an allowed host", policy(true, "127.0.0.1"), srv.URL, "port " + port},
-		{"a host that is not in the list", policy(true, "crl.example"), srv.URL, "not in certificate.revocation.allowed_hosts"},
-		{"https", policy(true), "https://127.0.0.1:443/", "only http://"},
-		{"metadata, though private is allowed", policy(true), "http://169.254.169.254/latest", "never dialled"},
+		{"private, allowed", bounds(netguard.Private, "127.0.0.1:"+port), srv.URL, ""},
+		{"by name", bounds(netguard.Private, "localhost:"+port), "http://localhost:" + port, ""},
+		{"by name in another spelling", bounds(netguard.Private, "localhost:"+port), "http://LOCALHOST:" + port, ""},
+		{"private", bounds(netguard.Public, "127.0.0.1:"+port), srv.URL, "allow_private"},
+		{"private behind a name", bounds(netguard.Public, "localhost:"+port), "http://localhost:" + port, "allow_private"},
+		{"private, mapped", bounds(netguard.Public, "[::ffff:127.0.0.1]:"+port), "http://[::ffff:127.0.0.1]:" + port, "allow_private"},
+		{"a port that nobody allowed", bounds(netguard.Private), srv.URL, "port " + port},
+		{"a port that nobody allowed on an allowed host", bounds(netguard.Private, "127.0.0.1"), srv.URL, "port " + port},
+		{"a host that is not in the list", bounds(netguard.Private, "crl.example"), srv.URL, "not in images.allowed_hosts"},
+		{"https", upstream.Bounds{Reach: netguard.Private}, "https://127.0.0.1:443/", "only http://"},
+		{"another scheme", bounds(netguard.Private), "ftp://127.0.0.1:80/", "only http:// and https://"},
+		{"credentials (T48)", bounds(netguard.Private), "http://public.example@127.0.0.1:80/", "credentials"},
+		{"metadata, though private is allowed", bounds(netguard.Private), "http://169.254.169.254/latest", "metadata"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := asked.Load()
-			body, err := visit(t, guarded(t, tt.policy), tt.target)
+			body, err := visit(t, guarded(t, tt.bounds), tt.target)
 			switch {
 			case tt.fault == "" && (err != nil || body != "here"):
 				t.Errorf("%q, %v", body, err)
-			case tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)):
-				t.Errorf("error %v, want one with %q", err, tt.fault)
+			case tt.fault != "" && (!errors.Is(err, netguard.ErrRefused) || !strings.Contains(err.Error(), tt.fault)):
+				t.Errorf("error %v, want a refusal with %q", err, tt.fault)
 			case tt.fault != "" && asked.Load() != before:
 				t.Error("it was asked")
 			}
@@ -98,50 +101,33 @@ func TestT20_GuardedGoesOnlyWhereItIsAllowed(t *testing.T) {
 	}
 }
 
-func TestT44_AddressesThatAreNotPublic(t *testing.T) {
+// The upstream's pins and our certificate for it are nobody else's business.
+func TestGuardedVerifiesTLSByTheRootsAlone(t *testing.T) {
 	t.Parallel()
-	const public, private, never = "public", "private", "never"
-	for addr, want := range map[string]string{
-		"1.1.1.1": public, "223.255.255.254": public, "100.63.255.255": public, "2606:4700::1111": public, "64:ff9b::101:101": public, "::ffff:1.1.1.1": public,
-		"10.0.0.1": private, "172.16.0.1": private, "192.168.1.1": private, "127.0.0.1": private, "127.255.0.1": private,
-		"100.64.0.1": private, "100.127.255.255": private, "198.18.0.1": private,
-		"::1": private, "fd00::1": private, "fc00::1": private, "fec0::1": private, "64:ff9b:1::1": private,
-		"64:ff9b::a00:1": private, "::ffff:10.0.0.1": private, "::ffff:127.0.0.1": private, "::ffff:100.64.0.1": private,
-		"0.0.0.0": never, "::": never, "169.254.169.254": never, "169.254.0.1": never, "fe80::1": never, "fe80::1%eth0": never,
-		"224.0.0.1": never, "ff02::1": never, "255.255.255.255": never, "240.0.0.1": never, "192.0.0.192": never,
-		"100.100.100.200": never, "100.96.0.96": never, "fd00:ec2::254": never, "64:ff9b::a9fe:a9fe": never, "::ffff:169.254.169.254": never,
-		"2002:a00:1::": never, "2001:0:a00:1::": never, "2001:db8::1": never, "100::1": never, "192.0.2.1": never, "198.51.100.1": never, "203.0.113.1": never,
-		"::127.0.0.1": never, "4000::1": never,
-	} {
-		strict, lax := upstream.CheckAddr(netip.MustParseAddr(addr), false), upstream.CheckAddr(netip.MustParseAddr(addr), true)
-		got := public
-		switch {
-		case lax != nil:
-			got = never
-		case strict != nil:
-			got = private
-		}
-		if got != want || (lax != nil && strict == nil) {
-			t.Errorf("%s is %s, want %s", addr, got, want)
-		}
+	ca := newCA(t)
+	var shown atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown.Add(int32(len(r.TLS.PeerCertificates)))
+		_, _ = io.WriteString(w, "here")
+	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{ca.pair(t, "images")}, ClientAuth: tls.RequestClientCert}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	certFile, keyFile := writePair(t, t.TempDir(), ca.pair(t, "us"))
+	mutual := func(r *config.Route) {
+		r.UpstreamTLS.ClientCertFile, r.UpstreamTLS.ClientKeyFile = certFile, keyFile
+		r.UpstreamTLS.Pins = []string{pin(newCA(t).cert)}
 	}
-	if upstream.CheckAddr(netip.Addr{}, true) == nil {
-		t.Error("no address at all is allowed")
+	b := bounds(netguard.Private, srv.Listener.Addr().String())
+	if body, err := visit(t, guarded(t, b, mutual, func(r *config.Route) { r.UpstreamCAFile = ca.file(t) }), srv.URL); err != nil || body != "here" {
+		t.Errorf("%q, %v", body, err)
 	}
-}
-
-// A resolver that answers with a public address first could answer with a
-// private one when it counts: what is dialled is looked at, not what is looked up.
-func TestT46_GuardedLooksAtWhatIsDialled(t *testing.T) {
-	t.Parallel()
-	if err := upstream.CheckDialled("10.0.0.1:80", false); err == nil {
-		t.Error("a private address may be dialled")
+	if shown.Load() != 0 {
+		t.Error("our client certificate was shown")
 	}
-	if err := upstream.CheckDialled("[2606:4700::1111]:80", false); err != nil {
-		t.Error(err)
-	}
-	if err := upstream.CheckDialled("crl.example:80", true); err == nil {
-		t.Error("what is no address may be dialled")
+	if _, err := visit(t, guarded(t, b), srv.URL); err == nil {
+		t.Error("a certificate of an unknown authority is taken")
 	}
 }
 
@@ -153,7 +139,7 @@ func TestT43_GuardedGoesThroughTheEgressProxy(t *testing.T) {
 		_, _ = io.WriteString(w, "by proxy")
 	}))
 	t.Cleanup(proxy.Close)
-	g := guarded(t, func(r *config.Route) { r.UpstreamProxy = proxy.URL })
+	g := guarded(t, upstream.Bounds{}, func(r *config.Route) { r.UpstreamProxy = proxy.URL })
 	if body, err := visit(t, g, "http://crl.example/volc1?sn=1"); err != nil || body != "by proxy" {
 		t.Fatalf("%q, %v", body, err)
 	}
@@ -182,7 +168,7 @@ func TestNewGuardedWantsARouteThatHoldsTogether(t *testing.T) {
 	} {
 		r := config.NewRoute("r", "ark.example")
 		edit(&r)
-		if _, err := upstream.NewGuarded(r, config.Default().Timeouts); err == nil || !strings.Contains(err.Error(), "upstream_") || strings.Contains(err.Error(), "route") {
+		if _, err := upstream.NewGuarded(r, config.Default().Timeouts, upstream.Bounds{}); err == nil || !strings.Contains(err.Error(), "upstream_") || strings.Contains(err.Error(), "route") {
 			t.Errorf("error %v, want one that names the setting; the caller names the route", err)
 		}
 	}
@@ -196,7 +182,7 @@ func TestGuardedEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guarded(t, policy(true)).RoundTrip(req); err == nil {
+	if _, err := guarded(t, bounds(netguard.Private)).RoundTrip(req); err == nil {
 		t.Error("no error")
 	}
 }

@@ -1,17 +1,17 @@
-package upstream
+package netguard
 
 import (
 	"net/netip"
 	"slices"
 )
 
-// addrKind is who can be behind an address.
-type addrKind int
+// kind is who can be behind an address.
+type kind int
 
 const (
-	public  addrKind = iota
-	private          // a network of the operator's, this machine included
-	never            // nobody whom a certificate could mean
+	public  kind = iota
+	private      // a network of the operator's, this machine included
+	never        // nobody whom a name or certificate could mean
 )
 
 // Networks that are not public, beyond what net/netip knows by itself (IANA
@@ -31,20 +31,24 @@ var (
 		netip.MustParsePrefix("192.0.2.0/24"), // documentation, and the next two
 		netip.MustParsePrefix("198.51.100.0/24"),
 		netip.MustParsePrefix("203.0.113.0/24"),
-		netip.MustParsePrefix("240.0.0.0/4"),    // reserved, broadcast
-		netip.MustParsePrefix("100.96.0.96/32"), // cloud metadata, as the next two
-		netip.MustParsePrefix("100.100.100.200/32"),
-		netip.MustParsePrefix("fd00:ec2::254/128"),
-		netip.MustParsePrefix("100::/64"),      // discard (RFC 6666)
-		netip.MustParsePrefix("2001::/32"),     // Teredo: the real target is hidden in it
-		netip.MustParsePrefix("2001:db8::/32"), // documentation
-		netip.MustParsePrefix("2002::/16"),     // 6to4: the same
+		netip.MustParsePrefix("192.88.99.0/24"),     // 6to4 relays, deprecated (RFC 7526)
+		netip.MustParsePrefix("240.0.0.0/4"),        // reserved, broadcast
+		netip.MustParsePrefix("100.96.0.96/32"),     // cloud metadata: Volcengine
+		netip.MustParsePrefix("100.100.100.200/32"), // Alibaba Cloud
+		netip.MustParsePrefix("168.63.129.16/32"),   // Azure's platform, in public space
+		netip.MustParsePrefix("fd00:ec2::254/128"),  // AWS
+		netip.MustParsePrefix("fd20:ce::254/128"),   // Google Cloud
+		netip.MustParsePrefix("100::/64"),           // discard (RFC 6666)
+		netip.MustParsePrefix("2001::/23"),          // IETF protocols; Teredo, which hides the real target, among them
+		netip.MustParsePrefix("2001:db8::/32"),      // documentation, as the next
+		netip.MustParsePrefix("3fff::/20"),
+		netip.MustParsePrefix("2002::/16"), // 6to4: the real target is hidden in it
 	}
 	nat64         = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: an IPv4 address for who has IPv6 only
 	globalUnicast = netip.MustParsePrefix("2000::/3")     // all that IANA has given out of IPv6 so far
 )
 
-func kindOf(addr netip.Addr) addrKind {
+func kindOf(addr netip.Addr) kind {
 	addr = addr.WithZone("").Unmap()
 	if nat64.Contains(addr) {
 		b := addr.As16()
