@@ -16,6 +16,7 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/crypto v0.57.0
 	golang.org/x/sync v0.24.0
+	golang.org/x/tools v0.49.0
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
