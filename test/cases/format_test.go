@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -151,10 +152,8 @@ func constants(canary string) values {
 
 // with is v and one more.
 func (v values) with(name string, value any) values {
-	more := values{name: value}
-	for name, value := range v {
-		more[name] = value
-	}
+	more := maps.Clone(v)
+	more[name] = value
 	return more
 }
 

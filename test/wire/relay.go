@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -75,15 +76,19 @@ func (r *relay) accept(ln net.Listener) {
 func (r *relay) carry(c net.Conn) {
 	near := tls.Server(c, r.server)
 	defer r.watch(near)()
-	if err := near.Handshake(); err != nil {
+	if err := near.HandshakeContext(context.Background()); err != nil {
 		return
 	}
 	config := r.client.Clone()
 	if protocol := near.ConnectionState().NegotiatedProtocol; protocol != "" {
 		config.NextProtos = []string{protocol}
 	}
-	far, err := tls.Dial("tcp", r.addr, config)
+	conn, err := (&tls.Dialer{Config: config}).DialContext(context.Background(), "tcp", r.addr)
 	if err != nil {
+		return
+	}
+	far, ok := conn.(*tls.Conn)
+	if !ok { // crypto/tls says that it is one
 		return
 	}
 	defer r.watch(far)()
