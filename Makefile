@@ -58,6 +58,10 @@ tidy: ## fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C test/clients/go mod tidy -diff
 
+.PHONY: docs
+docs: ## fill in the names of the tests in docs/cases.md
+	$(GO) test ./test -run='^TestEveryCaseIsShown$$' -update
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	@$(MAKE) -s fuzz-list | while read -r dir name; do \

@@ -51,6 +51,8 @@ func sealcar() house {
 
 			"test":         {why: "it proves the house and is no part of it"},
 			"test/process": {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/wire":    {why: "what crosses the wire is recorded and searched in one way"},
+			"test/cases":   {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":     {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
 			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
