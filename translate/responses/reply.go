@@ -54,7 +54,7 @@ func (r *reply) Fail(dst []byte, f dialect.Fault) []byte {
 	r.events.out = dst
 	r.begin(new(dialect.Completion))
 	r.response.Status = failed
-	r.response.Error = &responseError{Code: "server_error", Message: f.Message}
+	r.response.Error = &responseError{Code: serverError, Message: f.Message}
 	r.collect()
 	r.tell("response.failed")
 	r.events.fail(f)

@@ -49,6 +49,9 @@ type response struct {
 	User               json.RawMessage `json:"user"`
 }
 
+// serverError is the API's own code for a response that failed.
+const serverError = "server_error"
+
 type responseError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
