@@ -71,6 +71,7 @@ type Route struct {
 	UpstreamProxyAuth    string      `mapstructure:"upstream_proxy_auth_file"` // file holding user:password for it
 	Protocol             string      `mapstructure:"protocol"`                 // ark
 	BasePaths            []BasePath  `mapstructure:"base_paths"`
+	Dialects             []string    `mapstructure:"dialects"` // other APIs whose requests are carried as chats: responses, anthropic
 	Certificate          Certificate `mapstructure:"certificate"`
 	Credentials          Credentials `mapstructure:"credentials"`
 	Residue              string      `mapstructure:"residue"`            // what cannot be sealed in a request: default, refuse, report, unsafe_allow

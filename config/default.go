@@ -75,6 +75,7 @@ func NewRoute(name string, hosts ...string) Route {
 		UpstreamTLS: UpstreamTLS{MinVersion: "1.2", Pins: []string{}},
 		Protocol:    "ark",
 		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}},
+		Dialects:    []string{"responses", "anthropic"},
 		Certificate: Certificate{
 			Source:  "api-key",
 			Sources: []string{},

@@ -42,6 +42,9 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.checkUpstream(m, key)
 	m.oneOf(key+".protocol", r.Protocol, "ark")
 	r.checkBasePaths(m, key+".base_paths")
+	for i, dialect := range r.Dialects {
+		m.oneOf(index(key+".dialects", i), dialect, "responses", "anthropic")
+	}
 	r.Certificate.check(m, key+".certificate")
 	r.Credentials.check(m, key+".credentials")
 	r.checkWarmUp(m, key)

@@ -7,7 +7,9 @@
 // span that takes a member out, and Unquote and Quote go between a raw JSON
 // string and its text. A Scanner does many scans with one memory. Events (sse.go,
 // and event.go for the grammar of one event) does the same for the data of each
-// event of a text/event-stream, one event in, one event out.
+// event of a text/event-stream, one event in, one event out. Where the output has
+// another structure than the input, Tree (tree.go) reads a document whole, and
+// EventConfig.Replace puts other events in an event's place.
 //
 // What is refused: duplicate names at any depth, names that differ from a known
 // one only in case, invalid UTF-8, unpaired surrogates, a byte order mark before

@@ -118,6 +118,24 @@ func (w *eventWork) rewrite(event []byte, fn func(dst, data []byte) ([]byte, boo
 	return w.out, nil
 }
 
+// replace returns what fn makes of an event that has data; not nil, for it may
+// well be nothing.
+func (w *eventWork) replace(event []byte, fn func(dst, data []byte) ([]byte, error)) ([]byte, error) {
+	_, first, after, found := cutData(event)
+	if !found {
+		return event, nil
+	}
+	if w.out == nil {
+		w.out = make([]byte, 0, firstBuffer)
+	}
+	out, err := fn(w.out[:0], w.join(first, after))
+	if err != nil {
+		return nil, err
+	}
+	w.out = out
+	return out, nil
+}
+
 // cutData cuts an event around its first data line.
 func cutData(event []byte) (before []byte, first line, after []byte, found bool) {
 	for rest := event; len(rest) > 0; {

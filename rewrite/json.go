@@ -73,10 +73,14 @@ func (s *Scanner) Scan(src []byte, shape *Shape, fn func(Value) error) error {
 	if err := s.value(shape); err != nil {
 		return err
 	}
-	end := int(s.dec.InputOffset())
-	rest := bytes.TrimLeft(src[end:], " \t\r\n")
+	return s.end()
+}
+
+// end refuses whatever follows the top value: nobody has looked at it.
+func (s *Scanner) end() error {
+	rest := bytes.TrimLeft(s.src[s.dec.InputOffset():], " \t\r\n")
 	if len(rest) > 0 {
-		return &SyntaxError{Offset: int64(len(src) - len(rest)), Reason: "more data after the document"}
+		return &SyntaxError{Offset: int64(len(s.src) - len(rest)), Reason: "more data after the document"}
 	}
 	return nil
 }

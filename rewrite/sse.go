@@ -33,6 +33,11 @@ type EventConfig struct {
 	// the call only. An error is a fault of the stream. nil changes nothing.
 	Data func(dst, data []byte) (out []byte, changed bool, err error)
 
+	// Replace takes the place of Data for streams whose events become other
+	// ones: what it appends to dst stands for the whole event, as it is, be that
+	// several events or none. Events without data stay.
+	Replace func(dst, data []byte) ([]byte, error)
+
 	// End is called once, when nothing more will come: err is io.EOF for a
 	// clean end, else the fault (of the body, of the grammar, or of Data). It
 	// appends the last bytes for the reader and returns the error that the
@@ -41,7 +46,8 @@ type EventConfig struct {
 }
 
 // Events reads body as a text/event-stream (WHATWG HTML, section 9.2) and
-// returns it with the data of its events replaced. One event in, one event out:
+// returns it with the data of its events replaced. One event in, one event out
+// (or what Replace makes of it):
 // an event can be read as soon as its blank line is in, and no Read returns
 // bytes of two events, so whoever flushes after each Read flushes each event. (A
 // byte order mark, and an LF that comes after the CR that has ended an event, are
@@ -131,6 +137,9 @@ func (r *eventReader) next() ([]byte, error) {
 	// An LF that comes later passes as a blank line, an event with nothing in it.
 	if rest[size-1] == '\r' && size < len(rest) && rest[size] == '\n' {
 		size++
+	}
+	if r.config.Replace != nil {
+		return r.work.replace(r.take(size), r.config.Replace)
 	}
 	return r.work.rewrite(r.take(size), r.config.Data)
 }

@@ -57,6 +57,7 @@ type Endpoint struct {
 	Certificates *certfetch.Cache
 	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
 	Transport    *ark.Transport
+	In           http.RoundTripper // what a request meets first: translations, then Transport
 
 	settings config.Certificate
 }
@@ -107,6 +108,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 			MaxEventBytes:        int(c.Limits.EventBytes),
 			ReplyIdle:            c.Timeouts.StreamIdle,
 		}
+		e.In = withDialects(e.Transport, c, r)
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
 	}
@@ -133,7 +135,7 @@ func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
-	return e.Transport.RoundTrip(req)
+	return e.In.RoundTrip(req)
 }
 
 // Close ends what runs for the route.

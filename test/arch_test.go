@@ -21,7 +21,7 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
@@ -38,8 +38,10 @@ func sealcar() house {
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
 
-			"machine":   {why: "what a container allows is found out apart from what is done with it"},
-			"hardening": {why: "what is done to the process itself stands in one place, and the process is met in main"},
+			"machine":             {why: "what a container allows is found out apart from what is done with it"},
+			"hardening":           {why: "what is done to the process itself stands in one place, and the process is met in main"},
+			"translate/dialect":   {why: "what all other APIs need to become a chat is written once", may: []string{"rewrite", "payload", "apierror", "exchange"}},
+			"translate/responses": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},

@@ -1,0 +1,243 @@
+package dialect
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/rewrite"
+)
+
+// Read reads a request's body strictly and has fn take it apart. It returns the
+// first fault, an *apierror.Error with the JSON path in Param: readers need not
+// look for faults on their way. limit bounds the values of the document.
+func Read(body []byte, limit int, fn func(*Object)) error {
+	root, err := rewrite.Tree(body, limit)
+	if err != nil {
+		return unreadable(err, limit)
+	}
+	r := new(reading)
+	if o, ok := (Value{node: root, reading: r}).Object(); ok {
+		fn(o)
+	}
+	if r.fault != nil {
+		return r.fault
+	}
+	return nil
+}
+
+func unreadable(err error, limit int) error {
+	if errors.Is(err, rewrite.ErrTooManyValues) {
+		return refusal("too_many_values", "", fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", limit))
+	}
+	e := refusal("invalid_json", "", "the body is not strict JSON; nothing was sent")
+	if fault, ok := errors.AsType[*rewrite.SyntaxError](err); ok {
+		e = refusal("invalid_json", fault.Path, fmt.Sprintf("the body is not strict JSON: %s at byte %d; nothing was sent", fault.Reason, fault.Offset))
+	}
+	e.Cause = err
+	return e
+}
+
+func refusal(code, param, message string) *apierror.Error {
+	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
+}
+
+// reading is one reading of a request. The first fault counts.
+type reading struct{ fault *apierror.Error }
+
+func (r *reading) fail(e *apierror.Error) {
+	if r.fault == nil {
+		r.fault = e
+	}
+}
+
+// Object is a JSON object that is being read.
+type Object struct {
+	path    string
+	members []rewrite.Member
+	taken   []bool
+	reading *reading
+}
+
+// Value is a JSON value with its place in the request.
+type Value struct {
+	node    rewrite.Node
+	path    string
+	reading *reading
+}
+
+// Take takes a member; ok tells whether it is there and not null.
+func (o *Object) Take(name string) (v Value, ok bool) {
+	i := slices.IndexFunc(o.members, func(m rewrite.Member) bool { return m.Name == name })
+	if i < 0 {
+		return Value{}, false
+	}
+	o.taken[i] = true
+	return o.value(i), o.members[i].Value.Kind != 'n'
+}
+
+func (o *Object) value(i int) Value {
+	return Value{node: o.members[i].Value, path: o.at(o.members[i].Name), reading: o.reading}
+}
+
+func (o *Object) at(name string) string {
+	name = shown(name)
+	if o.path == "" {
+		return name
+	}
+	return o.path + "." + name
+}
+
+// maxName bounds a member's name in a path, in bytes.
+const maxName = 64
+
+// shown is a name as paths have it.
+func shown(name string) string {
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '.' || c == '[' || c == '"' }) {
+		return strconv.QuoteToASCII(name)
+	}
+	return name
+}
+
+// Text takes a string; it is "" where there is none.
+func (o *Object) Text(name string) string {
+	if v, ok := o.Take(name); ok {
+		return v.Text()
+	}
+	return ""
+}
+
+// Raw takes a value of one of the kinds, as its JSON text; nil where there is
+// none. The kinds are those of rewrite.Node; 't' is for both booleans.
+func (o *Object) Raw(name, kinds string) json.RawMessage {
+	if v, ok := o.Take(name); ok {
+		return v.Raw(kinds)
+	}
+	return nil
+}
+
+// True takes a boolean.
+func (o *Object) True(name string) bool { return string(o.Raw(name, "t")) == "true" }
+
+// Need refuses the request if the member is not there.
+func (o *Object) Need(name string) {
+	if !slices.ContainsFunc(o.members, func(m rewrite.Member) bool { return m.Name == name && m.Value.Kind != 'n' }) {
+		o.reading.fail(refusal("invalid_request", o.at(name), "this is missing; nothing was sent"))
+	}
+}
+
+// Refuse refuses members that a chat has no counterpart for, unless they say
+// nothing. why completes "nothing was sent, for this … ".
+func (o *Object) Refuse(why string, names ...string) {
+	for _, name := range names {
+		if v, ok := o.Take(name); ok && !v.saysNothing() {
+			v.Refuse(why)
+		}
+	}
+}
+
+// Drop takes members that make no difference to the model.
+func (o *Object) Drop(names ...string) {
+	for _, name := range names {
+		o.Take(name)
+	}
+}
+
+// End refuses what has not been taken, unless it says nothing.
+func (o *Object) End() {
+	for i, taken := range o.taken {
+		if v := o.value(i); !taken && !v.saysNothing() {
+			o.reading.fail(refusal("unknown_parameter", v.path, "this parameter is not known here, so nothing was sent; leave it out"))
+		}
+	}
+}
+
+// Path is where the value stands, as in input[3].content[0].text.
+func (v Value) Path() string { return v.path }
+
+// Is tells whether a value is of the kind, as rewrite.Node has it.
+func (v Value) Is(kind byte) bool { return v.node.Kind == kind }
+
+// Refuse refuses the request because of this value. why completes "nothing was
+// sent, for this … ".
+func (v Value) Refuse(why string) {
+	v.reading.fail(refusal("unsupported_parameter", v.path, "nothing was sent, for this "+why))
+}
+
+// Raw is the value's JSON text, if it is of one of the kinds; 't' is for both
+// booleans.
+func (v Value) Raw(kinds string) json.RawMessage {
+	kind := v.node.Kind
+	if kind == 'f' {
+		kind = 't'
+	}
+	if strings.IndexByte(kinds, kind) < 0 {
+		v.reading.fail(refusal("invalid_request", v.path, "this must be "+named(kinds)+"; nothing was sent"))
+		return nil
+	}
+	return v.node.Raw
+}
+
+// Text is a string's text.
+func (v Value) Text() string {
+	raw := v.Raw(`"`)
+	if raw == nil {
+		return ""
+	}
+	text, err := rewrite.Unquote(nil, raw)
+	if err != nil { // it was read strictly before
+		v.reading.fail(refusal("invalid_json", v.path, "this is no string of strict JSON; nothing was sent"))
+	}
+	return string(text)
+}
+
+// Object is the value as an object; anything else is a fault.
+func (v Value) Object() (o *Object, ok bool) {
+	if v.Raw("{") == nil {
+		return nil, false
+	}
+	return &Object{path: v.path, members: v.node.Members, taken: make([]bool, len(v.node.Members)), reading: v.reading}, true
+}
+
+// Items are the elements of an array; anything else is a fault.
+func (v Value) Items() []Value {
+	if v.Raw("[") == nil {
+		return nil
+	}
+	items := make([]Value, len(v.node.Items))
+	for i, n := range v.node.Items {
+		items[i] = Value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", reading: v.reading}
+	}
+	return items
+}
+
+// saysNothing tells whether leaving the value out means the same.
+func (v Value) saysNothing() bool {
+	switch v.node.Kind {
+	case 'n', 'f':
+		return true
+	case '{':
+		return len(v.node.Members) == 0
+	case '[':
+		return len(v.node.Items) == 0
+	default:
+		return string(v.node.Raw) == `""` || string(v.node.Raw) == "0"
+	}
+}
+
+func named(kinds string) string {
+	names := map[rune]string{'"': "a string", '0': "a number", 't': "a boolean", '{': "an object", '[': "an array"}
+	var list []string
+	for _, kind := range kinds {
+		list = append(list, names[kind])
+	}
+	return strings.Join(list, " or ")
+}

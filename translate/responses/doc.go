@@ -1,0 +1,16 @@
+// Package responses carries requests of OpenAI's Responses API (POST /responses)
+// as chat completions, which can be sealed, and turns the replies back, so that
+// applications which use that API are protected too.
+//
+// Start at Transport (transport.go). request.go, input.go and tools.go make the
+// chat, response.go and item.go the response object, stream.go its events.
+//
+// The translation is stateless: nothing is stored here or upstream. What is
+// refused with 400 before anything is sent: whatever refers to something stored
+// (previous_response_id, conversation, item_reference, prompt, background), tools
+// that the API's own servers run, files and audio, and parameters that nobody
+// knows. docs/dialects.md has the whole table.
+//
+// Source: OpenAI API reference, "Responses" and "Streaming events", as of
+// openai-python 3.54.0.
+package responses

@@ -1,0 +1,152 @@
+package responses
+
+import (
+	"encoding/json"
+
+	"sealcar/translate/dialect"
+)
+
+// messages makes the chat's messages of the instructions and the input.
+func messages(instructions json.RawMessage, o *dialect.Object) []dialect.Message {
+	h := new(history)
+	if instructions != nil {
+		h.say("system", instructions)
+	}
+	input, ok := o.Take("input")
+	switch {
+	case !ok:
+	case input.Is('"'):
+		h.say("user", input.Raw(`"`))
+	default:
+		for _, item := range input.Items() {
+			h.item(item)
+		}
+	}
+	return h.messages
+}
+
+// history is a conversation that is being put together.
+type history struct{ messages []dialect.Message }
+
+func (h *history) say(role string, content json.RawMessage) {
+	h.messages = append(h.messages, dialect.Message{Role: role, Content: content})
+}
+
+// item adds one item of the input.
+func (h *history) item(v dialect.Value) {
+	item, ok := v.Object()
+	if !ok {
+		return
+	}
+	switch kind := item.Text("type"); kind {
+	case "", "message":
+		h.message(item)
+	case "function_call":
+		h.call(item)
+	case "function_call_output":
+		h.result(item)
+	case "reasoning":
+		// A chat has no place for it, and models do without.
+		item.Drop("id", "summary", "content", "encrypted_content", "status")
+	case "item_reference":
+		v.Refuse(notStored)
+		return
+	default:
+		v.Refuse("is an item of type " + quoted(kind) + ", which " + noPart)
+		return
+	}
+	item.Drop("id", "status")
+	item.End()
+}
+
+// message adds what somebody said.
+func (h *history) message(item *dialect.Object) {
+	item.Need("role")
+	item.Need("content")
+	item.Drop("phase")
+	role := item.Text("role")
+	switch role {
+	case "developer":
+		role = "system" // the same, by the name that every server knows
+	case "", "user", "assistant", "system":
+	default:
+		v, _ := item.Take("role")
+		v.Refuse("is none of user, assistant, system and developer")
+	}
+	if content, ok := item.Take("content"); ok {
+		h.say(role, contentOf(content))
+	}
+}
+
+// call adds a call that the model made. A chat has it in the message in which the
+// model also spoke, and all calls that it made at once in one message.
+func (h *history) call(item *dialect.Object) {
+	for _, name := range []string{"call_id", "name", "arguments"} {
+		item.Need(name)
+	}
+	call := dialect.ToolCall{ID: item.Raw("call_id", `"`), Type: "function", Function: dialect.FunctionCall{
+		Name: item.Raw("name", `"`), Arguments: item.Raw("arguments", `"`),
+	}}
+	last := len(h.messages) - 1
+	if last < 0 || h.messages[last].Role != "assistant" {
+		h.say("assistant", nil)
+		last++
+	}
+	h.messages[last].ToolCalls = append(h.messages[last].ToolCalls, call)
+}
+
+// result adds what a call gave.
+func (h *history) result(item *dialect.Object) {
+	item.Need("call_id")
+	item.Need("output")
+	id := item.Raw("call_id", `"`)
+	if output, ok := item.Take("output"); ok {
+		h.messages = append(h.messages, dialect.Message{Role: "tool", Content: contentOf(output), ToolCallID: id})
+	}
+}
+
+// contentOf is the content of a message: a string or parts.
+func contentOf(v dialect.Value) json.RawMessage {
+	if v.Is('"') {
+		return v.Raw(`"`)
+	}
+	var parts []dialect.Part
+	for _, item := range v.Items() {
+		if part, ok := item.Object(); ok {
+			parts = append(parts, partOf(item, part))
+			part.End()
+		}
+	}
+	return dialect.Content(parts)
+}
+
+func partOf(v dialect.Value, part *dialect.Object) dialect.Part {
+	switch kind := part.Text("type"); kind {
+	case "input_text", "output_text":
+		part.Need("text")
+		part.Drop("annotations", "logprobs")
+		return dialect.TextPart(part.Raw("text", `"`))
+	case "refusal": // as text, which can be sealed
+		part.Need("refusal")
+		return dialect.TextPart(part.Raw("refusal", `"`))
+	case "input_image":
+		part.Refuse("refers to a file, and files cannot be sealed: send the image as a data: URL", "file_id")
+		part.Need("image_url")
+		image := dialect.ImageURL{URL: part.Raw("image_url", `"`), Detail: part.Raw("detail", `"`)}
+		return dialect.Part{Type: "image_url", ImageURL: &image}
+	default:
+		v.Refuse("is a part of type " + quoted(kind) + ", which " + noPart)
+		return dialect.Part{}
+	}
+}
+
+// maxShown bounds what a message shows of a type, in bytes.
+const maxShown = 40
+
+func quoted(kind string) string {
+	text := dialect.Encode(kind)
+	if len(text) > maxShown {
+		return "too long"
+	}
+	return string(text)
+}

@@ -1,0 +1,135 @@
+package responses
+
+import (
+	"encoding/json"
+
+	"sealcar/translate/dialect"
+)
+
+const (
+	notStored = "refers to something stored, and nothing is: send the whole conversation as input"
+	noPart    = "has no counterpart in a chat completion"
+)
+
+// translate makes the chat of a request, and the reply's echo of its parameters.
+func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
+	o.Need("model")
+	o.Need("input")
+	chat := &dialect.Chat{
+		Model:            o.Raw("model", `"`),
+		Temperature:      o.Raw("temperature", "0"),
+		TopP:             o.Raw("top_p", "0"),
+		MaxTokens:        o.Raw("max_output_tokens", "0"),
+		ServiceTier:      o.Raw("service_tier", `"`),
+		User:             o.Raw("user", `"`),
+		SafetyIdentifier: o.Raw("safety_identifier", `"`),
+		PromptCacheKey:   o.Raw("prompt_cache_key", `"`),
+		Stream:           o.True("stream"),
+	}
+	if chat.Stream {
+		chat.StreamOptions = &dialect.StreamOptions{IncludeUsage: true}
+	}
+	echo := newResponse(chat)
+	echo.Instructions = o.Raw("instructions", `"`)
+	echo.Metadata = orElse(o.Raw("metadata", "{"), "{}")
+	chat.Messages = messages(echo.Instructions, o)
+	readTools(o, chat, &echo)
+	readText(o, chat, &echo)
+	readReasoning(o, chat, &echo)
+	refuse(o)
+	o.End()
+	return chat, &reply{response: echo, streamed: chat.Stream}
+}
+
+// refuse refuses what a stateless translation cannot honour, and leaves out what
+// makes no difference to the answer.
+func refuse(o *dialect.Object) {
+	o.Refuse(notStored, "previous_response_id", "conversation", "prompt")
+	o.Refuse("asks for an answer that is kept for later, and nothing is: ask for a stream", "background")
+	o.Refuse(noPart, "top_logprobs", "context_management", "moderation", "image", "access_programs", "background_options")
+	if o.Text("truncation") == "auto" {
+		v, _ := o.Take("truncation")
+		v.Refuse("is what the API's own servers do: shorten the input, or leave it out")
+	}
+	if include, ok := o.Take("include"); ok {
+		for _, v := range include.Items() {
+			// Agents ask for it as a matter of course, for models that have it.
+			if v.Text() != "reasoning.encrypted_content" {
+				v.Refuse(noPart)
+			}
+		}
+	}
+	o.Drop("store", "stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
+}
+
+// readText reads the form of the answer.
+func readText(o *dialect.Object, chat *dialect.Chat, echo *response) {
+	v, ok := o.Take("text")
+	if !ok {
+		return
+	}
+	text, ok := v.Object()
+	if !ok {
+		return
+	}
+	echo.Text = v.Raw("{")
+	chat.Verbosity = text.Raw("verbosity", `"`)
+	if format, ok := text.Take("format"); ok {
+		chat.ResponseFormat = responseFormat(format)
+	}
+	text.End()
+}
+
+// jsonSchema is the chat's form of a format, one level deeper than here.
+type jsonSchema struct {
+	Type       string          `json:"type"`
+	JSONSchema *dialect.Schema `json:"json_schema,omitempty"`
+}
+
+func responseFormat(v dialect.Value) any {
+	format, ok := v.Object()
+	if !ok {
+		return nil
+	}
+	defer format.End()
+	switch kind := format.Text("type"); kind {
+	case "text":
+		return nil
+	case "json_object":
+		return jsonSchema{Type: kind}
+	case "json_schema":
+		return jsonSchema{Type: kind, JSONSchema: &dialect.Schema{
+			Name:        format.Raw("name", `"`),
+			Description: format.Raw("description", `"`),
+			Schema:      format.Raw("schema", "{"),
+			Strict:      format.Raw("strict", "t"),
+		}}
+	default:
+		v.Refuse(noPart)
+		return nil
+	}
+}
+
+// readReasoning reads how much the model may think. Summaries cannot be had, but
+// what the model thinks comes whole if it comes at all.
+func readReasoning(o *dialect.Object, chat *dialect.Chat, echo *response) {
+	v, ok := o.Take("reasoning")
+	if !ok {
+		return
+	}
+	reasoning, ok := v.Object()
+	if !ok {
+		return
+	}
+	echo.Reasoning = v.Raw("{")
+	chat.ReasoningEffort = reasoning.Raw("effort", `"`)
+	reasoning.Drop("summary", "generate_summary")
+	reasoning.End()
+}
+
+func orElse(raw json.RawMessage, otherwise string) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage(otherwise)
+	}
+	return raw
+}
