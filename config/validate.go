@@ -43,6 +43,7 @@ func (c *Config) mistakes() Mistakes {
 	m.oneOf("log.format", c.Log.Format, "auto", "json", "console")
 	m.positive("limits", reflect.ValueOf(c.Limits))
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
+	c.Sessions.check(&m)
 	c.checkRoutes(&m)
 	c.Interception.check(&m)
 	m.oneOf("egress.default", c.Egress.Default, "tunnel", "deny")
@@ -98,6 +99,18 @@ func (i *Interception) check(m *Mistakes) {
 	}
 	if i.LeafLifetime > i.CALifetime {
 		m.add("interception.leaf_lifetime", formatDuration(i.LeafLifetime), "at most interception.ca_lifetime")
+	}
+}
+
+// maxAhead bounds Sessions.Ahead, which take about 2 KiB each.
+const maxAhead = 1 << 16
+
+func (s Sessions) check(m *Mistakes) {
+	if s.Ahead < 0 || s.Ahead > maxAhead {
+		m.add("sessions.ahead", strconv.Itoa(s.Ahead), "0 to "+strconv.Itoa(maxAhead))
+	}
+	if s.Idle <= 0 {
+		m.add("sessions.idle", formatDuration(s.Idle), "more than 0s")
 	}
 }
 

@@ -12,8 +12,29 @@ func NewSessionFrom(ephemeral *ecdh.PrivateKey, peer *ecdh.PublicKey) (*Session,
 	return newSession(ephemeral, peer)
 }
 
+// SealString is Seal for the text of a JSON string.
+func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
+
 // Nonce is the session's nonce.
 func (s *Session) Nonce() []byte { return s.nonce[:] }
+
+// Ready is how many sessions lie ready for peer, and Keys for how many keys there
+// may be some.
+func (s *Sessions) Ready(peer *ecdh.PublicKey) int {
+	id, _ := identify(peer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.stocks[id]; st != nil {
+		return len(st.ready)
+	}
+	return 0
+}
+
+func (s *Sessions) Keys() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.stocks)
+}
 
 // The ways in which a text is refused, by the names the vectors give them.
 var (
