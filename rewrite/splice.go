@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -30,14 +29,6 @@ func Splice(dst, src []byte, spans []Span, fn func(dst, value []byte) ([]byte, e
 		done = span.End
 	}
 	return append(out, src[done:]...), nil
-}
-
-// Verbatim gives the text of a raw JSON string that Scan has reported if that is
-// what stands between its quotes, for most strings have no escapes: then nothing
-// has to be copied. The text shares raw's memory.
-func Verbatim(raw []byte) (text []byte, ok bool) {
-	text = raw[1 : len(raw)-1]
-	return text, bytes.IndexByte(text, '\\') < 0
 }
 
 // Unquote appends the text of a raw JSON string, quotes included, to dst: UTF-8,

@@ -27,6 +27,7 @@ type completion struct {
 	isError  bool
 
 	scanner rewrite.Scanner
+	fn      func(rewrite.Value) error
 	doc     []byte
 	spans   []rewrite.Span
 	work    stringWork
@@ -51,7 +52,10 @@ var errReplyShape = errors.New("a value of the completion has an unexpected type
 func (c *completion) read(doc []byte) error {
 	c.contents, c.choices, c.clear, c.isError = c.contents[:0], c.choices[:0], c.clear[:0], false
 	c.doc = doc
-	return c.scanner.Scan(doc, replyShape, c.value)
+	if c.fn == nil {
+		c.fn = c.value // once: a method value is memory of its own
+	}
+	return c.scanner.Scan(doc, replyShape, c.fn)
 }
 
 func (c *completion) value(v rewrite.Value) error {
@@ -172,7 +176,7 @@ func (w *stringWork) text(value []byte) (text []byte, err error) {
 	if text, ok := rewrite.Verbatim(value); ok {
 		return text, nil
 	}
-	w.unquoted, err = rewrite.Unquote(w.unquoted[:0], value)
+	w.unquoted, err = rewrite.AppendText(w.unquoted[:0], value)
 	return w.unquoted, err
 }
 

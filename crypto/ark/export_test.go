@@ -12,6 +12,24 @@ func NewSessionFrom(ephemeral *ecdh.PrivateKey, peer *ecdh.PublicKey) (*Session,
 	return newSession(ephemeral, peer)
 }
 
+// Filling tells whether more are being made for peer.
+func (s *Sessions) Filling(peer *ecdh.PublicKey) bool {
+	id, _ := identify(peer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stocks[id].low && len(s.stocks[id].ready) < s.stocks[id].size
+}
+
+// SealChat is what becomes of a chat's body under s by the default policy.
+func SealChat(s *Session, body []byte) ([]byte, error) {
+	chat, err := readChat(body, toSeal, defaultPolicy)
+	if err != nil {
+		return nil, err
+	}
+	sealed, _, err := chat.seal(s, body)
+	return sealed, err
+}
+
 // SealString is Seal for the text of a JSON string.
 func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
 

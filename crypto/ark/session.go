@@ -116,7 +116,7 @@ func (s *Session) sealString(dst, value []byte) ([]byte, error) {
 	}
 	gap := gapFor(len(value))
 	dst = slices.Grow(dst, SealRoom(len(value)))
-	text, err := rewrite.Unquote(dst[len(dst)+gap:len(dst)+gap], value)
+	text, err := rewrite.AppendText(dst[len(dst)+gap:len(dst)+gap], value)
 	if err != nil {
 		return nil, err
 	}
