@@ -18,6 +18,7 @@ type Config struct {
 	Log          Log          `mapstructure:"log"`
 	Limits       Limits       `mapstructure:"limits"`
 	Timeouts     Timeouts     `mapstructure:"timeouts"`
+	Sessions     Sessions     `mapstructure:"sessions"`
 	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
 	Interception Interception `mapstructure:"interception"`
 	Egress       Egress       `mapstructure:"egress"`
@@ -58,6 +59,12 @@ type Timeouts struct {
 	ResponseHeader time.Duration `mapstructure:"response_header"` // an upstream's first byte; models may think long
 	StreamIdle     time.Duration `mapstructure:"stream_idle"`     // between two reads of a reply
 	Certificate    time.Duration `mapstructure:"certificate"`     // one fetch of an endpoint certificate
+}
+
+// Sessions are the keys of requests to come, made ahead of time.
+type Sessions struct {
+	Ahead int           `mapstructure:"ahead"` // for one certificate, at most; 0 means that each is made when it is needed
+	Idle  time.Duration `mapstructure:"idle"`  // those of a certificate out of use are dropped after this long, at most twice this long
 }
 
 // Route sends requests for some hosts to one upstream, by one protocol.

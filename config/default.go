@@ -51,6 +51,7 @@ func Default() *Config {
 			StreamIdle:     10 * time.Minute,
 			Certificate:    10 * time.Second,
 		},
+		Sessions: Sessions{Ahead: 256, Idle: 5 * time.Minute},
 		Interception: Interception{
 			NameConstraints: true,
 			CALifetime:      365 * 24 * time.Hour,

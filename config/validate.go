@@ -43,6 +43,7 @@ func (c *Config) mistakes() Mistakes {
 	m.oneOf("log.format", c.Log.Format, "auto", "json", "console")
 	m.positive("limits", reflect.ValueOf(c.Fit(Machine{}).Limits)) // 0 is a value of those that Fit replaces
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
+	c.Sessions.check(&m)
 	c.checkRoutes(&m)
 	c.Interception.check(&m)
 	c.Egress.check(&m)
@@ -112,6 +113,18 @@ func (e *Egress) check(m *Mistakes) {
 		}
 	}
 	m.oneOf("egress.addresses", e.Addresses, "auto", "public", "private", "any")
+}
+
+// maxAhead bounds Sessions.Ahead, which take about 2 KiB each.
+const maxAhead = 1 << 16
+
+func (s Sessions) check(m *Mistakes) {
+	if s.Ahead < 0 || s.Ahead > maxAhead {
+		m.add("sessions.ahead", strconv.Itoa(s.Ahead), "0 to "+strconv.Itoa(maxAhead))
+	}
+	if s.Idle <= 0 {
+		m.add("sessions.idle", formatDuration(s.Idle), "more than 0s")
+	}
 }
 
 // check records a value for which a syntax function says what is allowed.

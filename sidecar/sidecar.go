@@ -41,6 +41,7 @@ type Route struct {
 	config      config.Route
 	out         *http.Transport
 	credentials credentials
+	sessions    *ark.Sessions        // nil: none are made ahead
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
 }
 
@@ -87,6 +88,9 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		return nil, err
 	}
 	made := &Route{config: r, out: out, credentials: keys, endpoints: map[string]*Endpoint{}}
+	if c.Sessions.Ahead > 0 {
+		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
+	}
 	for _, origin := range r.Origins() {
 		e := &Endpoint{Origin: origin, Out: out, Credentials: keys.keys, settings: r.Certificate}
 		if err := e.addCertificates(c, r, dir, log); err != nil {
@@ -96,6 +100,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		e.Transport = &ark.Transport{
 			Base:                 out,
 			Certificates:         e.Certificates,
+			Sessions:             made.sessions,
 			AICC:                 r.Certificate.AICC,
 			Credentials:          keys.keys,
 			ReplaceCredentials:   r.Credentials.Replace,
@@ -142,6 +147,9 @@ func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *Route) Close() {
 	for _, e := range r.endpoints {
 		e.Certificates.Close()
+	}
+	if r.sessions != nil {
+		r.sessions.Close()
 	}
 	r.credentials.close()
 	r.out.CloseIdleConnections()

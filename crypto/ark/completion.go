@@ -27,8 +27,10 @@ type completion struct {
 	isError  bool
 
 	scanner rewrite.Scanner
+	fn      func(rewrite.Value) error
 	doc     []byte
 	spans   []rewrite.Span
+	work    stringWork
 	first   int // content of the present choice
 }
 
@@ -50,7 +52,10 @@ var errReplyShape = errors.New("a value of the completion has an unexpected type
 func (c *completion) read(doc []byte) error {
 	c.contents, c.choices, c.clear, c.isError = c.contents[:0], c.choices[:0], c.clear[:0], false
 	c.doc = doc
-	return c.scanner.Scan(doc, replyShape, c.value)
+	if c.fn == nil {
+		c.fn = c.value // once: a method value is memory of its own
+	}
+	return c.scanner.Scan(doc, replyShape, c.fn)
 }
 
 func (c *completion) value(v rewrite.Value) error {
@@ -159,19 +164,31 @@ func (c *completion) rewrite(dst []byte, fn convert) ([]byte, error) {
 	return rewrite.Splice(dst, c.doc, c.spans, func(dst, value []byte) ([]byte, error) {
 		found := c.contents[i]
 		i++
-		return convertString(dst, value, func(dst, text []byte) ([]byte, error) { return fn(dst, text, found) })
+		return c.work.convert(dst, value, func(dst, text []byte) ([]byte, error) { return fn(dst, text, found) })
 	})
 }
 
-// convertString appends the JSON string value with its text converted.
-func convertString(dst, value []byte, fn func(dst, text []byte) ([]byte, error)) ([]byte, error) {
-	text, err := rewrite.Unquote(nil, value)
+// stringWork is the memory in which strings are converted, one after the other.
+type stringWork struct{ unquoted, converted []byte }
+
+// text is the text of value, a JSON string that was scanned, until the next one.
+func (w *stringWork) text(value []byte) (text []byte, err error) {
+	if text, ok := rewrite.Verbatim(value); ok {
+		return text, nil
+	}
+	w.unquoted, err = rewrite.AppendText(w.unquoted[:0], value)
+	return w.unquoted, err
+}
+
+// convert appends the JSON string value, which was scanned, with its text
+// converted.
+func (w *stringWork) convert(dst, value []byte, fn func(dst, text []byte) ([]byte, error)) ([]byte, error) {
+	text, err := w.text(value)
 	if err != nil {
 		return nil, err
 	}
-	text, err = fn(nil, text)
-	if err != nil {
+	if w.converted, err = fn(w.converted[:0], text); err != nil {
 		return nil, err
 	}
-	return rewrite.Quote(dst, text)
+	return rewrite.Quote(dst, w.converted)
 }

@@ -1,38 +1,45 @@
 package ark
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 
 	"sealcar/rewrite"
 )
 
-// sealChat takes out what is to be taken out of a chat and seals its secret
-// strings under a fresh session. The tags are those of the ciphertexts.
-func sealChat(cert *Certificate, body []byte, chat *chatRequest) (s *Session, sealed []byte, tags tagSet, err error) {
-	if s, err = NewSession(cert.PublicKey); err != nil {
-		return nil, nil, nil, fmt.Errorf("starting a session for model %q: %w", chat.model, err)
-	}
-	tags = make(tagSet, 0, len(chat.secret))
-	room := len(body) + len(body)/3 + 32*(len(chat.secret)+1) // base64 and tags
-	spans, isCut := chat.edits()
-	sealed, err = rewrite.Splice(make([]byte, 0, room), body, spans, func(dst, value []byte) ([]byte, error) {
+// seal takes out what is to be taken out of a chat and seals its secret strings
+// under s, which nothing else has been sealed under. The tags are those of the
+// ciphertexts.
+func (c *chatRequest) seal(s *Session, body []byte) (sealed []byte, tags tagSet, err error) {
+	tags = make(tagSet, 0, len(c.secret))
+	spans, isCut := c.edits()
+	sealed, err = rewrite.Splice(make([]byte, 0, c.room(body)), body, spans, func(dst, value []byte) ([]byte, error) {
 		if isCut() {
 			return dst, nil
 		}
-		text, err := rewrite.Unquote(nil, value)
-		if err != nil {
-			return nil, err
-		}
-		dst = s.Seal(append(dst, '"'), text) // base64 needs no escapes
+		dst, err := s.sealString(append(dst, '"'), value) // base64 needs no escapes
 		tags = tags.add(dst)
-		return append(dst, '"'), nil
+		return append(dst, '"'), err
 	})
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("sealing a request for model %q: %w", chat.model, err)
+		return nil, nil, fmt.Errorf("sealing a request for model %q: %w", c.model, err)
 	}
 	slices.SortFunc(tags, tag.compare)
-	return s, sealed, tags, nil
+	return sealed, tags, nil
+}
+
+// room is what sealing takes beyond which nothing is allocated: the body, what
+// base64 and the tags add, and, once, what it takes to seal the longest string.
+func (c *chatRequest) room(body []byte) int {
+	size, most := len(body), 0
+	for _, span := range c.secret {
+		n := span.End - span.Start
+		text := base64.StdEncoding.EncodedLen(n + tagSize)
+		size += text - n + len(`""`)
+		most = max(most, SealRoom(n)-text)
+	}
+	return size + most
 }
 
 // edits are the spans to seal and those to take out, in document order, and a

@@ -12,8 +12,47 @@ func NewSessionFrom(ephemeral *ecdh.PrivateKey, peer *ecdh.PublicKey) (*Session,
 	return newSession(ephemeral, peer)
 }
 
+// Filling tells whether more are being made for peer.
+func (s *Sessions) Filling(peer *ecdh.PublicKey) bool {
+	id, _ := identify(peer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stocks[id].low && len(s.stocks[id].ready) < s.stocks[id].size
+}
+
+// SealChat is what becomes of a chat's body under s by the default policy.
+func SealChat(s *Session, body []byte) ([]byte, error) {
+	chat, err := readChat(body, toSeal, defaultPolicy)
+	if err != nil {
+		return nil, err
+	}
+	sealed, _, err := chat.seal(s, body)
+	return sealed, err
+}
+
+// SealString is Seal for the text of a JSON string.
+func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
+
 // Nonce is the session's nonce.
 func (s *Session) Nonce() []byte { return s.nonce[:] }
+
+// Ready is how many sessions lie ready for peer, and Keys for how many keys there
+// may be some.
+func (s *Sessions) Ready(peer *ecdh.PublicKey) int {
+	id, _ := identify(peer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.stocks[id]; st != nil {
+		return len(st.ready)
+	}
+	return 0
+}
+
+func (s *Sessions) Keys() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.stocks)
+}
 
 // The ways in which a text is refused, by the names the vectors give them.
 var (

@@ -111,8 +111,9 @@ func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, 
 		if err != nil {
 			return nil, nil, err
 		}
+		var work stringWork
 		opened, err := rewrite.Splice(make([]byte, 0, len(body)), body, chat.secret, func(dst, value []byte) ([]byte, error) {
-			return convertString(dst, value, session.openNonEmpty)
+			return work.convert(dst, value, session.openNonEmpty)
 		})
 		if err == nil {
 			return session, opened, nil

@@ -103,8 +103,9 @@ func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
 		e.Cause = err
 		return e
 	}
+	var work stringWork
 	for _, span := range chat.secret {
-		text, err := rewrite.Unquote(nil, body[span.Start:span.End])
+		text, err := work.text(body[span.Start:span.End])
 		if err != nil {
 			return err
 		}

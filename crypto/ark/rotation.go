@@ -2,6 +2,7 @@ package ark
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"time"
@@ -67,6 +68,9 @@ func (a *attempt) renewCertificate(cert *Certificate) (fresh *Certificate, chang
 	if err != nil || !changed {
 		return cert, false
 	}
+	if a.Sessions != nil {
+		a.Sessions.Forget(cert.PublicKey)
+	}
 	return fresh, true
 }
 
@@ -86,7 +90,11 @@ func (a *attempt) renewKey() (changed bool) {
 // try seals the chat for cert, sends it and opens the reply.
 func (a *attempt) try(cert *Certificate) outcome {
 	start := time.Now()
-	session, sealed, tags, err := sealChat(cert, a.body, a.chat)
+	session, err := a.session(cert)
+	if err != nil {
+		return outcome{err: fmt.Errorf("starting a session for model %q: %w", a.chat.model, err)}
+	}
+	sealed, tags, err := a.chat.seal(session, a.body)
 	if err != nil {
 		return outcome{err: err}
 	}

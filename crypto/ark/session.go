@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"sealcar/rewrite"
 )
 
 // Sizes of the envelope in bytes.
@@ -76,7 +78,9 @@ func agree(private *ecdh.PrivateKey, peer *ecdh.PublicKey, token string) (*Sessi
 	if err != nil {
 		return nil, fmt.Errorf("agreeing on a session key: %w", err)
 	}
+	defer clear(shared)
 	okm, err := hkdf.Key(sha256.New, shared, nil, "", keySize+nonceSize)
+	defer clear(okm)
 	if err != nil {
 		return nil, fmt.Errorf("deriving the session key: %w", err)
 	}
@@ -95,15 +99,29 @@ func (s *Session) Token() string { return s.token }
 
 // Seal appends the base64 of plaintext's ciphertext and tag to dst. An empty
 // plaintext is sealed too. The spare capacity of dst must not overlap plaintext;
-// with len(plaintext)*7/3+44 bytes of it Seal does not allocate.
+// with SealRoom(len(plaintext)) bytes of it Seal does not allocate.
 func (s *Session) Seal(dst, plaintext []byte) []byte {
-	start, size := len(dst), len(plaintext)+tagSize
-	end := start + base64.StdEncoding.EncodedLen(size)
-	dst = slices.Grow(dst, end-start+size) // the raw ciphertext lives behind the text for a moment
-	raw := s.aead.Seal(dst[end:end], s.nonce[:], plaintext, nil)
-	dst = dst[:end]
-	base64.StdEncoding.Encode(dst[start:], raw)
-	return dst
+	gap := gapFor(len(plaintext))
+	dst = slices.Grow(dst, SealRoom(len(plaintext)))
+	raw := s.aead.Seal(dst[len(dst)+gap:len(dst)+gap], s.nonce[:], plaintext, nil)
+	return appendEncoded(dst, raw, gap)
+}
+
+// sealString appends the ciphertext of the text of value, a JSON string that was
+// scanned. Where the text has to be unquoted, that is done in the spare capacity
+// of dst and it is encrypted in its place: no copy of it is left.
+func (s *Session) sealString(dst, value []byte) ([]byte, error) {
+	if text, ok := rewrite.Verbatim(value); ok {
+		return s.Seal(dst, text), nil
+	}
+	gap := gapFor(len(value))
+	dst = slices.Grow(dst, SealRoom(len(value)))
+	text, err := rewrite.AppendText(dst[len(dst)+gap:len(dst)+gap], value)
+	if err != nil {
+		return nil, err
+	}
+	raw := s.aead.Seal(text[:0], s.nonce[:], text, nil)
+	return appendEncoded(dst, raw, gap), nil
 }
 
 // Open appends the plaintext of one ciphertext to dst. The spare capacity of

@@ -31,6 +31,8 @@ type Transport struct {
 	Certificates Certificates      // required
 	AICC         bool              // ask for AICC certificates and name them to the enclave
 
+	Sessions *Sessions // made ahead of time; nil: each is made when it is needed
+
 	Credentials        Credentials // API keys for requests that carry none; nil: a chat without one is refused
 	ReplaceCredentials bool        // they are for requests with a key of their own too
 
@@ -59,6 +61,14 @@ func (t *Transport) policy() *Policy {
 		return defaultPolicy
 	}
 	return t.Policy
+}
+
+// session gives a session for one attempt to send a chat.
+func (t *Transport) session(c *Certificate) (*Session, error) {
+	if t.Sessions == nil {
+		return NewSession(c.PublicKey)
+	}
+	return t.Sessions.New(c.PublicKey)
 }
 
 // RoundTrip implements http.RoundTripper.
