@@ -66,7 +66,9 @@ func sealcar() house {
 			"golang.org/x/crypto":                 {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
 		},
 		folders: map[string]string{
-			"docs": "one page per decision that a newcomer would question",
+			"charts": "what a cluster installs",
+			"docs":   "one page per decision that a newcomer would question",
+			"image":  "what builds the container image is a module of its own: sealcar does not depend on it",
 		},
 	}
 }
