@@ -18,6 +18,7 @@ type Config struct {
 	Log          Log          `mapstructure:"log"`
 	Limits       Limits       `mapstructure:"limits"`
 	Timeouts     Timeouts     `mapstructure:"timeouts"`
+	Strict       bool         `mapstructure:"strict"` // makes every route Strict
 	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
 	Interception Interception `mapstructure:"interception"`
 	Egress       Egress       `mapstructure:"egress"`

@@ -252,6 +252,20 @@ interception: {ca_dir: ca, public_dir: public, ca_cert_file: ca.crt, ca_key_file
 	}
 }
 
+func TestStrictHoldsForEveryRoute(t *testing.T) {
+	t.Parallel()
+	const text = "routes: [{name: a, hosts: [a.example.com], strict: true}, {name: b, hosts: [b.example.com]}]\n"
+	for variable, want := range map[string][2]bool{"SEALCAR_STRICT=true": {true, true}, "SEALCAR_STRICT=false": {true, false}} {
+		c, err := config.Load(config.Source{Environ: []string{"HOME=/home/user", "SEALCAR_CONFIG_YAML=" + text, variable}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{c.Routes[0].Strict, c.Routes[1].Strict}; got != want {
+			t.Errorf("%s: routes are strict: %v, want %v", variable, got, want)
+		}
+	}
+}
+
 func TestRootsInPlaceAreNoPath(t *testing.T) {
 	t.Parallel()
 	const roots = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
