@@ -110,3 +110,27 @@ clean: ## remove what make made
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Images. IMAGE has no default registry: nobody owns a path yet.
+IMAGE     ?= sealcar:$(VERSION)
+PLATFORMS ?= linux/amd64 linux/arm64
+CREATED   ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+comma := ,
+empty :=
+
+.PHONY: image
+image: ## build the multi-arch image with docker buildx (IMAGE, PLATFORMS)
+	docker buildx build --platform $(subst $(empty) $(empty),$(comma),$(PLATFORMS)) \
+		--build-arg VERSION=$(VERSION) -t $(IMAGE) -f image/Dockerfile .
+
+.PHONY: image-tar
+image-tar: ## write dist/sealcar.tar, the same as an OCI archive, with Go alone (IMAGE, PLATFORMS)
+	@mkdir -p dist
+	@set -e; for p in $(PLATFORMS); do \
+		echo "building for $$p" && CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -buildvcs=false \
+			-ldflags '-s -w -X sealcar/command.version=$(VERSION)' -o dist/sealcar-$$(echo $$p | tr / -) .; \
+	done
+	$(GO) -C image run . -o $(CURDIR)/dist/sealcar.tar -name $(IMAGE) -version $(VERSION) \
+		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created $(CREATED) \
+		$(foreach p,$(PLATFORMS),$(p)=$(CURDIR)/dist/sealcar-$(subst /,-,$(p)))

@@ -24,6 +24,7 @@ type enclaveFlags struct {
 	backend        string
 	backendKeyFile string
 	state          string
+	seed           string
 	names          []string
 	plaintext      bool
 	joined         bool
@@ -63,6 +64,7 @@ For tests of clients alone, --misbehave NAME (repeated) makes the enclave do wro
 	flags.StringVar(&f.backend, "backend", "echo", "echo, or the base URL of an OpenAI-compatible server")
 	flags.StringVar(&f.backendKeyFile, "backend-key-file", "", "file with the API key for the backend")
 	flags.StringVar(&f.state, "state", "", "directory of keys and credentials, made on first start (required)")
+	flags.StringVar(&f.seed, "seed", "", "directory of keys and credentials to take over into --state at each start, such as a mounted Secret")
 	flags.StringSliceVar(&f.names, "names", nil, "names and addresses of the TLS certificate (default localhost, 127.0.0.1 and the Ark hosts)")
 	flags.BoolVar(&f.plaintext, "accept-plaintext", false, "serve requests that are not sealed too, in clear")
 	flags.BoolVar(&f.joined, "joined-replies", false, "seal replies that do not stream as several ciphertexts joined, as Ark may")
@@ -98,6 +100,7 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	fitMachine(p, 0, log)
 	server, err := enclave.New(enclave.Options{
 		StateDir:        f.state,
+		SeedDir:         f.seed,
 		Backend:         f.backend,
 		BackendKeyFile:  f.backendKeyFile,
 		Names:           f.names,

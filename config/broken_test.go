@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,9 @@ import (
 
 	"sealcar/config"
 )
+
+//nolint:gochecknoglobals // flags of a test binary are registered before it runs
+var update = flag.Bool("update", false, "write what is said of each broken file, to be read before it is committed")
 
 // Each testdata/broken/NAME.yaml is refused with exactly the text of NAME.txt.
 // DIR stands for the directory.
@@ -24,10 +28,7 @@ func TestBrokenFiles(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".txt")
-			if err != nil {
-				t.Fatal(err)
-			}
+			said := strings.TrimSuffix(file, ".yaml") + ".txt"
 			c, err := config.Load(config.Source{Path: file, Environ: []string{"HOME=/home/user"}})
 			if err == nil {
 				t.Fatal("accepted")
@@ -35,10 +36,20 @@ func TestBrokenFiles(t *testing.T) {
 			if c != nil {
 				t.Error("a configuration came with the error")
 			}
-			if got := strings.ReplaceAll(err.Error(), dir, "DIR") + "\n"; got != string(want) {
+			got := strings.ReplaceAll(err.Error(), dir, "DIR") + "\n"
+			if *update {
+				if err := os.WriteFile(said, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
 				t.Errorf("got:\n%swant:\n%s", got, want)
 			}
-			if strings.Contains(err.Error(), "canary") {
+			if strings.Contains(got, "canary") {
 				t.Error("the message shows a secret")
 			}
 		})

@@ -19,6 +19,7 @@ type Config struct {
 	Limits       Limits       `mapstructure:"limits"`
 	Timeouts     Timeouts     `mapstructure:"timeouts"`
 	Sessions     Sessions     `mapstructure:"sessions"`
+	Strict       bool         `mapstructure:"strict"` // makes every route Strict
 	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
 	Interception Interception `mapstructure:"interception"`
 	Egress       Egress       `mapstructure:"egress"`
@@ -73,6 +74,7 @@ type Route struct {
 	Hosts                []string    `mapstructure:"hosts"`    // lower case, host or host:port; the first serves base-URL mode when Upstream is ""
 	Upstream             string      `mapstructure:"upstream"` // https://host[:port]; "" means https to the matched host
 	UpstreamCAFile       string      `mapstructure:"upstream_ca_file"`
+	UpstreamCA           string      `mapstructure:"upstream_ca"` // the same as PEM text
 	UpstreamTLS          UpstreamTLS `mapstructure:"upstream_tls"`
 	UpstreamProxy        string      `mapstructure:"upstream_proxy"`           // http(s)://host:port of an egress proxy, without credentials
 	UpstreamProxyAuth    string      `mapstructure:"upstream_proxy_auth_file"` // file holding user:password for it
@@ -109,7 +111,7 @@ type BasePath struct {
 type Certificate struct {
 	Source            string        `mapstructure:"source"`  // api-key, openapi, file, chain
 	Sources           []string      `mapstructure:"sources"` // chain: the others, in the order in which they are asked
-	Roots             string        `mapstructure:"roots"`   // builtin, or a PEM file
+	Roots             string        `mapstructure:"roots"`   // builtin, a PEM file, or PEM text
 	Pins              Pins          `mapstructure:"pins"`
 	Revocation        Revocation    `mapstructure:"revocation"`
 	AICC              bool          `mapstructure:"aicc"`                // ask for and require AICC certificates
@@ -178,6 +180,7 @@ type Replies struct {
 // Interception is the local CA that terminates CONNECT for routed hosts.
 type Interception struct {
 	CADir           string        `mapstructure:"ca_dir"`       // "" means StateDir/ca
+	PublicDir       string        `mapstructure:"public_dir"`   // of the files for applications; "" means CADir
 	CACertFile      string        `mapstructure:"ca_cert_file"` // bring your own, with CAKeyFile
 	CAKeyFile       string        `mapstructure:"ca_key_file"`
 	NameConstraints bool          `mapstructure:"name_constraints"` // own CA: critical, to the routed hosts

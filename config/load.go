@@ -210,6 +210,7 @@ func (c *Config) complete(base, stateDir string) {
 	lower(c.Egress.AllowedHosts)
 	for i := range c.Routes {
 		r := &c.Routes[i]
+		r.Strict = r.Strict || c.Strict
 		lower(r.Hosts)
 		r.Upstream = strings.ToLower(r.Upstream) // scheme and host, nothing else is allowed there
 		r.UpstreamProxy = strings.ToLower(r.UpstreamProxy)

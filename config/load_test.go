@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -214,7 +215,7 @@ routes:
   - name: b
     hosts: [b.example.com]
     certificate: {source: file, file: leaf.pem}
-interception: {ca_dir: ca, ca_cert_file: ca.crt, ca_key_file: ca.key}
+interception: {ca_dir: ca, public_dir: public, ca_cert_file: ca.crt, ca_key_file: ca.key}
 `
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o700); err != nil {
@@ -237,6 +238,7 @@ interception: {ca_dir: ca, ca_cert_file: ca.crt, ca_key_file: ca.key}
 			a.Certificate.SecretKeyFile:  "sk",
 			b.Certificate.File:           "leaf.pem",
 			c.Interception.CADir:         "ca",
+			c.Interception.PublicDir:     "public",
 			c.Interception.CACertFile:    "ca.crt",
 			c.Interception.CAKeyFile:     "ca.key",
 		} {
@@ -247,6 +249,29 @@ interception: {ca_dir: ca, ca_cert_file: ca.crt, ca_key_file: ca.key}
 		if a.UpstreamTLS.ClientKeyFile != "/k.pem" || b.Certificate.Roots != "builtin" {
 			t.Errorf("got %s and %s", a.UpstreamTLS.ClientKeyFile, b.Certificate.Roots)
 		}
+	}
+}
+
+func TestStrictHoldsForEveryRoute(t *testing.T) {
+	t.Parallel()
+	const text = "routes: [{name: a, hosts: [a.example.com], strict: true}, {name: b, hosts: [b.example.com]}]\n"
+	for variable, want := range map[string][2]bool{"SEALCAR_STRICT=true": {true, true}, "SEALCAR_STRICT=false": {true, false}} {
+		c, err := config.Load(config.Source{Environ: []string{"HOME=/home/user", "SEALCAR_CONFIG_YAML=" + text, variable}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{c.Routes[0].Strict, c.Routes[1].Strict}; got != want {
+			t.Errorf("%s: routes are strict: %v, want %v", variable, got, want)
+		}
+	}
+}
+
+func TestRootsInPlaceAreNoPath(t *testing.T) {
+	t.Parallel()
+	const roots = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	c := mustLoad(t, fmt.Sprintf("routes: [{name: a, hosts: [a.example.com], upstream_ca: %q, certificate: {roots: %q}}]\n", roots, roots))
+	if r := c.Routes[0]; r.Certificate.Roots != roots || r.UpstreamCA != roots {
+		t.Errorf("got %q and %q", r.Certificate.Roots, r.UpstreamCA)
 	}
 }
 

@@ -8,6 +8,12 @@ type pathValue struct {
 	value *string
 }
 
+// IsPEM tells PEM text from the name of a file that holds some, for settings
+// that take either.
+func IsPEM(value string) bool {
+	return strings.HasPrefix(strings.TrimSpace(value), "-----BEGIN ")
+}
+
 // paths are the keys that name files or directories, in file order. The name
 // builtin for the vendor's roots is none.
 func (c *Config) paths() []pathValue {
@@ -23,7 +29,7 @@ func (c *Config) paths() []pathValue {
 			pathValue{key + ".upstream_proxy_auth_file", &r.UpstreamProxyAuth},
 		)
 		cert := &r.Certificate
-		if cert.Roots != builtinRoots {
+		if cert.Roots != builtinRoots && !IsPEM(cert.Roots) {
 			all = append(all, pathValue{key + ".certificate.roots", &cert.Roots})
 		}
 		all = append(
@@ -41,6 +47,7 @@ func (c *Config) paths() []pathValue {
 	return append(
 		all,
 		pathValue{"interception.ca_dir", &c.Interception.CADir},
+		pathValue{"interception.public_dir", &c.Interception.PublicDir},
 		pathValue{"interception.ca_cert_file", &c.Interception.CACertFile},
 		pathValue{"interception.ca_key_file", &c.Interception.CAKeyFile},
 	)

@@ -19,7 +19,7 @@ var (
 func (c *Certificate) check(m *Mistakes, key string) {
 	m.oneOf(key+".source", c.Source, "api-key", "openapi", "file", "chain")
 	if c.Roots == "" {
-		m.add(key+".roots", c.Roots, builtinRoots+" or the name of a PEM file")
+		m.add(key+".roots", c.Roots, builtinRoots+", the name of a PEM file, or PEM text")
 	}
 	if c.SkipModeration && !c.AICC {
 		m.add(key+".skip_moderation", "true", "only with aicc: true")

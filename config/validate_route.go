@@ -62,8 +62,8 @@ func (r *Route) checkUpstream(m *Mistakes, key string) {
 		m.check(key+".upstream", r.Upstream, urlSyntax(r.Upstream, "https"))
 	case !r.UnsafeUpstreamHTTP:
 		m.add(key+".upstream", r.Upstream, "https://host[:port], or set unsafe_upstream_http: true")
-	case len(r.UpstreamTLS.Pins) > 0 || r.UpstreamTLS.ClientCertFile != "" || r.UpstreamCAFile != "":
-		m.add(key+".upstream", r.Upstream, "https://host[:port], since upstream_ca_file, client_cert_file or pins are set")
+	case len(r.UpstreamTLS.Pins) > 0 || r.UpstreamTLS.ClientCertFile != "" || r.UpstreamCAFile != "" || r.UpstreamCA != "":
+		m.add(key+".upstream", r.Upstream, "https://host[:port], since upstream_ca_file, upstream_ca, client_cert_file or pins are set")
 	default:
 		m.check(key+".upstream", r.Upstream, urlSyntax(r.Upstream, "http"))
 	}

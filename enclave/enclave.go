@@ -32,6 +32,7 @@ const (
 // Options are the settings of a Server. StateDir and Backend are required.
 type Options struct {
 	StateDir string   // keys, certificates and credentials; made if missing, else mode 0700 is required
+	SeedDir  string   // keys and credentials that are taken over into StateDir, e.g. a mounted Secret; "" means none
 	Names    []string // DNS names and IP addresses of the TLS certificate; nil means DefaultNames
 	Region   string   // that OpenAPI signatures must be scoped to; "" means cn-beijing
 
@@ -103,6 +104,11 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	defer dir.close()
+	if o.SeedDir != "" {
+		if err := dir.takeOver(o.SeedDir); err != nil {
+			return nil, err
+		}
+	}
 	p, err := loadPKI(dir, o.Names, o.Now(), wrong.forge)
 	if err != nil {
 		return nil, err

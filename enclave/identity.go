@@ -197,15 +197,12 @@ func parseIdentity(data []byte) (*identity, error) {
 	id := &identity{}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
-		case "PRIVATE KEY":
-			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		case "PRIVATE KEY", "EC PRIVATE KEY":
+			key, err := parseKey(block)
 			if err != nil {
 				return nil, fmt.Errorf("its private key: %w", err)
 			}
-			var ok bool
-			if id.key, ok = key.(*ecdsa.PrivateKey); !ok || id.key.Curve != elliptic.P256() {
-				return nil, errors.New("its private key is not ECDSA on P-256")
-			}
+			id.key = key
 		case "CERTIFICATE":
 			c, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
@@ -215,7 +212,7 @@ func parseIdentity(data []byte) (*identity, error) {
 		}
 	}
 	if id.key == nil {
-		return nil, errors.New("it holds no private key in PKCS #8 PEM")
+		return nil, errors.New("it holds no private key in PEM, PKCS #8 or EC")
 	}
 	for _, c := range id.certs {
 		if !id.key.PublicKey.Equal(c.PublicKey) {
@@ -223,4 +220,24 @@ func parseIdentity(data []byte) (*identity, error) {
 		}
 	}
 	return id, nil
+}
+
+// parseKey reads PKCS #8, which is what the enclave writes, or RFC 5915, which
+// is what OpenSSL and Helm do.
+func parseKey(block *pem.Block) (*ecdsa.PrivateKey, error) {
+	var parsed any
+	var err error
+	if block.Type == "EC PRIVATE KEY" {
+		parsed, err = x509.ParseECPrivateKey(block.Bytes)
+	} else {
+		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, errors.New("it is not ECDSA on P-256")
+	}
+	return key, nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 
+	"github.com/rs/zerolog"
+
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 	"sealcar/exchange"
@@ -13,6 +15,8 @@ import (
 // headerRequestID is the client's own name for a request. Ark answers with it,
 // and the vendor's SDKs report it in their errors.
 const headerRequestID = "X-Client-Request-Id"
+
+const probePattern = "GET /healthz"
 
 // maxLogged bounds what a client may put into a line of the log, in bytes.
 const maxLogged = 128
@@ -36,7 +40,7 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 	mux.Handle("GET "+ark.BasePath+"/models/{id}", models)
 	mux.Handle("POST "+ark.CertificatePath, s.authenticated(s.misbehaviour.certificates(s.serveCertificate)))
 	mux.HandleFunc("POST /{$}", s.misbehaviour.certificates(s.serveOpenAPI))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc(probePattern, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +84,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		r = r.WithContext(exchange.With(r.Context(), record))
 		start, counted := s.o.Now(), &countedWriter{ResponseWriter: w}
 		defer func() { // also when the handler aborts a reply that was cut
-			s.o.Log.Info().
+			s.o.Log.WithLevel(levelOf(r)).
 				Str("id", record.ID).
 				Str("endpoint", r.Pattern).
 				Str("model", record.Model[:min(len(record.Model), maxLogged)]).
@@ -94,6 +98,14 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(counted, r)
 	})
+}
+
+// levelOf keeps probes, which come every few seconds, out of the usual log.
+func levelOf(r *http.Request) zerolog.Level {
+	if r.Pattern == probePattern {
+		return zerolog.DebugLevel
+	}
+	return zerolog.InfoLevel
 }
 
 // treatment is what ark.Handler says of a chat; it has no say in what has no

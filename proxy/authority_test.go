@@ -145,6 +145,35 @@ func TestBundleDoesNotFeedOnItself(t *testing.T) {
 	}
 }
 
+func TestFilesForAppsCanBeApartFromTheKey(t *testing.T) {
+	t.Parallel()
+	public := filepath.Join(t.TempDir(), "shared", "ca")
+	c := testConfig(t, func(c *config.Config) { c.Interception.PublicDir = public })
+	p, err := newProxy(t, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string][]string{
+		public:                          {"ca-bundle.crt", "ca.crt", "truststore.p12"},
+		filepath.Join(c.StateDir, "ca"): {"ca.key"},
+	} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%q holds %q, want %q", dir, names, want)
+		}
+	}
+	if got := filepath.Dir(p.CAFiles().CA); got != public {
+		t.Errorf("applications are sent to %q", got)
+	}
+}
+
 func TestAuthorityIsConstrained(t *testing.T) {
 	t.Parallel()
 	withIP := func(c *config.Config) {

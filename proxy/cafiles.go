@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -28,7 +29,7 @@ type CAFiles struct {
 
 // NewCAFiles says where a sidecar of this configuration keeps them.
 func NewCAFiles(c *config.Config) CAFiles {
-	dir := caDir(c)
+	dir := publicDir(c)
 	return CAFiles{
 		CA:                 filepath.Join(dir, "ca.crt"),
 		Bundle:             filepath.Join(dir, "ca-bundle.crt"),
@@ -43,6 +44,11 @@ func caDir(c *config.Config) string {
 		return c.Interception.CADir
 	}
 	return filepath.Join(c.StateDir, "ca")
+}
+
+// publicDir is where applications find its certificates.
+func publicDir(c *config.Config) string {
+	return cmp.Or(c.Interception.PublicDir, caDir(c))
 }
 
 // write puts the CAs into the files. Files that hold them already are left

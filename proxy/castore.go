@@ -24,6 +24,9 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // applications of other users read from it; the key has a mode of its own
 		return nil, fmt.Errorf("making ca_dir: %w", err)
 	}
+	if err := os.MkdirAll(publicDir(c), 0o755); err != nil { //nolint:gosec // it is for applications of other users
+		return nil, fmt.Errorf("making public_dir: %w", err)
+	}
 	unlock, err := lockDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("locking ca_dir %q: %w", dir, err)

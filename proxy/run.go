@@ -116,8 +116,8 @@ func (p *Proxy) drain(ctx context.Context) error {
 // Reload puts c in force for requests to come; those on their way keep what
 // they started with. On an error the old configuration stays whole. Settings
 // of the listeners themselves (listen, admin, limits.header_bytes,
-// timeouts.read_header, timeouts.idle of connections), state_dir, log, ca_dir
-// and the bring-your-own CA need a restart: a change is logged, the rest applies.
+// timeouts.read_header, timeouts.idle of connections), state_dir, log, ca_dir,
+// public_dir and the bring-your-own CA need a restart: a change is logged, the rest applies.
 func (p *Proxy) Reload(c *config.Config) (err error) {
 	defer func() {
 		if err != nil {
@@ -175,12 +175,13 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 	keep("timeouts.read_header", c.Timeouts.ReadHeader == first.Timeouts.ReadHeader)
 	keep("timeouts.idle", c.Timeouts.Idle == first.Timeouts.Idle)
 	keep("interception.ca_dir", caDir(&c) == caDir(first))
+	keep("interception.public_dir", c.Interception.PublicDir == first.Interception.PublicDir)
 	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
 	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
 	c.Listen, c.Admin, c.StateDir, c.Log = first.Listen, first.Admin, first.StateDir, first.Log
 	c.Limits.Connections, c.Limits.BufferedBytes, c.Limits.HeaderBytes = first.Limits.Connections, first.Limits.BufferedBytes, first.Limits.HeaderBytes
 	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
-	c.Interception.CADir = first.Interception.CADir
+	c.Interception.CADir, c.Interception.PublicDir = first.Interception.CADir, first.Interception.PublicDir
 	c.Interception.CACertFile, c.Interception.CAKeyFile = first.Interception.CACertFile, first.Interception.CAKeyFile
 	return &c, waiting
 }

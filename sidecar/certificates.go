@@ -63,6 +63,13 @@ func loadRoots(setting string) (certfetch.Roots, error) {
 	if setting == "builtin" {
 		return certfetch.BuiltinRoots()
 	}
+	if config.IsPEM(setting) {
+		roots, err := certfetch.LoadRoots([]byte(setting))
+		if err != nil {
+			return certfetch.Roots{}, fmt.Errorf("reading the PEM text of certificate.roots: %w", err)
+		}
+		return roots, nil
+	}
 	text, err := os.ReadFile(setting) // #nosec G304 -- the operator names it
 	if err != nil {
 		return certfetch.Roots{}, fmt.Errorf("reading certificate.roots: %w", err)

@@ -147,8 +147,8 @@ func TestARouteIsMadeColdAndAnExaminedOneLeavesNoTrace(t *testing.T) {
 	s := newSite(t)
 	c, r := config.Default(), config.NewRoute("ark", "ark.example")
 	c.StateDir = filepath.Join(t.TempDir(), "state")
-	r.Upstream, r.UpstreamCAFile = s.upstream.URL, filepath.Join(s.dir, "tls.pem")
-	r.Certificate.Roots, r.Certificate.Revocation.Mode = filepath.Join(s.dir, "roots.pem"), "off"
+	r.Upstream, r.UpstreamCA = s.upstream.URL, string(pemOf(s.upstream.Certificate()))
+	r.Certificate.Roots, r.Certificate.Revocation.Mode = string(pemOf(s.root)), "off"
 	r.Certificate.WarmUp = []string{"m"}
 	made, err := sidecar.NewExaminedRoute(c, r)
 	if err != nil {

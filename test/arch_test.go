@@ -77,7 +77,9 @@ func sealcar() house {
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},
 		folders: map[string]string{
-			"docs": "one page per decision that a newcomer would question",
+			"charts": "what a cluster installs",
+			"docs":   "one page per decision that a newcomer would question",
+			"image":  "what builds the container image is a module of its own: sealcar does not depend on it",
 		},
 	}
 }

@@ -97,7 +97,7 @@ func (plaintextRefuser) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func newTLSConfig(r config.Route) (*tls.Config, error) {
-	roots, err := newRoots(r.UpstreamCAFile)
+	roots, err := newRoots(r.UpstreamCAFile, r.UpstreamCA)
 	if err != nil {
 		return nil, err
 	}

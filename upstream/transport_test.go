@@ -89,6 +89,9 @@ func TestTrustedRoots(t *testing.T) {
 	_, _, err = get(t, transport(t, config.Route{UpstreamCAFile: newCA(t).file(t)}), srv.URL)
 	wantFault(t, err, "unknown authority")
 
+	_, _, err = get(t, transport(t, config.Route{UpstreamCAFile: newCA(t).file(t), UpstreamCA: string(pemBlock("CERTIFICATE", a.cert.Raw))}), srv.URL)
+	wantFault(t, err, "")
+
 	trusting := transport(t, config.Route{UpstreamCAFile: a.file(t)})
 	_, body, err := get(t, trusting, srv.URL)
 	wantFault(t, err, "")
@@ -289,6 +292,7 @@ func TestMistakesNameTheSettingAndTheFile(t *testing.T) {
 	}{
 		"absent CA file":      {config.Route{UpstreamCAFile: absent}, []string{"upstream_ca_file", absent}},
 		"junk CA file":        {config.Route{UpstreamCAFile: junk}, []string{"upstream_ca_file", junk}},
+		"junk CA text":        {config.Route{UpstreamCA: "junk"}, []string{"upstream_ca", "no PEM"}},
 		"pin of other length": {config.Route{UpstreamTLS: config.UpstreamTLS{Pins: []string{"AAAA"}}}, []string{"upstream_tls.pins[0]", "AAAA"}},
 		"pin in hexadecimal":  {config.Route{UpstreamTLS: config.UpstreamTLS{Pins: []string{strings.Repeat("ab", 32)}}}, []string{"upstream_tls.pins[0]"}},
 		"pin with loose bits": {config.Route{UpstreamTLS: config.UpstreamTLS{Pins: []string{strings.Repeat("A", 42) + "B="}}}, []string{"upstream_tls.pins[0]"}},

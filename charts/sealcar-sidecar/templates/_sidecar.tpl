@@ -1,0 +1,111 @@
+{{/*
+sealcar.sidecar: the container, for the list of initContainers; put it first.
+
+    initContainers:
+      {{- include "sealcar.sidecar" . | nindent 8 }}
+*/}}
+{{- define "sealcar.sidecar" -}}
+{{- $s := fromYaml (include "sealcar.settings" .) -}}
+{{- $library := dict -}}
+{{- range list "sealcar" "sealcar-sidecar" -}}
+{{- with index $.Subcharts . -}}{{- $library = .Chart -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $s.image "tag" ($s.image.tag | default $library.AppVersion) -}}
+{{- list (fromYaml (include "sealcar.container" $s)) | toYaml -}}
+{{- end -}}
+
+{{/*
+sealcar.container: the container as YAML.
+
+There is no preStop hook. The kubelet ends native sidecars after the containers
+of the application have ended, so when SIGTERM comes nobody sends requests any
+more; what is open still (timeouts.drain) is what an application left behind.
+*/}}
+{{- define "sealcar.container" -}}
+name: sealcar
+image: {{ include "sealcar.image" .image }}
+imagePullPolicy: {{ .image.pullPolicy }}
+restartPolicy: Always # a native sidecar: up before the application, gone after it, no hindrance to a Job's end
+args: [run]
+env:
+  {{- include "sealcar.containerEnv" . | nindent 2 }}
+ports:
+  - name: sealcar-admin
+    containerPort: {{ .adminPort }}
+startupProbe:
+  httpGet:
+    path: {{ ternary "/readyz" "/healthz" .waitForCertificate }}
+    port: {{ .adminPort }}
+  periodSeconds: 1
+  timeoutSeconds: 2
+  failureThreshold: 60
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: {{ .adminPort }}
+  periodSeconds: 5
+  timeoutSeconds: 2
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: {{ .adminPort }}
+  periodSeconds: 10
+  timeoutSeconds: 2
+resources:
+  {{- toYaml .resources | nindent 2 }}
+securityContext:
+  {{- include "sealcar.securityContext" . | nindent 2 }}
+volumeMounts:
+  - name: sealcar-state
+    mountPath: /var/lib/sealcar
+  - name: sealcar-ca
+    mountPath: /var/run/sealcar
+  {{- if .configMap }}
+  - name: sealcar-config
+    mountPath: /etc/sealcar
+    readOnly: true
+  {{- end }}
+  {{- if .trustBundle }}
+  - name: sealcar-trust
+    mountPath: /etc/sealcar-trust
+    readOnly: true
+  {{- end }}
+  {{- range .secrets }}
+  - name: sealcar-secret-{{ . }}
+    mountPath: /var/run/secrets/sealcar/{{ . }}
+    readOnly: true
+  {{- end }}
+{{- end -}}
+
+{{/* sealcar.containerEnv: what this container needs, over whatever the configuration says. */}}
+{{- define "sealcar.containerEnv" -}}
+- name: SEALCAR_LISTEN
+  value: 127.0.0.1:{{ .port }}
+- name: SEALCAR_ADMIN_LISTEN
+  value: :{{ .adminPort }}
+- name: SEALCAR_STATE_DIR
+  value: /var/lib/sealcar/state
+- name: SEALCAR_INTERCEPTION_PUBLIC_DIR
+  value: /var/run/sealcar
+- name: SEALCAR_LOG_LEVEL
+  value: {{ .logLevel }}
+{{- if .strict }}
+- name: SEALCAR_STRICT
+  value: "true"
+{{- end }}
+{{- if .configMap }}
+- name: SEALCAR_CONFIG
+  value: /etc/sealcar/sealcar.yaml
+{{- else if .config }}
+- name: SEALCAR_CONFIG_YAML
+  value: {{ toJson .config }}
+{{- end }}
+{{- if .trustBundle }}
+- name: SSL_CERT_FILE
+  value: /etc/sealcar-trust/ca-certificates.crt
+{{- end }}
+- name: GOMEMLIMIT
+  valueFrom:
+    resourceFieldRef:
+      resource: limits.memory
+{{- end -}}

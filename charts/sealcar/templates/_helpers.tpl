@@ -1,0 +1,39 @@
+{{/* sealcar.name: the name of a part, e.g. (list . "enclave"). */}}
+{{- define "sealcar.name" -}}
+{{- $root := index . 0 -}}
+{{- $release := $root.Release.Name -}}
+{{- $base := ternary $release (printf "%s-sealcar" $release) (contains "sealcar" $release) -}}
+{{- printf "%s-%s" ($base | trunc 50 | trimSuffix "-") (index . 1) -}}
+{{- end -}}
+
+{{/* sealcar.selector: labels that tell the pods of a part. */}}
+{{- define "sealcar.selector" -}}
+app.kubernetes.io/name: sealcar
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* sealcar.labels: labels of everything of a part. */}}
+{{- define "sealcar.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "sealcar.selector" . }}
+app.kubernetes.io/part-of: sealcar
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end -}}
+
+{{/* sealcar.ownImage: the image of this chart, with the tag it has by default. */}}
+{{- define "sealcar.ownImage" -}}
+{{- include "sealcar.image" (merge (dict "tag" (.Values.image.tag | default .Chart.AppVersion)) .Values.image) -}}
+{{- end -}}
+
+{{/* sealcar.podSecurityContext: of the pods of this chart. */}}
+{{- define "sealcar.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}

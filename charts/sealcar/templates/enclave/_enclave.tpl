@@ -1,0 +1,56 @@
+{{/* sealcar.enclave.secret: the name of the Secret with its keys. */}}
+{{- define "sealcar.enclave.secret" -}}
+{{- .Values.enclave.keys.existingSecret | default (include "sealcar.name" (list . "enclave")) -}}
+{{- end -}}
+
+{{/* sealcar.enclave.host: the name or address that sidecars reach it at. */}}
+{{- define "sealcar.enclave.host" -}}
+{{- .Values.enclave.service.clusterIP | default (printf "%s.%s.svc" (include "sealcar.name" (list . "enclave")) .Release.Namespace) -}}
+{{- end -}}
+
+{{/*
+sealcar.enclave.keys: the content of the Secret, as JSON. It is made once: an
+upgrade takes what is in the cluster, and within one rendering all get the same.
+One CA does for the endpoint's certificate and for TLS; every pod issues its own
+certificates, for one endpoint key.
+*/}}
+{{- define "sealcar.enclave.keys" -}}
+{{- if not (hasKey .Release "sealcarKeys") -}}
+{{- $keys := dict -}}
+{{- $found := lookup "v1" "Secret" .Release.Namespace (include "sealcar.name" (list . "enclave")) -}}
+{{- if $found -}}
+{{- range $name, $content := $found.data -}}{{- $_ := set $keys $name ($content | b64dec) -}}{{- end -}}
+{{- else -}}
+{{- $ca := genCAWithKey "sealcar enclave CA" 3650 (genPrivateKey "ecdsa") -}}
+{{- $keys = dict "root.key" (print $ca.Key $ca.Cert) "tls-ca.key" (print $ca.Key $ca.Cert) "roots.pem" $ca.Cert -}}
+{{- $_ := set $keys "endpoint.key" (genPrivateKey "ecdsa") -}}
+{{- $_ := set $keys "api-key" (printf "sk-%s" (randAlphaNum 40)) -}}
+{{- $_ := set $keys "ak" (printf "AKLT%s" (randAlphaNum 40)) -}}
+{{- $_ := set $keys "sk" (randAlphaNum 40) -}}
+{{- end -}}
+{{- $_ := set .Release "sealcarKeys" $keys -}}
+{{- end -}}
+{{- toJson .Release.sealcarKeys -}}
+{{- end -}}
+
+{{/* sealcar.enclave.roots: PEM that sidecars trust. */}}
+{{- define "sealcar.enclave.roots" -}}
+{{- if .Values.enclave.keys.existingSecret -}}
+{{- required "enclave.keys.roots is required with enclave.keys.existingSecret: the PEM that sidecars shall trust (roots.pem of the state directory)" .Values.enclave.keys.roots -}}
+{{- else -}}
+{{- get (fromJson (include "sealcar.enclave.keys" .)) "roots.pem" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* sealcar.enclave.sidecarConfig: the configuration of sidecars that talk to it. */}}
+{{- define "sealcar.enclave.sidecarConfig" -}}
+{{- $roots := include "sealcar.enclave.roots" . -}}
+routes:
+  - name: enclave
+    hosts: [ark.cn-beijing.volces.com]
+    upstream: https://{{ include "sealcar.enclave.host" . }}:{{ .Values.enclave.service.port }}
+    upstream_ca: {{ toJson $roots }}
+    certificate:
+      roots: {{ toJson $roots }}
+      revocation: {mode: "off"} # its PKI has no CRL
+{{- end -}}

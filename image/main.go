@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const usage = `usage: image [flags] PLATFORM=BINARY…   write an OCI archive, e.g. linux/amd64=bin/sealcar-amd64
+       image -roots FILE                    write the root certificates alone, as PEM
+`
+
+func main() {
+	if err := run(os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("image", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		_, _ = io.WriteString(stderr, usage)
+		flags.PrintDefaults()
+	}
+	out := flags.String("o", "sealcar.tar", "the archive to write")
+	name := flags.String("name", "", "reference that the archive is imported under, e.g. registry.example/sealcar:v1 (required)")
+	version := flags.String("version", "devel", "version, for the labels")
+	revision := flags.String("revision", "", "commit, for the labels")
+	created := flags.String("created", "0", "time of the build in unix seconds, as SOURCE_DATE_EPOCH has it")
+	roots := flags.String("roots", "", "write the root certificates to this file and do nothing else")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *roots != "" {
+		return os.WriteFile(*roots, rootsPEM(), 0o644)
+	}
+	if *name == "" || flags.NArg() == 0 {
+		flags.Usage()
+		return errors.New("-name and at least one PLATFORM=BINARY are needed")
+	}
+	seconds, err := strconv.ParseInt(*created, 10, 64)
+	if err != nil {
+		return fmt.Errorf("-created %q: %w", *created, err)
+	}
+	s := spec{Name: *name, Version: *version, Revision: *revision, Created: time.Unix(seconds, 0).UTC()}
+	for _, arg := range flags.Args() {
+		platform, file, ok := strings.Cut(arg, "=")
+		if !ok {
+			return fmt.Errorf("%q is not of the form PLATFORM=BINARY", arg)
+		}
+		if s.Binaries, err = s.Binaries.add(platform, file); err != nil {
+			return err
+		}
+	}
+	return writeArchive(*out, s)
+}
