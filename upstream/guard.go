@@ -53,7 +53,7 @@ func NewGuarded(r config.Route, t config.Timeouts, b Bounds) (*Guarded, error) {
 	if r.UpstreamProxy != "" { // the proxy's address is the operator's own choice
 		dialer.ControlContext = nil
 	}
-	roots, err := newRoots(r.UpstreamCAFile)
+	roots, err := newRoots(r.UpstreamCAFile, r.UpstreamCA)
 	if err != nil {
 		return nil, err
 	}
