@@ -97,6 +97,9 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 // killed is the status of a process that the test itself killed.
 const killed = 128 + int(syscall.SIGKILL)
 
+// Pid is the process's id.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
 // Signal sends a signal.
 func (s *Server) Signal(t testing.TB, sig os.Signal) {
 	t.Helper()
