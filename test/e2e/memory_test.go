@@ -30,7 +30,9 @@ func TestT84_ExhaustionIsSurvivedIn64MiB(t *testing.T) { //nolint:paralleltest /
 	for range 40 {
 		all.Go(func() { outcomes.add("64 MiB", e.outcome(t, endlessBody{}, 64<<20+1)) })
 		all.Go(func() { outcomes.add("no length", e.outcome(t, endlessBody{}, -1)) })
-		all.Go(func() { outcomes.add("stream", e.outcome(t, strings.NewReader(chat(true, strings.Repeat("word ", 100))), 0)) })
+		all.Go(func() {
+			outcomes.add("stream", e.outcome(t, strings.NewReader(chat(true, strings.Repeat("word ", 100))), 0))
+		})
 	}
 	for range 5 {
 		all.Go(func() { e.persist(t, outcomes, chat(false, strings.Repeat("x", 2<<20))) })
