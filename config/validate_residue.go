@@ -13,7 +13,7 @@ const (
 
 var (
 	memberName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	residuePath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\[(\*|\d+)\]|\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
+	residuePath = regexp.MustCompile(`^\??[A-Za-z_][A-Za-z0-9_-]*(\[(\*|\d+)\]|\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 )
 
 // checkResidue checks what is done with what cannot be sealed.

@@ -12,12 +12,15 @@ import (
 	"sealcar/apierror"
 )
 
-// What a byte of a body costs, for it is not in memory once: a request as it
-// came, one string of it, and sealed, which base64 makes longer by a third; a
-// reply as it came, with room that was not needed, and opened; an event in its
-// buffer, joined, opened, and put together again.
+// What a byte of a body costs, for it is not in memory once: while it is read, its
+// buffer and the smaller one before it; then a request as it came, one string of
+// it, and sealed, which base64 makes longer by a third; a reply as it came, with
+// room that was not needed, and opened; an event in its buffer, joined, opened, and
+// put together again. sendingCost is that of a sealed request.
 const (
+	readingCost = 2
 	requestCost = 4
+	sendingCost = 3
 	replyCost   = 3
 	eventCost   = 4
 )
@@ -79,7 +82,7 @@ type lease struct {
 
 	mu             sync.Mutex
 	request, reply int64
-	sent           bool // the bytes of the request are not held any more
+	sent           bool // what was last sent is held no more
 	ended          bool
 }
 
@@ -99,18 +102,22 @@ func leaseOfReply(resp *http.Response) *lease {
 	return leaseOf(resp.Request.Context())
 }
 
-// forRequest makes the lease large enough for a request body of n bytes.
-func (l *lease) forRequest(n int64) error {
+// forReading makes the lease large enough for n bytes of a request that is being
+// read. Slow ones should not keep others waiting for what they may need later.
+func (l *lease) forReading(n int64) error { return l.forRequest(n, readingCost) }
+
+// forRequest makes it large enough for a request of n bytes.
+func (l *lease) forRequest(n, cost int64) error {
 	if l == nil {
 		return nil
 	}
-	if n > l.budget.limit/requestCost {
+	if n > l.budget.limit/cost {
 		return &apierror.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-			Message: fmt.Sprintf("the request body needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; nothing was sent; send less, or raise the limit and the memory with it", requestCost, l.budget.limit),
+			Message: fmt.Sprintf("the request body needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; nothing was sent; send less, or raise the limit and the memory with it", cost, l.budget.limit),
 		}
 	}
-	return l.take(&l.request, n*requestCost)
+	return l.take(&l.request, n*cost)
 }
 
 // fits is an error if a request body of n bytes does not fit by now, so that not
@@ -119,7 +126,7 @@ func (l *lease) fits(n int64) error {
 	if l == nil || n <= 0 {
 		return nil
 	}
-	if err := l.forRequest(n); err != nil {
+	if err := l.forRequest(n, requestCost); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -134,15 +141,31 @@ func (l *lease) giveBack(part *int64) {
 	*part = 0
 }
 
-// forReply makes it large enough for a reply of n bytes.
-func (l *lease) forReply(n int64) error {
+// forSending makes it large enough to send n bytes, be it for a second time.
+func (l *lease) forSending(n int) error {
 	if l == nil {
 		return nil
 	}
-	if n > l.budget.limit/replyCost {
-		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", replyCost, l.budget.limit), nil)
+	l.mu.Lock()
+	l.sent = false
+	l.mu.Unlock()
+	return l.take(&l.request, min(int64(n)*sendingCost, l.budget.limit)) // what could be read can be sent
+}
+
+// forReply makes it large enough for a reply of n bytes.
+func (l *lease) forReply(n int64) error { return l.forOpening(n, replyCost) }
+
+// forReadingReply is forReading for a reply.
+func (l *lease) forReadingReply(n int64) error { return l.forOpening(n, readingCost) }
+
+func (l *lease) forOpening(n, cost int64) error {
+	if l == nil {
+		return nil
 	}
-	return l.take(&l.reply, n*replyCost)
+	if n > l.budget.limit/cost {
+		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
+	}
+	return l.take(&l.reply, n*cost)
 }
 
 // EventRoom is asked before the buffer of resp's events grows to n bytes.
@@ -175,18 +198,23 @@ func (l *lease) take(part *int64, need int64) error {
 	return nil
 }
 
-// isSent notes whether the bytes of the request are held no more.
-func (l *lease) isSent(sent bool) {
+// isSent notes that the n bytes that were sent are held no more. What they were
+// made of is, until it is certain that they need not be made again.
+func (l *lease) isSent(n int) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sent = sent
+	l.sent = true
+	if spare := l.request - int64(n); spare > 0 && !l.ended {
+		l.request -= spare
+		l.budget.used.Add(-spare)
+	}
 }
 
-// settle gives back what the request took if its bytes are held no more: the
-// reply can stream for long.
+// settle gives back what the request took if it is held no more: the reply can
+// stream for long.
 func (l *lease) settle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 
 // firstRead is the largest buffer that is made because a length was announced;
 // more is made as it fills, for what is announced need not come.
-const firstRead = 1 << 20
+const firstRead = 64 << 10
 
 // readAll reads r to its end, or a byte more than limit. expected is the length
 // that was announced, -1 if none was; room is asked before the buffer grows to n
@@ -40,7 +40,7 @@ func readAll(r io.Reader, limit, expected int64, room func(n int64) error) ([]by
 func nextSize(have, expected int64) int64 {
 	switch {
 	case expected < 0, have > expected:
-		return max(4<<10, 2*have)
+		return max(8<<10, have+have/2)
 	case have == 0:
 		return min(expected+1, firstRead)
 	default:

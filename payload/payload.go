@@ -32,14 +32,20 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 	if err := l.fits(req.ContentLength); err != nil {
 		return nil, err
 	}
-	body, err := readAll(req.Body, limit, req.ContentLength, l.forRequest)
+	body, err := readAll(req.Body, limit, req.ContentLength, l.forReading)
 	if int64(len(body)) > limit {
 		return nil, tooLarge(limit, hint)
 	}
 	if _, ours := errors.AsType[*apierror.Error](err); err != nil && !ours {
 		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
 	}
-	return body, err
+	if err == nil {
+		err = l.forRequest(int64(len(body)), requestCost)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 func tooLarge(limit int64, hint string) *apierror.Error {
@@ -63,15 +69,17 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 		return base.RoundTrip(req)
 	}
 	l := leaseOf(req.Context())
-	l.isSent(false)
+	if err := l.forSending(len(body)); err != nil {
+		return nil, err
+	}
 	out := newOutgoing(body)
 	// GetBody lets the base try once more when a kept-alive connection turns
 	// out closed before a byte was written: the same body, so the same key.
 	req.GetBody = func() (io.ReadCloser, error) { return out.reader(), nil }
 	req.Body = out.reader()
 	resp, err := base.RoundTrip(req)
-	if err == nil {
-		l.isSent(out.letGo())
+	if err == nil && out.letGo() {
+		l.isSent(len(body))
 	}
 	return resp, err
 }
@@ -80,7 +88,8 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 // makes of it.
 func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
 	limit = orDefault(limit)
-	doc, err := readAll(resp.Body, limit, resp.ContentLength, leaseOfReply(resp).forReply)
+	l := leaseOfReply(resp)
+	doc, err := readAll(resp.Body, limit, resp.ContentLength, l.forReadingReply)
 	if _, ours := errors.AsType[*apierror.Error](err); ours {
 		return err
 	}
@@ -89,6 +98,9 @@ func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, erro
 	}
 	if int64(len(doc)) > limit {
 		return fault("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
+	}
+	if err := l.forReply(int64(len(doc))); err != nil {
+		return err
 	}
 	out, err := fn(doc)
 	if err != nil {

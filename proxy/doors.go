@@ -69,6 +69,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply:   newReply(w, t.config.Timeouts.StreamIdle),
 	}
 	defer p.finish(v)
+	if !r.ProtoAtLeast(1, 1) {
+		// net/http takes a Transfer-Encoding in HTTP/1.0 for nothing, and what it
+		// frames for another request (RFC 9112 section 6.1 wants the connection closed).
+		w.Header().Set("Connection", "close")
+	}
 	refused := v.enter(p.self)
 	switch {
 	case refused != nil:

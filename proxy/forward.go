@@ -29,6 +29,7 @@ func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
 			for _, name := range []string{"Connection", "Upgrade", "Te", "Expect"} {
 				r.Out.Header.Del(name)
 			}
+			r.Out.Trailer = nil // they come after what was checked
 			r.Out.Host = r.Out.URL.Host
 		},
 		Transport:      roundTripper(carry),
@@ -117,6 +118,7 @@ func (p *Proxy) forward(v *visit) {
 	out := v.request.WithContext(context.WithValue(ctx, visitKey{}, v))
 	if v.request.ContentLength != 0 {
 		v.body = newInbound(v, v.reply.control)
+		v.reply.body = v.body
 		out.Body = v.body
 	}
 	if v.route != nil {

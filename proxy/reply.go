@@ -15,6 +15,7 @@ type reply struct {
 	http.ResponseWriter
 	control  *http.ResponseController
 	patience time.Duration // for one write
+	body     *inbound      // of the request; nil without one
 
 	status int // 0 until one is written
 	bytes  int64
@@ -30,17 +31,22 @@ func newReply(w http.ResponseWriter, patience time.Duration) *reply {
 // Unwrap lets http.ResponseController find the rest.
 func (r *reply) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// WriteHeader remembers the final status.
+// WriteHeader remembers the final status. A reply that begins before its request
+// has ended is the last on its connection: in full duplex, net/http takes what
+// follows a body that is not well formed for another request.
 func (r *reply) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		r.status = status
+	}
+	if status >= http.StatusOK && !r.body.whole() {
+		r.Header().Set("Connection", "close")
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *reply) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	r.arm()
 	n, err := r.ResponseWriter.Write(b)
@@ -80,6 +86,7 @@ type inbound struct {
 
 	mu    sync.Mutex
 	bytes int64
+	ended bool  // cleanly
 	err   error // why it broke off; nil at a clean end
 }
 
@@ -106,6 +113,7 @@ func (b *inbound) Read(p []byte) (int, error) {
 	b.bytes += int64(n)
 	switch {
 	case errors.Is(err, io.EOF):
+		b.ended = true
 		// From here on the server reads only to see the client go.
 		_ = b.control.SetReadDeadline(time.Time{})
 	case err != nil && b.err == nil:
@@ -122,6 +130,16 @@ func (b *inbound) state() (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.bytes, b.err
+}
+
+// whole reports whether it has been read to its end.
+func (b *inbound) whole() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
 }
 
 var errStreamIdle = errors.New("the upstream sent nothing for timeouts.stream_idle")

@@ -244,8 +244,12 @@ func (s *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	header := r.Header.Clone()
+	for name := range r.Trailer {
+		header.Add("Trailer", name)
+	}
 	s.mu.Lock()
-	s.seen = append(s.seen, seen{Method: r.Method, URL: r.URL.String(), Host: r.Host, Body: string(body), Header: r.Header.Clone()})
+	s.seen = append(s.seen, seen{Method: r.Method, URL: r.URL.String(), Host: r.Host, Body: string(body), Header: header})
 	s.mu.Unlock()
 	exchange.From(r.Context()).Treatment = exchange.Sealed
 	if s.reply != nil {
@@ -258,6 +262,13 @@ func (s *recorder) all() []seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]seen(nil), s.seen...)
+}
+
+// forget starts the recording anew.
+func (s *recorder) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = nil
 }
 
 // only is the one request that was carried.

@@ -444,3 +444,29 @@ func TestEvents_ALongEventCostsLinearTime(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
+
+func TestRoomIsAskedBeforeALongEventIsBuffered(t *testing.T) {
+	t.Parallel()
+	full := errors.New("full")
+	var asked []int
+	var ended error
+	body := rewrite.Events(io.NopCloser(strings.NewReader("data: short\n\ndata: "+strings.Repeat("x", 20<<10)+"\n\n")), rewrite.EventConfig{
+		Room: func(n int) error {
+			if asked = append(asked, n); n > 16<<10 {
+				return full
+			}
+			return nil
+		},
+		End: func(_ []byte, err error) ([]byte, error) {
+			ended = err
+			return []byte("data: sorry\n\n"), err
+		},
+	})
+	got, err := io.ReadAll(body)
+	if string(got) != "data: short\n\ndata: sorry\n\n" || !errors.Is(err, full) || !errors.Is(ended, full) {
+		t.Errorf("read %q, %v; ended with %v", got, err, ended)
+	}
+	if !slices.Equal(asked, []int{8 << 10, 16 << 10, 32 << 10}) {
+		t.Errorf("asked for %v", asked)
+	}
+}

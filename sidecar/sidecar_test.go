@@ -151,3 +151,22 @@ func (e *egress) start(t *testing.T, serve http.HandlerFunc) {
 	t.Cleanup(proxy.Close)
 	e.addr = proxy.Listener.Addr().String()
 }
+
+func TestT84_RoutesShareTheBudgetOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	proxy := newEgress(t)
+	addr := start(t, fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: {listen: ""}
+state_dir: %q
+limits: {buffered_bytes: 16B}
+routes:
+  - name: ark
+    hosts: [first.example]
+    upstream_ca_file: %q
+    upstream_proxy: http://%s
+`, t.TempDir(), proxy.caFile, proxy.addr))
+	if status, body := chat(t, addr, "first.example"); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, "limits.buffered_bytes") {
+		t.Errorf("got %d %s", status, body)
+	}
+}

@@ -168,22 +168,25 @@ func (s *chatScan) part(v rewrite.Value) error {
 	}
 }
 
-// beside judges by the policy what is not sealed.
-func (s *chatScan) beside(v rewrite.Value, e exposure) error {
+// beside judges a value that is not sealed.
+func (s *chatScan) beside(v rewrite.Value, e exposure) error { return s.judge(v.Path, e) }
+
+// judge judges by the policy what is not sealed, and where.
+func (s *chatScan) judge(path func() string, e exposure) error {
 	if e == nothing || s.purpose == toOpen {
 		return nil
 	}
-	mode := s.policy.modeAt(v.Path)
+	mode := s.policy.modeAt(path)
 	switch {
 	case !mode.lets(e) && e == content:
-		return cannotSeal(v.Path(), "this is content that the protocol cannot seal")
+		return cannotSeal(path(), "this is content that the protocol cannot seal")
 	case !mode.lets(e):
-		return refusal("unsealable_field", v.Path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
+		return refusal("unsealable_field", path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
 	}
 	s.chat.cleared++
 	s.chat.unsafe = s.chat.unsafe || e == content
 	if len(s.chat.clear) < maxReported {
-		s.chat.clear = append(s.chat.clear, reportable(v.Path()))
+		s.chat.clear = append(s.chat.clear, reportable(path()))
 	}
 	return nil
 }

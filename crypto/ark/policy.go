@@ -71,7 +71,7 @@ var (
 
 var (
 	memberName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	exceptionPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\[(\*|\d+)\]|\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
+	exceptionPath = regexp.MustCompile(`^\??[A-Za-z_][A-Za-z0-9_-]*(\[(\*|\d+)\]|\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 )
 
 // NewPolicy makes a policy, or says which of the options does not make sense.

@@ -80,7 +80,7 @@ func checkNames(h http.Header) error {
 			continue
 		}
 		switch http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) {
-		case HeaderSessionToken, HeaderEncrypted, HeaderEncryptInfo, HeaderModerationScene, "Content-Type", "Content-Encoding", "Authorization":
+		case HeaderSessionToken, HeaderEncrypted, HeaderEncryptInfo, HeaderModerationScene, "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding", "Authorization":
 			return refusal("invalid_header", fmt.Sprintf("%.40s", name), "this header could be taken for one of the protocol's; nothing was sent. Leave it out")
 		}
 	}

@@ -122,6 +122,9 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 	if err != nil {
 		return nil, err
 	}
+	if err := chat.judgeQuery(req.URL.RawQuery, t.policy()); err != nil {
+		return nil, err
+	}
 	chat.tell(record)
 	record.Seal = time.Since(start)
 	key, further, err := t.authorize(req, chat.model)
@@ -146,6 +149,9 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 func (t *Transport) pass(req *http.Request, body []byte, record *exchange.Record) (*http.Response, error) {
 	chat, err := readChat(body, toPass, t.policy())
 	if err != nil {
+		return nil, err
+	}
+	if err := chat.judgeQuery(req.URL.RawQuery, t.policy()); err != nil {
 		return nil, err
 	}
 	chat.tell(record)

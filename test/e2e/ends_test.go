@@ -65,6 +65,12 @@ func certificates(t *testing.T, from, to string) {
 // configuration, certificate is that of its route; "" fetches with the API key.
 func start(t *testing.T, further, certificate string, flags ...string) *ends {
 	t.Helper()
+	return startIn(t, nil, further, certificate, flags...)
+}
+
+// startIn is start with variables for the sidecar.
+func startIn(t *testing.T, environment map[string]string, further, certificate string, flags ...string) *ends {
+	t.Helper()
 	e := startEnclave(t, flags...)
 	e.dir = t.TempDir()
 	e.config = filepath.Join(e.dir, "sealcar.yaml")
@@ -72,7 +78,7 @@ func start(t *testing.T, further, certificate string, flags ...string) *ends {
 		certificate = "{source: api-key, roots: ROOTS}"
 	}
 	e.writeConfig(t, further, certificate)
-	e.sidecar = process.Start(t, sealcar, nil, "run", "--config", e.config)
+	e.sidecar = process.Start(t, sealcar, environment, "run", "--config", e.config)
 	e.addr, _ = e.sidecar.AwaitKey(t, "listen")["listen"].(string)
 	e.admin, _ = e.sidecar.AwaitKey(t, "admin")["admin"].(string)
 	return e

@@ -1,0 +1,62 @@
+package ark
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxQuery bounds the parameters of a query string. The vendor's API has none on
+// these endpoints.
+const maxQuery = 100
+
+// judgeQuery judges a chat's query string by the policy, for it leaves in clear,
+// as a member of the request's top level that is in no table: numbers and switches
+// pass, text does not unless the policy lets it. api-version is what SDKs made for
+// another vendor's deployments send.
+func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
+	if raw == "" {
+		return nil
+	}
+	if strings.Count(raw, "&") >= maxQuery { // before any of them is read
+		return refusal("invalid_query", "?", "the query string has more than "+strconv.Itoa(maxQuery)+" parameters; nothing was sent. Leave it out")
+	}
+	parameters, err := url.ParseQuery(raw)
+	if err != nil { // it says what could not be read, which may be content
+		return refusal("invalid_query", "?", "the query string is not name=value pairs joined by &, with percent-encoding; nothing was sent. Leave it out")
+	}
+	s := chatScan{policy: policy, chat: *c}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) { // so that reports are the same each time
+		path := "?" + name
+		if !memberName.MatchString(name) {
+			path = `?["` + name + `"]`
+		}
+		if err := s.judge(func() string { return path }, exposureOfQuery(name, parameters[name])); err != nil {
+			return err
+		}
+	}
+	*c = s.chat
+	return nil
+}
+
+func exposureOfQuery(name string, values []string) exposure {
+	harmless := memberName.MatchString(name) && len(values) == 1 && sayNothing(name, values[0])
+	return unless(harmless, unknownParameter)
+}
+
+// sayNothing tells of a parameter by a plain name whether its value does not say
+// anything.
+func sayNothing(name, value string) bool {
+	if name == "api-version" {
+		return isWord([]byte(value))
+	}
+	switch value {
+	case "", "true", "false":
+		return true
+	default:
+		_, err := strconv.ParseFloat(value, 64)
+		return err == nil && len(value) <= maxWord
+	}
+}
