@@ -76,6 +76,8 @@ type Route struct {
 	Replies              Replies     `mapstructure:"replies"`
 	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
 	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream
+
+	InlineImages InlineImages `mapstructure:"inline_images"`
 }
 
 // UpstreamTLS is how the upstream is verified and told who we are.
@@ -161,6 +163,17 @@ type Exception struct {
 type Replies struct {
 	Clear                   string `mapstructure:"clear"` // beside the sealed content: report, refuse
 	UnsafeContentFilterText bool   `mapstructure:"unsafe_content_filter_text"`
+}
+
+// InlineImages says whether images that a chat links are fetched and sealed, and
+// where that may lead.
+type InlineImages struct {
+	Enabled      bool          `mapstructure:"enabled"`
+	MaxImages    int           `mapstructure:"max_images"`    // of one request
+	MaxBytes     Bytes         `mapstructure:"max_bytes"`     // of one image
+	Timeout      time.Duration `mapstructure:"timeout"`       // of all images of one request
+	AllowedHosts []string      `mapstructure:"allowed_hosts"` // host or host:port; empty = every host, ports 80 and 443
+	AllowPrivate bool          `mapstructure:"allow_private"` // addresses of private networks too
 }
 
 // Interception is the local CA that terminates CONNECT for routed hosts.

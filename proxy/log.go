@@ -87,7 +87,7 @@ func (p *Proxy) logRequest(v *visit) {
 		Int64("reply_bytes", v.reply.bytes).
 		Dur("duration_ms", p.options.Now().Sub(v.start)).
 		Dur("upstream_ms", r.Upstream).
-		Dur("added_ms", r.Certificate+r.Seal+r.Open)
+		Dur("added_ms", r.ImageFetch+r.Certificate+r.Seal+r.Open)
 	if v.route != nil {
 		e.Str("path", clip(rawPath(v.request.URL))).
 			Str("endpoint", clip(r.Endpoint)).
@@ -97,6 +97,9 @@ func (p *Proxy) logRequest(v *visit) {
 			Int("opened", r.OpenedFields)
 		if r.Retried {
 			e.Bool("retried", true)
+		}
+		if r.Images > 0 {
+			e.Int("images", r.Images)
 		}
 		logClear(e, r)
 	} else {

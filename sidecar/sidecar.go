@@ -56,6 +56,7 @@ type Endpoint struct {
 	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
 	Transport    *ark.Transport
 
+	way      http.RoundTripper // Transport, behind what a request meets before it
 	settings config.Certificate
 }
 
@@ -90,25 +91,35 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 			made.Close()
 			return nil, err
 		}
-		e.Transport = &ark.Transport{
-			Base:                 out,
-			Certificates:         e.Certificates,
-			AICC:                 r.Certificate.AICC,
-			Credentials:          keys.keys,
-			ReplaceCredentials:   r.Credentials.Replace,
-			SkipModeration:       r.Certificate.SkipModeration,
-			Policy:               policy,
-			ClearReply:           clearReply(r),
-			UnsafePlaintextPaths: r.UnsafePlaintextPaths,
-			MaxRequestBytes:      int64(c.Limits.RequestBytes),
-			MaxReplyBytes:        int64(c.Limits.ReplyBytes),
-			MaxEventBytes:        int(c.Limits.EventBytes),
-			ReplyIdle:            c.Timeouts.StreamIdle,
-		}
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
+		if err := e.addTransport(c, r, policy); err != nil {
+			made.Close()
+			return nil, err
+		}
 	}
 	return made, nil
+}
+
+// addTransport joins the seal to the rest.
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy) (err error) {
+	e.Transport = &ark.Transport{
+		Base:                 e.Out,
+		Certificates:         e.Certificates,
+		AICC:                 r.Certificate.AICC,
+		Credentials:          e.Credentials,
+		ReplaceCredentials:   r.Credentials.Replace,
+		SkipModeration:       r.Certificate.SkipModeration,
+		Policy:               policy,
+		ClearReply:           clearReply(r),
+		UnsafePlaintextPaths: r.UnsafePlaintextPaths,
+		MaxRequestBytes:      int64(c.Limits.RequestBytes),
+		MaxReplyBytes:        int64(c.Limits.ReplyBytes),
+		MaxEventBytes:        int(c.Limits.EventBytes),
+		ReplyIdle:            c.Timeouts.StreamIdle,
+	}
+	e.way, err = inlining(c, r, e.Transport)
+	return err
 }
 
 // Endpoint is the one that serves base-URL mode.
@@ -131,7 +142,7 @@ func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
-	return e.Transport.RoundTrip(req)
+	return e.way.RoundTrip(req)
 }
 
 // Close ends what runs for the route.

@@ -21,7 +21,7 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "netguard"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "netguard", "translate/images"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
@@ -37,6 +37,8 @@ func sealcar() house {
 			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
+
+			"translate/images": {why: "what a request is made into before it is sealed is apart from the seal", may: []string{"rewrite", "payload", "netguard", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
@@ -63,7 +65,7 @@ func sealcar() house {
 			"github.com/spf13/cobra":              {why: "no package depends on being called from a command line", by: []string{"command"}},
 			"github.com/mattn/go-isatty":          {why: "only a command has a terminal", by: []string{"command"}},
 			"github.com/go-json-experiment/json":  {why: "there is one reading of a JSON document", by: []string{"rewrite"}},
-			"golang.org/x/sync":                   {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation"}},
+			"golang.org/x/sync":                   {why: "one fetch of a certificate, however many wait; a few images at a time", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                 {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
 		},
 		folders: map[string]string{
