@@ -25,8 +25,8 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
 
 			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*"}},
@@ -45,6 +45,7 @@ func sealcar() house {
 			"config":   {why: "everybody reads it, so it reads nobody"},
 			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},
 			"netguard": {why: "which addresses a stranger may send us to is decided in one place"},
+			"livefile": {why: "files that change under us are looked at in one way"},
 			"apierror": {why: "every layer refuses in one form"},
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},
 
