@@ -12,6 +12,8 @@ import (
 type Config struct {
 	Listen       string       `mapstructure:"listen"`        // host:port of the data port
 	UnsafeListen bool         `mapstructure:"unsafe_listen"` // allows Listen on an address that is not loopback
+	ListenTLS    ListenTLS    `mapstructure:"listen_tls"`
+	ClientAuth   ClientAuth   `mapstructure:"client_auth"`
 	AllowedHosts []string     `mapstructure:"allowed_hosts"` // further Host names that base-URL requests may carry
 	Admin        Admin        `mapstructure:"admin"`
 	StateDir     string       `mapstructure:"state_dir"` // absolute; caches and the local CA live below it
@@ -21,6 +23,18 @@ type Config struct {
 	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
 	Interception Interception `mapstructure:"interception"`
 	Egress       Egress       `mapstructure:"egress"`
+}
+
+// ListenTLS is TLS on the data port. Its files are read again when they change.
+type ListenTLS struct {
+	CertFile     string `mapstructure:"cert_file"`      // PEM, leaf first; "" = no TLS
+	KeyFile      string `mapstructure:"key_file"`       // PEM
+	ClientCAFile string `mapstructure:"client_ca_file"` // PEM; clients must have a certificate of these authorities
+}
+
+// ClientAuth is how clients of the data port say who they are.
+type ClientAuth struct {
+	TokenFile string `mapstructure:"token_file"` // token or name:token, one a line, any of them; "" = none is asked for
 }
 
 // Admin is the listener for probes and metrics.
