@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sealcar/appenv"
+	"sealcar/config"
 	"sealcar/sidecar"
 )
 
@@ -23,9 +24,9 @@ func newExec(p Process) *cobra.Command {
 		Short: "Run a command behind a sidecar of its own",
 		Long: `Run a command behind a sidecar of its own, on free ports, with every proxy and
 CA variable set that its HTTP client might look at. Signals are passed on, and
-the exit status is the command's. listen and admin.listen of the configuration
-are ignored, so that it can run beside another sidecar and share its CA and
-caches.`,
+the exit status is the command's. listen, listen_tls, client_auth and
+admin.listen of the configuration are ignored, so that it can run beside another
+sidecar and share its CA and caches.`,
 		Example: "  sealcar exec -- python app.py\n  sealcar exec -- curl https://ark.cn-beijing.volces.com/api/v3/models",
 		Args:    cobra.MinimumNArgs(1),
 		// The command's limits are its own, so it is started before ours is set.
@@ -47,6 +48,7 @@ func execute(ctx context.Context, p Process, configFile, logLevel string, args [
 	}
 	c := *loaded
 	c.Listen, c.Admin.Listen, c.Log.Level = "127.0.0.1:0", "", logLevel
+	c.ListenTLS, c.ClientAuth = config.ListenTLS{}, config.ClientAuth{}
 	path, err := exec.LookPath(args[0])
 	if errors.Is(err, os.ErrPermission) {
 		return &exitError{status: 126, err: err} // found, as a shell has it, but no program

@@ -12,6 +12,8 @@ import (
 type Config struct {
 	Listen       string       `mapstructure:"listen"`        // host:port of the data port
 	UnsafeListen bool         `mapstructure:"unsafe_listen"` // allows Listen on an address that is not loopback
+	ListenTLS    ListenTLS    `mapstructure:"listen_tls"`
+	ClientAuth   ClientAuth   `mapstructure:"client_auth"`
 	AllowedHosts []string     `mapstructure:"allowed_hosts"` // further Host names that base-URL requests may carry
 	Admin        Admin        `mapstructure:"admin"`
 	StateDir     string       `mapstructure:"state_dir"` // absolute; caches and the local CA live below it
@@ -23,6 +25,18 @@ type Config struct {
 	Routes       []Route      `mapstructure:"routes"` // first match wins; never empty
 	Interception Interception `mapstructure:"interception"`
 	Egress       Egress       `mapstructure:"egress"`
+}
+
+// ListenTLS is TLS on the data port. Its files are read again when they change.
+type ListenTLS struct {
+	CertFile     string `mapstructure:"cert_file"`      // PEM, leaf first; "" = no TLS
+	KeyFile      string `mapstructure:"key_file"`       // PEM
+	ClientCAFile string `mapstructure:"client_ca_file"` // PEM; clients must have a certificate of these authorities
+}
+
+// ClientAuth is how clients of the data port say who they are.
+type ClientAuth struct {
+	TokenFile string `mapstructure:"token_file"` // token or name:token, one a line, any of them; "" = none is asked for
 }
 
 // Admin is the listener for probes and metrics.
@@ -90,6 +104,8 @@ type Route struct {
 	Replies              Replies     `mapstructure:"replies"`
 	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
 	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream
+
+	InlineImages InlineImages `mapstructure:"inline_images"`
 }
 
 // UpstreamTLS is how the upstream is verified and told who we are.
@@ -175,6 +191,17 @@ type Exception struct {
 type Replies struct {
 	Clear                   string `mapstructure:"clear"` // beside the sealed content: report, refuse
 	UnsafeContentFilterText bool   `mapstructure:"unsafe_content_filter_text"`
+}
+
+// InlineImages says whether images that a chat links are fetched and sealed, and
+// where that may lead.
+type InlineImages struct {
+	Enabled      bool          `mapstructure:"enabled"`
+	MaxImages    int           `mapstructure:"max_images"`    // of one request
+	MaxBytes     Bytes         `mapstructure:"max_bytes"`     // of one image
+	Timeout      time.Duration `mapstructure:"timeout"`       // of all images of one request
+	AllowedHosts []string      `mapstructure:"allowed_hosts"` // host or host:port; empty = every host, ports 80 and 443
+	AllowPrivate bool          `mapstructure:"allow_private"` // addresses of private networks too
 }
 
 // Interception is the local CA that terminates CONNECT for routed hosts.

@@ -102,6 +102,8 @@ func NewRoute(name string, hosts ...string) Route {
 		Strip:                []string{},
 		Replies:              Replies{Clear: "report"},
 		UnsafePlaintextPaths: []string{},
+
+		InlineImages: InlineImages{MaxImages: 16, MaxBytes: 10 << 20, Timeout: 10 * time.Second, AllowedHosts: []string{}},
 	}
 }
 

@@ -53,7 +53,7 @@ func TestWrongVariables(t *testing.T) {
 		"SEALCAR_TIMEOUTS_DRAIN=0s":        `timeouts.drain (SEALCAR_TIMEOUTS_DRAIN): "0s" is not allowed: more than 0s`,
 		"SEALCAR_LIMITS_EVENT_BYTES=1.5":   `SEALCAR_LIMITS_EVENT_BYTES: "1.5" is not allowed: a size is a whole number and a unit: B, KiB, MiB, GiB, kB, MB, GB`,
 		"SEALCAR_LIMITS_JSON_VALUES=1e6":   `SEALCAR_LIMITS_JSON_VALUES: "1e6" is not allowed: a whole number, without a unit`,
-		"SEALCAR_LISTEN=0.0.0.0:8080":      `listen (SEALCAR_LISTEN): "0.0.0.0:8080" is not allowed: a loopback address (127.0.0.1, ::1, localhost), or set unsafe_listen: true`,
+		"SEALCAR_LISTEN=0.0.0.0:8080":      `listen (SEALCAR_LISTEN): "0.0.0.0:8080" is not allowed: a loopback address (127.0.0.1, ::1, localhost), or set listen_tls with client_auth or client_ca_file, or unsafe_listen: true`,
 		"SEALCAR_LISTEN=\xff":              `SEALCAR_LISTEN: "\xff" is not allowed: UTF-8 text`,
 		"SEALCAR_LISTN=127.0.0.1:1":        `SEALCAR_LISTN: no such variable; did you mean SEALCAR_LISTEN?`,
 		"SEALCAR_CONFIG_YML=x":             `SEALCAR_CONFIG_YML: no such variable; did you mean SEALCAR_CONFIG_YAML?`,

@@ -217,6 +217,7 @@ func (c *Config) complete(base, stateDir string) {
 		r.Certificate.Host = strings.ToLower(r.Certificate.Host)
 		r.Credentials.Host = strings.ToLower(r.Credentials.Host)
 		lower(r.Certificate.Revocation.AllowedHosts)
+		lower(r.InlineImages.AllowedHosts)
 		completeOpenAPI(r)
 	}
 }

@@ -162,6 +162,11 @@ func TestListenAddresses(t *testing.T) {
 			t.Errorf("%s became %s", listen, c.Listen)
 		}
 	}
+	const tls = "listen_tls: {cert_file: a, key_file: b"
+	for _, guarded := range []string{tls + ", client_ca_file: c}", tls + "}\nclient_auth: {token_file: t}", tls + ", client_ca_file: c}\nclient_auth: {token_file: t}"} {
+		mustLoad(t, "listen: 0.0.0.0:8443\n"+guarded)
+	}
+	mustLoad(t, "client_auth: {token_file: t}") // between the users of one machine
 	// Two free ports are never the same one.
 	mustLoad(t, "listen: 127.0.0.1:0\nadmin: {listen: ':0'}")
 }

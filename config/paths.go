@@ -17,7 +17,13 @@ func IsPEM(value string) bool {
 // paths are the keys that name files or directories, in file order. The name
 // builtin for the vendor's roots is none.
 func (c *Config) paths() []pathValue {
-	all := []pathValue{{"state_dir", &c.StateDir}}
+	all := []pathValue{
+		{"listen_tls.cert_file", &c.ListenTLS.CertFile},
+		{"listen_tls.key_file", &c.ListenTLS.KeyFile},
+		{"listen_tls.client_ca_file", &c.ListenTLS.ClientCAFile},
+		{"client_auth.token_file", &c.ClientAuth.TokenFile},
+		{"state_dir", &c.StateDir},
+	}
 	for i := range c.Routes {
 		r := &c.Routes[i]
 		key := index("routes", i)

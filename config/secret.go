@@ -19,7 +19,7 @@ func looksSecret(key string) bool {
 // the secret itself where the name of its file belongs, or a URL with a
 // password in it.
 func holdsSecret(key, value string) bool {
-	return strings.HasSuffix(key, "_key_file") || strings.HasSuffix(key, "_auth_file") || strings.HasSuffix(key, "_token_file") || strings.Contains(value, "@")
+	return strings.HasSuffix(key, "key_file") || strings.HasSuffix(key, "_auth_file") || strings.HasSuffix(key, "token_file") || strings.Contains(value, "@")
 }
 
 // printable is a key that someone else wrote, for a message: on one line, of

@@ -44,19 +44,20 @@ func (c *Config) mistakes() Mistakes {
 	m.positive("limits", reflect.ValueOf(c.Fit(Machine{}).Limits)) // 0 is a value of those that Fit replaces
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
 	c.Sessions.check(&m)
+	c.ListenTLS.check(&m)
 	c.checkRoutes(&m)
 	c.Interception.check(&m)
 	c.Egress.check(&m)
 	return m
 }
 
-// checkListeners wants the data port on loopback, for whoever reaches it can
-// use the application's endpoint, and both ports apart from each other.
+// checkListeners wants the data port on loopback, or closed to all but those who
+// can say who they are, and both ports apart from each other.
 func (c *Config) checkListeners(m *Mistakes) {
 	host, port, allowed := listenSyntax(c.Listen)
 	m.check("listen", c.Listen, allowed)
-	if allowed == "" && !c.UnsafeListen && !isLoopback(host) {
-		m.add("listen", c.Listen, "a loopback address (127.0.0.1, ::1, localhost), or set unsafe_listen: true")
+	if allowed == "" && !c.UnsafeListen && !c.isGuarded() && !isLoopback(host) {
+		m.add("listen", c.Listen, "a loopback address (127.0.0.1, ::1, localhost), or set listen_tls with client_auth or client_ca_file, or unsafe_listen: true")
 	}
 	if c.Admin.Listen == "" {
 		return
@@ -66,6 +67,21 @@ func (c *Config) checkListeners(m *Mistakes) {
 	if allowed == "" && port == adminPort && port != "0" {
 		m.add("admin.listen", c.Admin.Listen, "a port other than that of listen")
 	}
+}
+
+func (l *ListenTLS) check(m *Mistakes) {
+	m.both("listen_tls.cert_file", l.CertFile, "listen_tls.key_file", l.KeyFile)
+	if l.ClientCAFile != "" && l.CertFile == "" && l.KeyFile == "" {
+		m.hide("listen_tls.cert_file", "is missing: listen_tls.client_ca_file needs it")
+	}
+}
+
+// isGuarded tells whether only known clients can use the data port, and nobody
+// on the way can read what they send. Without TLS a token could be read and used
+// by others; with TLS alone whoever reaches the port can use the applications'
+// endpoints.
+func (c *Config) isGuarded() bool {
+	return c.ListenTLS.CertFile != "" && (c.ListenTLS.ClientCAFile != "" || c.ClientAuth.TokenFile != "")
 }
 
 // listenSyntax takes a listener's address apart and says what is allowed if it

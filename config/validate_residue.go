@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 )
@@ -40,6 +41,13 @@ func (r *Route) checkResidue(m *Mistakes, key string) {
 	}
 	if r.Strict {
 		r.checkStrict(m, key)
+	}
+}
+
+func (i *InlineImages) check(m *Mistakes, key string) {
+	m.positive(key, reflect.ValueOf(*i))
+	for j, host := range i.AllowedHosts {
+		m.check(index(key+".allowed_hosts", j), host, hostSyntax(host))
 	}
 }
 

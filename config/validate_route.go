@@ -49,6 +49,7 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.Credentials.check(m, key+".credentials")
 	r.checkWarmUp(m, key)
 	r.checkResidue(m, key)
+	r.InlineImages.check(m, key+".inline_images")
 	for i, path := range r.UnsafePlaintextPaths {
 		m.check(index(key+".unsafe_plaintext_paths", i), path, pathSyntax(path))
 	}

@@ -43,6 +43,9 @@ type Record struct {
 	ReplyResidue  []string // where something in clear stood in the reply, without indices
 	RepeatedTags  int      // strings of the reply whose tag is that of a string of the request, as an echo's is
 
+	Images int // linked ones, fetched to be sealed
+
+	ImageFetch  time.Duration // fetching them
 	Certificate time.Duration // waited for the endpoint's certificate
 	Seal        time.Duration // reading, checking and sealing the request
 	Upstream    time.Duration // request sent until response headers arrived; the sum of both attempts if Retried

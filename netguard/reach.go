@@ -38,7 +38,7 @@ func (e *AddressError) Error() string {
 }
 
 // Is tells that this is a refusal.
-func (e *AddressError) Is(target error) bool { return target == ErrRefused } //nolint:errorlint // what Is is for
+func (e *AddressError) Is(target error) bool { return target == ErrRefused }
 
 // Check says whether addr may be dialled. A refusal is an *AddressError.
 func (r Reach) Check(addr netip.Addr) error {

@@ -41,6 +41,7 @@ type innerConn struct {
 	net.Conn
 	door   string
 	target target
+	client string // who sent the CONNECT
 }
 
 // NetConn is the connection below.

@@ -29,6 +29,7 @@ type visit struct {
 	url    *url.URL // where it goes
 	start  time.Time
 	record *exchange.Record
+	client string // who sent it, for the log; "" if we do not ask
 
 	request *http.Request // as it came in
 	body    *inbound
@@ -74,7 +75,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// frames for another request (RFC 9112 section 6.1 wants the connection closed).
 		w.Header().Set("Connection", "close")
 	}
-	refused := v.enter(p.self)
+	refused := p.clients.admit(v)
+	if refused == nil {
+		refused = v.enter(p.self)
+	}
 	switch {
 	case refused != nil:
 		v.refuse(refused)

@@ -108,7 +108,7 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*inner
 	if _, err := io.ReadFull(client, first); err != nil {
 		return nil, fmt.Errorf("reading the first byte: %w", err)
 	}
-	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target}
+	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target, client: v.client}
 	if first[0] == recordHandshake {
 		if err := p.handshake(ctx, v, inner); err != nil {
 			return nil, err

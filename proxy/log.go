@@ -87,7 +87,7 @@ func (p *Proxy) logRequest(v *visit) {
 		Int64("reply_bytes", v.reply.bytes).
 		Dur("duration_ms", p.options.Now().Sub(v.start)).
 		Dur("upstream_ms", r.Upstream).
-		Dur("added_ms", r.Certificate+r.Seal+r.Open)
+		Dur("added_ms", r.ImageFetch+r.Certificate+r.Seal+r.Open)
 	if v.route != nil {
 		e.Str("path", clip(rawPath(v.request.URL))).
 			Str("endpoint", clip(r.Endpoint)).
@@ -98,10 +98,14 @@ func (p *Proxy) logRequest(v *visit) {
 		if r.Retried {
 			e.Bool("retried", true)
 		}
+		if r.Images > 0 {
+			e.Int("images", r.Images)
+		}
 		logClear(e, r)
 	} else {
 		e.Str("host", v.target.host) // no path: other services put secrets into theirs
 	}
+	logClient(e, v)
 	if v.refusal != nil {
 		e.Str("code", v.refusal.Code)
 		addCause(e, v.refusal.Cause)
@@ -152,15 +156,22 @@ func (p *Proxy) logPreamble(v *visit, err error) {
 }
 
 func (p *Proxy) logTunnel(v *visit, up, down int64) {
-	p.log.Info().
+	e := p.log.Info().
 		Str("id", v.record.ID).
 		Str("door", doorConnect).
 		Str("host", v.target.host).
 		Str("treatment", string(exchange.Forwarded)).
 		Int64("request_bytes", up).
 		Int64("reply_bytes", down).
-		Dur("duration_ms", p.options.Now().Sub(v.start)).
-		Msg("tunnel")
+		Dur("duration_ms", p.options.Now().Sub(v.start))
+	logClient(e, v)
+	e.Msg("tunnel")
+}
+
+func logClient(e *zerolog.Event, v *visit) {
+	if v.client != "" {
+		e.Str("client", clip(v.client))
+	}
 }
 
 // clip bounds a text from outside. zerolog escapes what it holds, in JSON and

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -89,6 +90,8 @@ type Proxy struct {
 	metrics *metrics
 
 	listener *bounded     // data port
+	tls      *tls.Config  // of the data port; nil when it speaks none
+	clients  *clients     // of the data port
 	admin    *bounded     // nil when off
 	inner    *handoff     // connections that came out of a CONNECT
 	server   *http.Server // the one server behind both
@@ -149,6 +152,13 @@ func New(o Options) (*Proxy, error) {
 // open makes what can fail, and leaves nothing open if it does.
 func (p *Proxy) open() error {
 	c := p.options.Config
+	var err error
+	if p.tls, err = p.newTLS(c.ListenTLS); err != nil {
+		return err
+	}
+	if p.clients, err = p.newClients(c); err != nil {
+		return err
+	}
 	if err := p.bind(c); err != nil {
 		return err
 	}

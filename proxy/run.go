@@ -56,7 +56,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	if p.admin != nil {
 		serve(admin, p.admin) // ends with admin.Close
 	}
-	serve(p.server, p.listener) // both end with server.Shutdown
+	serve(p.server, p.dataListener()) // both end with server.Shutdown
 	serve(p.server, p.inner)
 	p.serving.Store(true)
 	limits := p.options.Config.Limits
@@ -115,9 +115,10 @@ func (p *Proxy) drain(ctx context.Context) error {
 
 // Reload puts c in force for requests to come; those on their way keep what
 // they started with. On an error the old configuration stays whole. Settings
-// of the listeners themselves (listen, admin, limits.header_bytes,
-// timeouts.read_header, timeouts.idle of connections), state_dir, log, ca_dir,
-// public_dir and the bring-your-own CA need a restart: a change is logged, the rest applies.
+// of the listeners themselves (listen, listen_tls, client_auth, admin, limits.connections,
+// limits.header_bytes, timeouts.read_header, timeouts.idle of connections), limits.buffered_bytes,
+// state_dir, log, ca_dir, public_dir and the bring-your-own CA need a restart: a change is
+// logged, the rest applies.
 func (p *Proxy) Reload(c *config.Config) (err error) {
 	defer func() {
 		if err != nil {
@@ -166,6 +167,8 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 		}
 	}
 	keep("listen", c.Listen == first.Listen)
+	keep("listen_tls", c.ListenTLS == first.ListenTLS)
+	keep("client_auth", c.ClientAuth == first.ClientAuth)
 	keep("admin.listen", c.Admin == first.Admin)
 	keep("state_dir", c.StateDir == first.StateDir)
 	keep("log", c.Log == first.Log)
@@ -179,6 +182,7 @@ func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting 
 	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
 	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
 	c.Listen, c.Admin, c.StateDir, c.Log = first.Listen, first.Admin, first.StateDir, first.Log
+	c.ListenTLS, c.ClientAuth = first.ListenTLS, first.ClientAuth
 	c.Limits.Connections, c.Limits.BufferedBytes, c.Limits.HeaderBytes = first.Limits.Connections, first.Limits.BufferedBytes, first.Limits.HeaderBytes
 	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
 	c.Interception.CADir, c.Interception.PublicDir = first.Interception.CADir, first.Interception.PublicDir

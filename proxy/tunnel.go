@@ -77,7 +77,7 @@ func (p *Proxy) relay(ctx context.Context, v *visit, client net.Conn, j *joint, 
 			p.logPreamble(v, errors.New("an HTTP request to a server that is not HTTP's: it spoke first"))
 			return tunnelRefused
 		}
-		p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target})
+		p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target, client: v.client})
 		return tunnelHTTP
 	default:
 		up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})

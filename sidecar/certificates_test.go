@@ -40,6 +40,7 @@ type site struct {
 	state    string // state_dir of the sidecar that was started last
 
 	chats, certificates, lists atomic.Int64
+	last                       atomic.Pointer[string] // body of a chat
 }
 
 func newSite(t *testing.T) *site {
@@ -85,13 +86,15 @@ func (s *site) list(t *testing.T) []byte {
 }
 
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	got, _ := io.ReadAll(r.Body)
+	body := string(got)
 	w.Header().Set("Content-Type", "application/json")
 	if strings.HasSuffix(r.URL.Path, "/e2e/get/certificate") {
 		s.certificates.Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]string{"Certificate": string(pemOf(s.leaf))})
 		return
 	}
+	s.last.Store(&body)
 	s.chats.Add(1)
 	w.WriteHeader(http.StatusNotFound)
 	_, _ = io.WriteString(w, `{"error":{"message":"the chat arrived"}}`)

@@ -12,14 +12,15 @@ import (
 	"sealcar/certfetch"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/proxy"
 	"sealcar/upstream"
 )
 
-// Check reads every file that a valid configuration's routes name, as New would,
-// and tells of all that cannot be used, one error a file. It asks nobody and
+// Check reads every file that a valid configuration's data port and routes name,
+// as New would, and tells of all that cannot be used, one error a file. It asks nobody and
 // writes nothing.
 func Check(c *config.Config) error {
-	var faults []error
+	faults := proxy.CheckListener(c)
 	for _, r := range c.Routes {
 		for _, err := range checkRoute(c, r) {
 			faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))

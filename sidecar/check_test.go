@@ -10,6 +10,19 @@ import (
 	"sealcar/sidecar"
 )
 
+func TestCheckReadsTheFilesOfTheDataPort(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.ListenTLS = config.ListenTLS{CertFile: "/srv/none.crt", KeyFile: "/srv/none.key", ClientCAFile: "/srv/none.pem"}
+	c.ClientAuth.TokenFile = "/srv/none"
+	err := sidecar.Check(c)
+	for _, setting := range []string{"listen_tls.cert_file", "listen_tls.client_ca_file", "client_auth.token_file"} {
+		if err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("error %v, want one that names %s", err, setting)
+		}
+	}
+}
+
 func TestCheckTellsOfEachFileOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

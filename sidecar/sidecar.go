@@ -47,8 +47,7 @@ type Route struct {
 
 // Endpoint is one upstream host of a route, with the parts that a request meets
 // on its way there: each host answers for certificates of its own. The sidecar
-// uses Transport alone; the other parts are for those who examine them one by
-// one.
+// uses Way alone; the other parts are for those who examine them one by one.
 type Endpoint struct {
 	Origin       string            // scheme://host[:port]
 	Out          http.RoundTripper // TLS with the route's roots, pins and egress proxy
@@ -58,7 +57,7 @@ type Endpoint struct {
 	Certificates *certfetch.Cache
 	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
 	Transport    *ark.Transport
-	In           http.RoundTripper // what a request meets first: translations, then Transport
+	Way          http.RoundTripper // of requests: what is done to them before they are sealed, then Transport
 
 	settings config.Certificate
 }
@@ -97,27 +96,37 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 			made.Close()
 			return nil, err
 		}
-		e.Transport = &ark.Transport{
-			Base:                 out,
-			Certificates:         e.Certificates,
-			Sessions:             made.sessions,
-			AICC:                 r.Certificate.AICC,
-			Credentials:          keys.keys,
-			ReplaceCredentials:   r.Credentials.Replace,
-			SkipModeration:       r.Certificate.SkipModeration,
-			Policy:               policy,
-			ClearReply:           clearReply(r),
-			UnsafePlaintextPaths: r.UnsafePlaintextPaths,
-			MaxRequestBytes:      int64(c.Limits.RequestBytes),
-			MaxReplyBytes:        int64(c.Limits.ReplyBytes),
-			MaxEventBytes:        int(c.Limits.EventBytes),
-			ReplyIdle:            c.Timeouts.StreamIdle,
-		}
-		e.In = withDialects(e.Transport, c, r)
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
+		if err := e.addTransport(c, r, policy, made.sessions); err != nil {
+			made.Close()
+			return nil, err
+		}
 	}
 	return made, nil
+}
+
+// addTransport joins the seal to the rest.
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) error {
+	e.Transport = &ark.Transport{
+		Base:                 e.Out,
+		Certificates:         e.Certificates,
+		Sessions:             sessions,
+		AICC:                 r.Certificate.AICC,
+		Credentials:          e.Credentials,
+		ReplaceCredentials:   r.Credentials.Replace,
+		SkipModeration:       r.Certificate.SkipModeration,
+		Policy:               policy,
+		ClearReply:           clearReply(r),
+		UnsafePlaintextPaths: r.UnsafePlaintextPaths,
+		MaxRequestBytes:      int64(c.Limits.RequestBytes),
+		MaxReplyBytes:        int64(c.Limits.ReplyBytes),
+		MaxEventBytes:        int(c.Limits.EventBytes),
+		ReplyIdle:            c.Timeouts.StreamIdle,
+	}
+	mended, err := inlining(c, r, e.Transport)
+	e.Way = withDialects(mended, c, r)
+	return err
 }
 
 // Endpoint is the one that serves base-URL mode.
@@ -140,7 +149,7 @@ func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
-	return e.In.RoundTrip(req)
+	return e.Way.RoundTrip(req)
 }
 
 // Close ends what runs for the route.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -97,10 +98,10 @@ func (g *Guarded) hint(err error) error {
 func (g *Guarded) CloseIdleConnections() { g.transport.CloseIdleConnections() }
 
 func (g *Guarded) check(req *http.Request) error {
-	u, bounds := req.URL, g.bounds
+	u := req.URL
 	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	switch {
-	case u.Scheme != "http" && !bounds.HTTPS:
+	case u.Scheme != "http" && !g.bounds.HTTPS:
 		return refused("only http:// is allowed")
 	case port == "":
 		return refused("only http:// and https:// are allowed")
@@ -108,23 +109,38 @@ func (g *Guarded) check(req *http.Request) error {
 		return refused("credentials in an address are not allowed")
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if given := u.Port(); given != "" {
-		port = given
+	if err := checkHost(host, g.bounds.Reach); err != nil {
+		return err
 	}
-	byName := slices.Contains(bounds.AllowedHosts, host) || slices.Contains(bounds.AllowedHosts, "["+host+"]")
-	byPort := slices.Contains(bounds.AllowedHosts, net.JoinHostPort(host, port))
-	switch {
-	case len(bounds.AllowedHosts) > 0 && !byName && !byPort:
-		return refused("host %.200q is not in %s.allowed_hosts", host, bounds.Setting)
-	case port != "80" && port != "443" && !byPort:
-		return refused("port %s is allowed only as host:port in %s.allowed_hosts", port, bounds.Setting)
-	case netguard.IsOddAddress(host):
+	return g.bounds.allows(host, cmp.Or(u.Port(), port))
+}
+
+// checkHost looks at a host that an egress proxy might be the one to resolve.
+func checkHost(host string, reach netguard.Reach) error {
+	notASCII := func(r rune) bool { return r <= ' ' || r > '~' }
+	if host == "" || strings.ContainsFunc(host, notASCII) { // http.Transport would map it to another
+		return refused("host %.200q: a name in ASCII or an IP address is needed", host)
+	}
+	if netguard.IsOddAddress(host) {
 		return refused("host %.200q is an address in an unusual form", host)
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return bounds.Reach.Check(addr) // also where an egress proxy would be the one to dial it
+		return reach.Check(addr)
 	}
 	return nil
+}
+
+func (b *Bounds) allows(host, port string) error {
+	byName := slices.Contains(b.AllowedHosts, host) || slices.Contains(b.AllowedHosts, "["+host+"]")
+	byPort := slices.Contains(b.AllowedHosts, net.JoinHostPort(host, port))
+	switch {
+	case len(b.AllowedHosts) > 0 && !byName && !byPort:
+		return refused("host %.200q is not in %s.allowed_hosts", host, b.Setting)
+	case port != "80" && port != "443" && !byPort:
+		return refused("port %s is allowed only as host:port in %s.allowed_hosts", port, b.Setting)
+	default:
+		return nil
+	}
 }
 
 // refusedError is a netguard.ErrRefused that says all there is to say: callers
@@ -132,6 +148,6 @@ func (g *Guarded) check(req *http.Request) error {
 type refusedError string
 
 func (e refusedError) Error() string        { return string(e) }
-func (e refusedError) Is(target error) bool { return target == netguard.ErrRefused } //nolint:errorlint // what Is is for
+func (e refusedError) Is(target error) bool { return target == netguard.ErrRefused }
 
 func refused(format string, args ...any) error { return refusedError(fmt.Sprintf(format, args...)) }

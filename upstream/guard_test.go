@@ -81,6 +81,8 @@ func TestT20_GuardedGoesOnlyWhereItIsAllowed(t *testing.T) {
 		{"a port that nobody allowed on an allowed host", bounds(netguard.Private, "127.0.0.1"), srv.URL, "port " + port},
 		{"a host that is not in the list", bounds(netguard.Private, "crl.example"), srv.URL, "not in images.allowed_hosts"},
 		{"https", upstream.Bounds{Reach: netguard.Private}, "https://127.0.0.1:443/", "only http://"},
+		{"no host", bounds(netguard.Private), "http:///x", "ASCII"},
+		{"a host that IDNA maps to an address", bounds(netguard.Private), "http://１２７.0.0.1/", "ASCII"},
 		{"another scheme", bounds(netguard.Private), "ftp://127.0.0.1:80/", "only http:// and https://"},
 		{"credentials (T48)", bounds(netguard.Private), "http://public.example@127.0.0.1:80/", "credentials"},
 		{"metadata, though private is allowed", bounds(netguard.Private), "http://169.254.169.254/latest", "metadata"},

@@ -111,7 +111,7 @@ func newTLSConfig(r config.Route) (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.GetClientCertificate = client.get
+		c.GetClientCertificate = client
 	}
 	return c, nil
 }

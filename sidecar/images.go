@@ -1,0 +1,39 @@
+package sidecar
+
+import (
+	"net/http"
+	"slices"
+
+	"sealcar/config"
+	"sealcar/crypto/ark"
+	"sealcar/translate/images"
+	"sealcar/upstream"
+)
+
+// inlining puts in front of what seals what fetches linked images, if the route
+// says so.
+func inlining(c *config.Config, r config.Route, seal http.RoundTripper) (http.RoundTripper, error) {
+	settings := r.InlineImages
+	if !settings.Enabled {
+		return seal, nil
+	}
+	out, err := upstream.NewGuarded(r, c.Timeouts, upstream.Bounds{
+		Setting: "inline_images", HTTPS: true, AllowedHosts: settings.AllowedHosts, Reach: reach(settings.AllowPrivate),
+	})
+	if err != nil {
+		return nil, err
+	}
+	paths := ark.SealablePaths()
+	return &images.Transport{
+		Base: seal,
+		Out:  out,
+		Applies: func(req *http.Request) bool {
+			_, sealed := req.Header[ark.HeaderSessionToken] // by the application itself
+			return !sealed && req.Method == http.MethodPost && slices.Contains(paths, req.URL.Path)
+		},
+		MaxImages:       settings.MaxImages,
+		MaxBytes:        int64(settings.MaxBytes),
+		MaxRequestBytes: int64(c.Limits.RequestBytes),
+		Timeout:         settings.Timeout,
+	}, nil
+}
