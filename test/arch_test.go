@@ -21,28 +21,29 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "filemode"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config"}},
-			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "filemode"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "filemode"}},
+			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange", "filemode"}},
 
-			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*"}},
+			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode"}},
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},
 			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
 			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
 
-			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror"}},
+			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror", "filemode"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
 
+			"filemode":  {why: "which modes a file with a secret may have is said once"},
 			"hardening": {why: "what is done to the process itself stands in one place, and the process is met in main"},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
-			"config":   {why: "everybody reads it, so it reads nobody"},
+			"config":   {why: "everybody reads it, so it reads nobody but the file itself", may: []string{"filemode"}},
 			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},
 			"apierror": {why: "every layer refuses in one form"},
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},

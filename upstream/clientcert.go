@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"sealcar/filemode"
 )
 
 // clientCert is our certificate towards the upstream, read again when one of
@@ -53,7 +55,15 @@ func (c *clientCert) get(*tls.CertificateRequestInfo) (*tls.Certificate, error) 
 
 // load remembers the stamps only of files that fit together.
 func (c *clientCert) load(seen [2]stamp) error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	key, err := filemode.ReadSecret(c.keyFile, maxPEM)
+	if err != nil {
+		return fmt.Errorf("reading upstream_tls.client_key_file %w", err)
+	}
+	cert, err := filemode.ReadTrusted(c.certFile, maxPEM)
+	if err != nil {
+		return fmt.Errorf("reading upstream_tls.client_cert_file %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return fmt.Errorf("reading upstream_tls.client_cert_file %q with client_key_file %q: %w", c.certFile, c.keyFile, err)
 	}
