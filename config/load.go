@@ -67,8 +67,9 @@ func Load(s Source) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration %s: %w", name, err)
 	}
+	pasted := c.pasted() // before names become absolute
 	c.complete(base, defaultStateDir(lookup(s.Environ)))
-	for _, m := range c.mistakes() {
+	for _, m := range append(pasted, c.mistakes()...) {
 		if !mistakes.covers(m.Key) {
 			mistakes = append(mistakes, m.from(set))
 		}

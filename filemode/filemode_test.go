@@ -134,6 +134,9 @@ func TestWhatIsNoSecretIsRefused(t *testing.T) {
 			t.Errorf("%s: got %q, %v; want %q", test.name, word, err, test.want)
 		}
 	}
+	if text, err := filemode.ReadTrusted(file(t, "12345", 0o600), 4); err == nil || text != nil {
+		t.Errorf("more than the limit was read: %q, %v", text, err)
+	}
 	if _, err := filemode.ReadWord(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file is %v", err)
 	}
