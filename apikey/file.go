@@ -2,9 +2,12 @@ package apikey
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"sync"
+
+	"sealcar/filemode"
 )
 
 // File is the one API key of a file, for every model. Make it with NewFile.
@@ -51,9 +54,9 @@ func (f *File) read() (string, error) {
 	if err == nil && f.info != nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) && info.Size() == f.info.Size() {
 		return f.key, nil
 	}
-	key, err := readSecret(f.path)
+	key, err := filemode.ReadWord(f.path)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("reading a secret %w", err)
 	}
 	f.key, f.info = key, info // a change between the two is seen the next time
 	return key, nil

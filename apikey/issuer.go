@@ -16,6 +16,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/crypto/volcsign"
+	"sealcar/filemode"
 )
 
 // The call, as the control plane knows it.
@@ -139,7 +140,7 @@ func (i *Issuer) read(r Resource, resp *http.Response, body []byte) (Key, error)
 		return Key{}, i.fault(r, "the control plane's answer is not the expected JSON", err)
 	}
 	key := Key{Value: doc.Result.APIKey, Expires: time.Unix(doc.Result.ExpiredTime, 0)}
-	if err := checkWord(key.Value); err != nil {
+	if err := filemode.CheckWord(key.Value); err != nil {
 		return Key{}, i.fault(r, "the control plane's answer holds no usable key", err)
 	}
 	if !key.Expires.After(i.now()) {

@@ -1,19 +1,12 @@
 package apikey
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"strings"
 
 	"sealcar/apierror"
+	"sealcar/filemode"
 )
-
-// maxSecret bounds a key, and the file that holds one, in bytes.
-const maxSecret = 4 << 10
 
 // Secrets sign the calls that ask for a key.
 type Secrets struct {
@@ -38,51 +31,11 @@ func (f Files) Read() (Secrets, error) {
 			continue
 		}
 		var err error
-		if *part.value, err = readSecret(part.file); err != nil {
-			return Secrets{}, err
+		if *part.value, err = filemode.ReadWord(part.file); err != nil {
+			return Secrets{}, fmt.Errorf("reading a secret %w", err)
 		}
 	}
 	return s, nil
-}
-
-// readSecret reads a file that holds one word. A pipe or device could keep us
-// waiting for ever, so only regular files are read.
-func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("reading a secret: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("reading a secret: %q is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("reading a secret: %w", err)
-	}
-	defer func() { _ = f.Close() }() // only read from
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", fmt.Errorf("reading a secret: %w", err)
-	}
-	word := string(bytes.TrimSpace(text))
-	if err := checkWord(word); err != nil {
-		return "", fmt.Errorf("reading a secret from %q: %w", path, err)
-	}
-	return word, nil
-}
-
-// checkWord wants what can stand in a header as it is.
-func checkWord(word string) error {
-	switch {
-	case word == "":
-		return errors.New("it is empty")
-	case len(word) > maxSecret:
-		return fmt.Errorf("it has more than %d bytes", maxSecret)
-	case strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("it is not one word of printable ASCII")
-	default:
-		return nil
-	}
 }
 
 // unavailable is a failure that may pass.

@@ -1,14 +1,12 @@
 package certfetch
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
-)
 
-// maxSecret bounds a credential file, in bytes.
-const maxSecret = 64 << 10
+	"sealcar/filemode"
+)
 
 // Credentials sign requests to the OpenAPI.
 type Credentials struct {
@@ -19,8 +17,7 @@ type Credentials struct {
 
 // FileCredentials reads the keys anew each time it is asked, so that rotated
 // secrets are seen. sessionTokenFile goes with temporary keys (STS); "" is none.
-// White space around them (an editor's last newline) is cut off; an empty file
-// is an error.
+// Files that others may read are refused (package filemode).
 func FileCredentials(accessKeyFile, secretKeyFile, sessionTokenFile string) func() (Credentials, error) {
 	return func() (Credentials, error) {
 		access, err := readSecret("access_key_file", accessKeyFile)
@@ -42,15 +39,11 @@ func FileCredentials(accessKeyFile, secretKeyFile, sessionTokenFile string) func
 }
 
 func readSecret(setting, path string) (string, error) {
-	text, err := readFile(path, maxSecret)
+	word, err := filemode.ReadWord(path)
 	if err != nil {
-		return "", fmt.Errorf("reading certificate.%s %q: %w", setting, path, err)
+		return "", fmt.Errorf("reading certificate.%s %w", setting, err)
 	}
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 {
-		return "", fmt.Errorf("reading certificate.%s %q: the file is empty", setting, path)
-	}
-	return string(text), nil
+	return word, nil
 }
 
 // readFile reads a regular file of at most limit bytes. A pipe or device could

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"sealcar/appenv"
 	"sealcar/config"
 	"sealcar/doctor"
+	"sealcar/filemode"
 	"sealcar/proxy"
 )
 
@@ -38,15 +38,11 @@ func (f *examineFlags) credential() (string, error) {
 	if f.keyFile == "" {
 		return "", nil
 	}
-	key, err := os.ReadFile(f.keyFile)
+	key, err := filemode.ReadWord(f.keyFile)
 	if err != nil {
-		return "", fmt.Errorf("reading --api-key-file: %w", err)
+		return "", fmt.Errorf("reading --api-key-file %w", err)
 	}
-	text := strings.TrimSpace(string(key))
-	if text == "" {
-		return "", fmt.Errorf("reading --api-key-file %q: it is empty", f.keyFile)
-	}
-	return text, nil
+	return key, nil
 }
 
 func newDoctor(p Process) *cobra.Command {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"sealcar/filemode"
 )
 
 // maxFile bounds what is read of a configuration file, in bytes.
@@ -65,8 +67,9 @@ func Load(s Source) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration %s: %w", name, err)
 	}
+	pasted := c.pasted() // before names become absolute
 	c.complete(base, defaultStateDir(lookup(s.Environ)))
-	for _, m := range c.mistakes() {
+	for _, m := range append(pasted, c.mistakes()...) {
 		if !mistakes.covers(m.Key) {
 			mistakes = append(mistakes, m.from(set))
 		}
@@ -112,12 +115,19 @@ func (s Source) read(dir string) (src []byte, name, base string, err error) {
 	}
 }
 
-func readFile(path string) ([]byte, error) {
+// readFile refuses a file that everybody may change: whoever did could have
+// content sent anywhere. Secrets are not in it, so all may read it.
+func readFile(path string) ([]byte, error) { return readChecked(path, filemode.CheckTrusted) }
+
+func readChecked(path string, check func(*os.File) error) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))
 	}
 	defer func() { _ = f.Close() }() // only read from
+	if err := check(f); err != nil {
+		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))
+	}
 	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))

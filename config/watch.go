@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -101,7 +102,7 @@ func (w *Watcher) follow() {
 // isNew tells whether the file can be read and has another content than the
 // last time.
 func (w *Watcher) isNew() bool {
-	src, err := readFile(w.path)
+	src, err := readChecked(w.path, func(*os.File) error { return nil }) // Load is the one to complain
 	if err != nil {
 		return false
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 	"sealcar/exchange"
+	"sealcar/filemode"
 )
 
 const (
@@ -128,13 +128,9 @@ func readKey(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	data, err := os.ReadFile(file)
+	key, err := filemode.ReadWord(file)
 	if err != nil {
-		return "", fmt.Errorf("reading the backend's key: %w", err)
-	}
-	key := strings.TrimSpace(string(data))
-	if key == "" || strings.ContainsAny(key, " \t\r\n") {
-		return "", fmt.Errorf("reading the backend's key %q: it does not hold one word", file)
+		return "", fmt.Errorf("reading the backend's key %w", err)
 	}
 	return key, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sealcar/config"
+	"sealcar/filemode"
 )
 
 // openAuthority gives CAs that may vouch for hosts, and writes the files that
@@ -170,24 +171,18 @@ func splitPairs(content []byte) [][]byte {
 	return pieces
 }
 
-// loadOwnCA reads the CA that the user brings. Mounted secrets are symbolic
-// links and readable by a group, so only what everybody may read, or others may
-// write, is refused.
+// maxOwnCA bounds each file of the user's own CA, in bytes.
+const maxOwnCA = 1 << 20
+
+// loadOwnCA reads the CA that the user brings.
 func loadOwnCA(c config.Interception) ([]*localCA, error) {
-	info, err := os.Stat(c.CAKeyFile)
+	keyPEM, err := filemode.ReadSecret(c.CAKeyFile, maxOwnCA)
 	if err != nil {
-		return nil, fmt.Errorf("reading ca_key_file: %w", err)
+		return nil, fmt.Errorf("reading ca_key_file %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o027 != 0 {
-		return nil, fmt.Errorf("ca_key_file %q has mode %#o: take away reading by others and writing by the group (chmod 600 or 640)", c.CAKeyFile, mode)
-	}
-	keyPEM, err := os.ReadFile(c.CAKeyFile)
+	certPEM, err := filemode.ReadTrusted(c.CACertFile, maxOwnCA)
 	if err != nil {
-		return nil, fmt.Errorf("reading ca_key_file: %w", err)
-	}
-	certPEM, err := os.ReadFile(c.CACertFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading ca_cert_file: %w", err)
+		return nil, fmt.Errorf("reading ca_cert_file %w", err)
 	}
 	ca, err := parseCA(certPEM, keyPEM)
 	if err != nil {

@@ -235,7 +235,7 @@ func TestT42_TokenFilesThatAreRefusedAtTheStart(t *testing.T) {
 		"an empty token":   {"app:", "line 1"},
 		"not ASCII":        {"canary-0123456789-é", "line 1"},
 		"a colon too many": {"app:canary:0123456789abc", "line 1"},
-		"too large":        {strings.Repeat("# canary\n", 1<<17), "larger than"},
+		"too large":        {strings.Repeat("# canary\n", 1<<17), "is over"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 
 	"sealcar/config"
+	"sealcar/filemode"
 	"sealcar/livefile"
 )
 
@@ -62,8 +62,19 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	return shown, nil
 }
 
+// maxPEM bounds a file of certificates or with a key, in bytes.
+const maxPEM = 4 << 20
+
 func readPair(c config.ListenTLS) (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	cert, err := filemode.ReadTrusted(c.CertFile, maxPEM)
+	if err != nil {
+		return nil, fmt.Errorf("reading listen_tls.cert_file %w", err)
+	}
+	key, err := filemode.ReadSecret(c.KeyFile, maxPEM)
+	if err != nil {
+		return nil, fmt.Errorf("reading listen_tls.key_file %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("reading listen_tls.cert_file %q with key_file %q: %w", c.CertFile, c.KeyFile, err)
 	}
@@ -73,9 +84,9 @@ func readPair(c config.ListenTLS) (*tls.Certificate, error) {
 var errNoCertificate = errors.New("no PEM certificate in it")
 
 func readAuthorities(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
+	text, err := filemode.ReadTrusted(path, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("reading listen_tls.client_ca_file: %w", err)
+		return nil, fmt.Errorf("reading listen_tls.client_ca_file %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {

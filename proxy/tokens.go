@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"strings"
+
+	"sealcar/filemode"
 )
 
 const (
@@ -27,17 +27,9 @@ var (
 // lines and those that begin with # do not count. Errors name lines, never what
 // is in them.
 func readTokens(path string) (tokens, error) {
-	f, err := os.Open(path)
+	text, err := filemode.ReadSecret(path, maxTokenFile)
 	if err != nil {
-		return nil, fmt.Errorf("reading client_auth.token_file: %w", err)
-	}
-	defer func() { _ = f.Close() }() // only read from
-	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
-	if err == nil && len(text) > maxTokenFile {
-		err = fmt.Errorf("it is larger than %d bytes", maxTokenFile)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading client_auth.token_file %q: %w", path, err)
+		return nil, fmt.Errorf("reading client_auth.token_file %w", err)
 	}
 	all, err := parseTokens(text)
 	if err != nil {

@@ -63,3 +63,47 @@ func TestCheckTellsOfEachFileOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestT61_EveryFileWithALooseModeIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tight, secret, roots := filepath.Join(dir, "tight"), filepath.Join(dir, "secret"), filepath.Join(dir, "roots")
+	for path, mode := range map[string]os.FileMode{tight: 0o600, secret: 0o644, roots: 0o666} {
+		if err := os.WriteFile(path, []byte("user:canary"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, edit := range map[string]func(*config.Route){
+		"credentials.api_key_file": func(r *config.Route) { r.Credentials.Source, r.Credentials.APIKeyFile = "file", secret },
+		"credentials.access_key_file": func(r *config.Route) {
+			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile = "openapi", secret, tight
+		},
+		"credentials.secret_key_file": func(r *config.Route) {
+			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile = "openapi", tight, secret
+		},
+		"credentials.security_token_file": func(r *config.Route) {
+			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile, r.Credentials.SecurityTokenFile = "openapi", tight, tight, secret
+		},
+		"certificate.access_key_file": func(r *config.Route) {
+			r.Certificate.Source, r.Certificate.AccessKeyFile, r.Certificate.SecretKeyFile = "openapi", secret, tight
+		},
+		"certificate.secret_key_file": func(r *config.Route) {
+			r.Certificate.Source, r.Certificate.AccessKeyFile, r.Certificate.SecretKeyFile = "openapi", tight, secret
+		},
+		"upstream_proxy_auth_file":     func(r *config.Route) { r.UpstreamProxy, r.UpstreamProxyAuth = "http://proxy.example", secret },
+		"upstream_tls.client_key_file": func(r *config.Route) { r.UpstreamTLS.ClientCertFile, r.UpstreamTLS.ClientKeyFile = tight, secret },
+		"upstream_ca_file":             func(r *config.Route) { r.UpstreamCAFile = roots },
+		"certificate.roots":            func(r *config.Route) { r.Certificate.Roots = roots },
+	} {
+		c, r := config.Default(), config.NewRoute("ark", "ark.example")
+		edit(&r)
+		c.Routes = []config.Route{r}
+		err := sidecar.Check(c)
+		if err == nil || !strings.Contains(err.Error(), "mode 06") || !strings.Contains(err.Error(), "chmod") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

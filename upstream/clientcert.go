@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 
+	"sealcar/filemode"
 	"sealcar/livefile"
 )
 
@@ -18,7 +19,15 @@ func newClientCert(certFile, keyFile string) (func(*tls.CertificateRequestInfo) 
 	files, err := livefile.New(livefile.Source[*tls.Certificate]{
 		Paths: []string{certFile, keyFile},
 		Read: func() (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+			key, err := filemode.ReadSecret(keyFile, maxPEM)
+			if err != nil {
+				return nil, fmt.Errorf("reading upstream_tls.client_key_file %w", err)
+			}
+			cert, err := filemode.ReadTrusted(certFile, maxPEM)
+			if err != nil {
+				return nil, fmt.Errorf("reading upstream_tls.client_cert_file %w", err)
+			}
+			pair, err := tls.X509KeyPair(cert, key)
 			if err != nil {
 				return nil, fmt.Errorf("reading upstream_tls.client_cert_file %q with client_key_file %q: %w", certFile, keyFile, err)
 			}

@@ -9,12 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"sealcar/config"
+	"sealcar/filemode"
 )
+
+// maxUserinfo bounds the file of the proxy's user and password, in bytes.
+const maxUserinfo = 4 << 10
 
 type proxyFunc func(*http.Request) (*url.URL, error)
 
@@ -64,9 +67,9 @@ func parseProxy(setting string) (*url.URL, error) {
 }
 
 func readUserinfo(file string) (*url.Userinfo, error) {
-	text, err := os.ReadFile(file)
+	text, err := filemode.ReadSecret(file, maxUserinfo)
 	if err != nil {
-		return nil, fmt.Errorf("reading upstream_proxy_auth_file %q: %w", file, err)
+		return nil, fmt.Errorf("reading upstream_proxy_auth_file %w", err)
 	}
 	user, password, ok := strings.Cut(strings.TrimRight(string(text), "\r\n"), ":")
 	if !ok || user == "" {

@@ -4,8 +4,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
+
+	"sealcar/filemode"
 )
+
+// maxPEM bounds a file of certificates or with a key, in bytes. A whole system's
+// roots have some 250 KiB.
+const maxPEM = 4 << 20
 
 // newRoots gives the system's roots, those of a PEM file and those of PEM text.
 // Without both it gives nil, which to crypto/tls means the system's.
@@ -23,9 +28,9 @@ func newRoots(file, text string) (*x509.CertPool, error) {
 	if file == "" {
 		return roots, nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := filemode.ReadTrusted(file, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("reading upstream_ca_file %q: %w", file, err)
+		return nil, fmt.Errorf("reading upstream_ca_file %w", err)
 	}
 	if !roots.AppendCertsFromPEM(content) {
 		return nil, fmt.Errorf("reading upstream_ca_file %q: no PEM certificate in it", file)

@@ -98,7 +98,7 @@ func TestAKeyOfOursThatIsRefusedIsReplacedOnce(t *testing.T) {
 					good.ServeHTTP(w, r)
 					return
 				}
-				answer{test.refusal, "application/json", `{}`}.ServeHTTP(w, r)
+				answer{test.refusal, "application/json", `{"error":{"code":"Refused"}}`}.ServeHTTP(w, r)
 			}))
 			keys := newKeys{"sk-old", test.today, test.err, new(atomic.Int64)}
 			certificates := &rotation{old: e.cert, today: e.cert}

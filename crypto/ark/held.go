@@ -1,18 +1,10 @@
 package ark
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
 	"time"
 )
-
-// maxHeld bounds an error reply that is held back until it is known whether the
-// request is worth another attempt, in bytes. A larger one is passed on as it
-// comes.
-const maxHeld = 64 << 10
 
 // defaultReplyIdle is the patience with a reply that nothing was passed on of.
 const defaultReplyIdle = 10 * time.Minute
@@ -36,20 +28,6 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	default:
 		return b.ReadCloser.Read(p)
 	}
-}
-
-// hold reads the body of an error ahead, up to maxHeld bytes, and gives its
-// symptom, the status and the API's error code, or "" if that was not all of it.
-// The body stays as it was for whoever reads it later.
-func hold(resp *http.Response) (symptom string) {
-	first, err := io.ReadAll(io.LimitReader(resp.Body, maxHeld+1))
-	resp.Body = &heldBody{ReadCloser: resp.Body, first: first, err: err}
-	if err != nil || len(first) > maxHeld {
-		return ""
-	}
-	var document struct{ Error struct{ Code any } }
-	_ = json.Unmarshal(first, &document) // an answer that is no error document has the status alone
-	return fmt.Sprintf("%d %.64v", resp.StatusCode, document.Error.Code)
 }
 
 var errReplyIdle = errors.New("the upstream's reply stalled: nothing came for the time that ReplyIdle allows")

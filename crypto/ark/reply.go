@@ -18,9 +18,8 @@ import (
 
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
-// they come. Replies of another status than 2xx are the API's own errors, in
-// clear by the protocol, and pass; failed tells of an error in a 2xx, before any
-// content.
+// they come. 3xx pass: whoever owns the application's connection judges them.
+// failed tells of an error in a 2xx, before any content.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return false, nil

@@ -25,8 +25,8 @@ type attempt struct {
 
 // outcome is what one attempt came to.
 type outcome struct {
-	resp *http.Response
-	err  error
+	resp *http.Response // nil if nothing came
+	err  error          // what the application gets in place of resp
 	// symptom is set if the certificate may be the reason: the endpoint may have
 	// another key by now. No byte of the reply has been passed on yet.
 	symptom string
@@ -41,23 +41,31 @@ type outcome struct {
 func (a *attempt) carry(cert *Certificate) (*http.Response, error) {
 	first := a.try(cert)
 	if first.symptom == "" {
-		return first.resp, first.err
+		return first.result()
 	}
 	a.query.Symptom = first.symptom
 	waiting := time.Now()
-	newKey := first.err == nil && first.resp.StatusCode == http.StatusUnauthorized && a.renewKey()
+	newKey := first.resp != nil && first.resp.StatusCode == http.StatusUnauthorized && a.renewKey()
 	fresh, newCertificate := a.renewCertificate(cert)
 	a.record.Certificate += time.Since(waiting)
 	if !newKey && !newCertificate {
-		return first.resp, first.err
+		return first.result()
 	}
-	if first.err == nil {
+	if first.resp != nil {
 		_ = first.resp.Body.Close() // nobody will read it
 	}
 	a.record.Retried = true
 	a.record.OpenedFields, a.record.RepeatedTags, a.record.ReplyResidue = 0, 0, nil
 	second := a.try(fresh)
-	return second.resp, second.err
+	return second.result()
+}
+
+// result is an outcome as an http.RoundTripper has it: one or the other.
+func (o outcome) result() (*http.Response, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	return o.resp, nil
 }
 
 // renewCertificate gives the certificate to seal for from now on, and whether
@@ -110,8 +118,8 @@ func (a *attempt) try(cert *Certificate) outcome {
 	body := &guardedBody{ReadCloser: resp.Body, patience: a.replyIdle()}
 	resp.Body = body
 	defer body.release()
-	if mayMeanStale(resp.StatusCode) {
-		return outcome{resp: resp, symptom: hold(resp)}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return a.failed(resp)
 	}
 	failed, err := a.openReply(resp, &opener{session: session, tags: tags, policy: a.ClearReply, record: a.record})
 	if err != nil {

@@ -1,0 +1,118 @@
+package ark
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sealcar/apierror"
+	"sealcar/payload"
+	"sealcar/rewrite"
+)
+
+// maxFailure bounds an error reply, in bytes: it is read before the application
+// gets any of it.
+const maxFailure = 64 << 10
+
+// errorShape is what is looked at in an error reply: what OpenAI's, Ark's and
+// Anthropic's documents have at the top, and in "object" what vLLM's had before
+// it took up theirs. Members besides (request_id, innererror, …) are welcome.
+//
+//nolint:gochecknoglobals // immutable table
+var errorShape = &rewrite.Shape{Fields: map[string]*rewrite.Shape{
+	"error":  {Name: "error", Fields: map[string]*rewrite.Shape{"code": {Name: "code"}}},
+	"object": {Name: "object"},
+}}
+
+// failure is what an error reply is found to be.
+type failure struct {
+	isDocument bool   // it is the API's error document
+	code       string // of that, as it is written, or ""
+}
+
+// readFailure reads a body strictly: what the application reads of it is to be
+// what is seen here.
+func readFailure(body []byte) failure {
+	var f failure
+	err := rewrite.Scan(body, errorShape, func(v rewrite.Value) error {
+		text := body[v.Start:v.End]
+		switch v.Name {
+		case "error":
+			f.isDocument = f.isDocument || v.Kind == '{' || v.Kind == '"'
+		case "object":
+			f.isDocument = f.isDocument || string(text) == `"error"`
+		case "code":
+			f.code = string(text)
+		}
+		return nil
+	})
+	if err != nil {
+		return failure{}
+	}
+	return f
+}
+
+// failed takes a reply with the status of an error. Only the API's own error
+// document is passed on, with the headers that came with it: whatever else
+// answers (a proxy's HTML, a stack trace, a document that quotes a key that the
+// application does not have) would be taken by an SDK for the API's words. The
+// symptom is the status and the API's code.
+func (a *attempt) failed(resp *http.Response) outcome {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFailure+1))
+	_ = resp.Body.Close() // enough was read of it
+	if err != nil || len(body) > maxFailure {
+		return outcome{err: notPassedOn(resp, err)} // what never came whole is no symptom
+	}
+	found := readFailure(body)
+	o := outcome{resp: resp}
+	if mayMeanStale(resp.StatusCode) {
+		o.symptom = fmt.Sprintf("%d %.64s", resp.StatusCode, found.code)
+	}
+	if !found.isDocument || a.quotesOurKey(body) {
+		o.err = notPassedOn(resp, nil)
+		return o
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
+	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	resp.Header.Set("Content-Type", "application/json")
+	resp.Header.Del("Content-Encoding") // it was none, or the body were no JSON
+	return o
+}
+
+// quotesOurKey tells whether a text holds the API key that sealcar put into the
+// request in the application's place.
+func (a *attempt) quotesOurKey(text []byte) bool {
+	return injected(a.further) && bytes.Contains(text, []byte(a.query.Credential))
+}
+
+// notPassedOn stands in for an error reply that is not the API's document.
+func notPassedOn(resp *http.Response, cause error) *apierror.Error {
+	status := resp.StatusCode
+	if status > 599 {
+		status = http.StatusBadGateway
+	}
+	if cause == nil {
+		cause = fmt.Errorf("its Content-Type is %.60q", payload.MediaType(resp.Header))
+	}
+	return &apierror.Error{
+		Status: status, Code: "upstream_error", Cause: cause, RetryAfter: retryAfter(resp.Header, time.Now()),
+		NoRetry: resp.Header.Get("X-Should-Retry") == "false",
+		Message: fmt.Sprintf("the upstream answered %d with something else than the API's error document, which is not passed on; what answered may stand between sealcar and the endpoint", resp.StatusCode),
+	}
+}
+
+// retryAfter reads Retry-After (RFC 9110 section 10.2.3), 0 for none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(now), 0), 24*time.Hour)
+	}
+	return 0
+}
