@@ -1,6 +1,7 @@
 package ark
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
 )
@@ -10,6 +11,16 @@ import (
 // NewSessionFrom is NewSession with a given ephemeral key.
 func NewSessionFrom(ephemeral *ecdh.PrivateKey, peer *ecdh.PublicKey) (*Session, error) {
 	return newSession(ephemeral, peer)
+}
+
+// NewSessionWith is a session of a given key, 32 bytes, and nonce, 12.
+func NewSessionWith(key, nonce []byte) (*Session, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &Session{nonce: [nonceSize]byte(nonce), block: block, aead: aead}, err
 }
 
 // Nonce is the session's nonce.
