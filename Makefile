@@ -29,7 +29,8 @@ demo: build ## both ends on loopback and two chats, shown side by side
 
 .PHONY: test
 test: clients ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
-	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG)
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG) && \
+		$(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart
@@ -57,6 +58,7 @@ deadcode: ## fail on functions that the binary cannot reach, or in tests no test
 tidy: ## fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C test/clients/go mod tidy -diff
+	$(GO) -C test/faults mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
