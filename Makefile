@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 
 PKG       ?= ./...
 TESTFLAGS ?=
-FUZZTIME  ?= 10s
+FUZZTIME  ?= 30s
 BENCH     ?= .
 
 # Tools run at one pinned version each and leave go.mod alone.
@@ -29,7 +29,8 @@ demo: build ## both ends on loopback and two chats, shown side by side
 
 .PHONY: test
 test: clients ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
-	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG)
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG) && \
+		$(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart
@@ -57,16 +58,23 @@ deadcode: ## fail on functions that the binary cannot reach, or in tests no test
 tidy: ## fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C test/clients/go mod tidy -diff
+	$(GO) -C test/faults mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
 	$(GO) test ./test -run='^TestEveryCaseIsShown$$' -update
 
+# Minimising what was found interesting may take longer than finding it: it gets
+# ten tries.
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	@$(MAKE) -s fuzz-list | while read -r dir name; do \
-		echo "$$dir $$name" && $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir" || exit 1; \
+		echo "$$dir $$name" && $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x -parallel=2 "$$dir" || exit 1; \
 	done
+
+.PHONY: fuzz-long
+fuzz-long: ## run every fuzz target for ten minutes
+	@$(MAKE) fuzz FUZZTIME=10m
 
 .PHONY: fuzz-list
 fuzz-list: ## list the fuzz targets: folder and name

@@ -1,6 +1,7 @@
 package ark
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
 )
@@ -32,6 +33,16 @@ func SealChat(s *Session, body []byte) ([]byte, error) {
 
 // SealString is Seal for the text of a JSON string.
 func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
+
+// NewSessionWith is a session of a given key, 32 bytes, and nonce, 12.
+func NewSessionWith(key, nonce []byte) (*Session, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &Session{nonce: [nonceSize]byte(nonce), block: block, aead: aead}, err
+}
 
 // Nonce is the session's nonce.
 func (s *Session) Nonce() []byte { return s.nonce[:] }

@@ -23,7 +23,7 @@ type ends struct {
 
 func newEnds(t *testing.T, backend http.Handler, edit func(*ark.Handler)) *ends {
 	t.Helper()
-	e := &ends{endpoint: newEndpoint(t), backend: newRecorder(t, backend)}
+	e := &ends{endpoint: newEndpoint(t), backend: newBackend(t, backend)}
 	handler := &ark.Handler{Keys: e.keys, Backend: toServer(e.backend), ErrorLog: log.New(io.Discard, "", 0)}
 	if edit != nil {
 		edit(handler)
@@ -50,13 +50,12 @@ func (f roundTripperFunc) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestBothHalvesCarryAChatUnchangedAndSealed(t *testing.T) {
 	t.Parallel()
 	const (
-		canary = "canary-7319"
-		whole  = `{"choices":[{"index":0,"message":{"content":"canary-7319, 你好, said twice","role":"assistant"},"finish_reason":"stop"},{"index":1,"message":{"content":"canary-7319"},"finish_reason":"length"}],"usage":{"total_tokens":3}}`
+		whole  = `{"choices":[{"index":0,"message":{"content":"` + secretWord + `, 你好, said twice","role":"assistant"},"finish_reason":"stop"},{"index":1,"message":{"content":"` + secretWord + `"},"finish_reason":"length"}],"usage":{"total_tokens":3}}`
 		stream = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" +
-			"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"canary-7319 \"}},{\"index\":0,\"delta\":{\"content\":\"canary-7319\"}}]}\n\n" +
+			"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"" + secretWord + " \"}},{\"index\":0,\"delta\":{\"content\":\"" + secretWord + "\"}}]}\n\n" +
 			"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n" +
 			"data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\ndata: [DONE]\n\n"
-		chat = `{"model":"m","messages":[{"role":"user","content":"canary-7319"},{"role":"user","content":[{"type":"text","text":"canary-7319"},{"type":"image_url","image_url":{"url":"data:canary-7319"}}]}]}`
+		chat = `{"model":"m","messages":[{"role":"user","content":"` + secretWord + `"},{"role":"user","content":[{"type":"text","text":"` + secretWord + `"},{"type":"image_url","image_url":{"url":"data:` + secretWord + `"}}]}]}`
 	)
 	tests := []struct {
 		name, path, contentType, reply string
@@ -92,8 +91,8 @@ func TestBothHalvesCarryAChatUnchangedAndSealed(t *testing.T) {
 					t.Errorf("the backend got the protocol's header %s", name)
 				}
 			}
-			if strings.Contains(e.wire.only(t).body, canary) {
-				t.Error("the canary crossed the wire")
+			if strings.Contains(e.wire.only(t).body, secretWord) {
+				t.Error("the secret word crossed the wire")
 			}
 		})
 	}

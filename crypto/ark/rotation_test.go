@@ -80,7 +80,7 @@ func symptoms() map[string]struct {
 	return all
 }
 
-const secretChat = `{"messages":[{"role":"user","content":"canary"}],"model":"ep-1"}`
+const secretChat = `{"messages":[{"role":"user","content":"` + secretWord + `"}],"model":"ep-1"}`
 
 // stale answers a request for today's key as good does, and any other with bad.
 func stale(today *endpoint, bad, good http.Handler) http.Handler {
@@ -93,7 +93,7 @@ func stale(today *endpoint, bad, good http.Handler) http.Handler {
 		body, _ := io.ReadAll(r.Body)
 		if _, sealed, ok := strings.Cut(string(body), `"content":"`); ok {
 			sealed, _, _ = strings.Cut(sealed, `"`)
-			if text, err := session.Open(nil, []byte(sealed)); err == nil && string(text) == "canary" {
+			if text, err := session.Open(nil, []byte(sealed)); err == nil && string(text) == secretWord {
 				good.ServeHTTP(w, r)
 				return
 			}
@@ -125,7 +125,7 @@ func TestT19_ARotatedKeyCostsTheApplicationNothing(t *testing.T) {
 				t.Error("the second attempt is not sealed anew")
 			}
 			for _, r := range seen {
-				if strings.Contains(r.body, "canary") {
+				if strings.Contains(r.body, secretWord) {
 					t.Errorf("sent in clear: %s", r.body)
 				}
 			}

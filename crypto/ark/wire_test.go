@@ -23,6 +23,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 	"sealcar/exchange"
+	"sealcar/test/wire"
 )
 
 // endpoint is an inference endpoint's key and certificate.
@@ -72,10 +73,14 @@ func (e *endpoint) Renew(_ context.Context, _ ark.Query, stale *ark.Certificate)
 
 func (e *endpoint) keys() []*ecdh.PrivateKey { return []*ecdh.PrivateKey{e.key} }
 
+// secretWord is the word in prompts that may reach no upstream in clear.
+const secretWord = "secret-7319-PQ4ZKX2M"
+
 // recorder is a TLS server that keeps every request that reached it and answers
 // by its handler.
 type recorder struct {
 	*httptest.Server
+	wire wire.Recorder
 	mu   sync.Mutex
 	seen []request
 }
@@ -86,7 +91,17 @@ type request struct {
 	body         string
 }
 
+// newRecorder runs one as the upstream of sealed requests: that word in any of
+// them fails the test.
 func newRecorder(t *testing.T, answer http.Handler) *recorder {
+	t.Helper()
+	r := newBackend(t, answer)
+	r.wire.Guard(t, secretWord)
+	return r
+}
+
+// newBackend runs one that may read everything.
+func newBackend(t *testing.T, answer http.Handler) *recorder {
 	t.Helper()
 	r := new(recorder)
 	r.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -94,6 +109,7 @@ func newRecorder(t *testing.T, answer http.Handler) *recorder {
 		if err != nil {
 			t.Errorf("reading the request upstream: %v", err)
 		}
+		r.wire.Record(req, body)
 		r.mu.Lock()
 		r.seen = append(r.seen, request{req.Method, req.URL.Path, req.Header.Clone(), string(body)})
 		r.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sealcar/test/process"
+	"sealcar/test/wire"
 )
 
 // endpoint is an inference endpoint: the enclave, or one made of the vendor's code.
@@ -99,6 +100,10 @@ func startSidecar(t *testing.T, e *endpoint) *sidecar {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sealcar.yaml")
+	upstream := e.addr
+	if e.Server != nil { // the vendor's server has its keys in memory
+		upstream = recorded(t, e)
+	}
 	write(t, file, `
 listen: 127.0.0.1:0
 admin: {listen: ""}
@@ -110,7 +115,7 @@ routes:
     upstream: https://%s
     upstream_ca_file: %q
     certificate: {source: api-key, roots: %q}
-`, filepath.Join(dir, "state"), arkHost, e.addr, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"))
+`, filepath.Join(dir, "state"), arkHost, upstream, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"))
 	s := process.Start(t, built.sealcar, nil, "run", "--config", file)
 	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
 	ca := filepath.Join(dir, "state", "ca")
@@ -124,6 +129,17 @@ routes:
 		})},
 		{"base URL", e.application(t, proxy+"/v1", nil)},
 	}}
+}
+
+// recorded puts a recorder in front of the enclave, which fails the test if
+// content of requests, or of replies to them, crosses in clear.
+func recorded(t *testing.T, e *endpoint) (addr string) {
+	t.Helper()
+	r := new(wire.Recorder)
+	for _, text := range []string{"You are brief.", "and a second line", "data:image/png;base64,iVBORw0KGgo=", "three times", "one two three four", "word word word"} {
+		r.Guard(t, text)
+	}
+	return r.Relay(t, e.addr, e.state)
 }
 
 // count counts the requests logged for an endpoint by the value of a key, once

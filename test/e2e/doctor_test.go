@@ -86,8 +86,8 @@ func TestTheDoctorNamesEachFault(t *testing.T) {
 		{"a mistake in the configuration", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, "hosts:", "hots:") }, nil, "configuration", "no such key", "sealcar check"},
 		{"a file that is not there", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, "tls-ca.pem", "nowhere.pem") }, nil, "files", "nowhere.pem", "Correct"},
 		{"roots that are none", "{source: api-key, roots: KEYS/api-key}", "", nil, nil, "files", "certificate.roots", "Correct"},
-		{"a name that does not resolve", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, e.enclaveAddr, "no-such-host.invalid") }, nil, "name", "no-such-host.invalid", "DNS"},
-		{"nobody listens", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, e.enclaveAddr, "127.0.0.1:1") }, nil, "tcp", "refused", "firewall"},
+		{"a name that does not resolve", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, e.upstream, "no-such-host.invalid") }, nil, "name", "no-such-host.invalid", "DNS"},
+		{"nobody listens", apiKey, "", func(t *testing.T, e *ends) { e.replace(t, e.upstream, "127.0.0.1:1") }, nil, "tcp", "refused", "firewall"},
 		{"TLS of an unknown authority", apiKey, "", func(t *testing.T, e *ends) {
 			e.replace(t, "upstream_ca_file: "+filepath.Join(e.state, "tls-ca.pem"), "")
 		}, nil, "tls", "unknown authority", "upstream_ca_file"},
@@ -105,7 +105,7 @@ func TestTheDoctorNamesEachFault(t *testing.T) {
 		{"the certificate endpoint hangs", apiKey, "certificate-hang", impatient, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
 		{"the certificate endpoint drips", apiKey, "certificate-drip", impatient, nil, "certificate", "certificate_unavailable", "docs/errors.md"},
 		{"who listens says nothing", apiKey, "", func(t *testing.T, e *ends) {
-			e.replace(t, e.enclaveAddr, silent(t))
+			e.replace(t, e.upstream, silent(t))
 			e.replace(t, "\nroutes:", "\ntimeouts: {tls_handshake: 1s}\nroutes:")
 		}, nil, "tls", "timeout", "speaks TLS"},
 		{"another root", apiKey, "leaf-foreign-root", nil, nil, "certificate", "unknown authority", "certificate.roots"},

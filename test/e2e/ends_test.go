@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"sealcar/test/process"
+	"sealcar/test/wire"
 )
 
 const (
@@ -28,7 +29,7 @@ type ends struct {
 	dir              string // the sidecar's: its state, and its configuration at config
 	config           string
 	key              string // the enclave's API key
-	enclaveAddr      string
+	upstream         string // of sidecars: a recorder in front of the enclave
 	addr, admin      string // the sidecar's
 }
 
@@ -37,8 +38,11 @@ func startEnclave(t *testing.T, flags ...string) *ends {
 	t.Helper()
 	e := &ends{state: filepath.Join(t.TempDir(), "enclave")}
 	e.enclave = process.Start(t, sealcar, nil, append([]string{"enclave", "--listen", "127.0.0.1:0", "--state", e.state}, flags...)...)
-	e.enclaveAddr, _ = e.enclave.AwaitKey(t, "listen")["listen"].(string)
+	addr, _ := e.enclave.AwaitKey(t, "listen")["listen"].(string)
 	e.key = read(t, e.state, "api-key")
+	recorder := new(wire.Recorder)
+	recorder.Guard(t, secretWord)
+	e.upstream = recorder.Relay(t, addr, e.state)
 	certificates(t, filepath.Join(e.state, "endpoint.key"), filepath.Join(e.state, "endpoint.pem"))
 	return e
 }
@@ -87,7 +91,7 @@ func startIn(t *testing.T, environment map[string]string, further, certificate s
 func (e *ends) writeConfig(t *testing.T, further, certificate string) {
 	t.Helper()
 	text := strings.NewReplacer(
-		"ENCLAVE", e.enclaveAddr,
+		"ENCLAVE", e.upstream,
 		"ROOTS", filepath.Join(e.state, "roots.pem"),
 		"TLSCA", filepath.Join(e.state, "tls-ca.pem"),
 		"STATE", filepath.Join(e.dir, "state"),
@@ -109,9 +113,9 @@ routes:
 	}
 }
 
-// chat is the body of a chat with one message.
+// chat is the body of a chat with one message behind the secret word.
 func chat(stream bool, message string) string {
-	return fmt.Sprintf(`{"model":"ep-1","stream":%t,"messages":[{"role":"user","content":%q}]}`, stream, message)
+	return fmt.Sprintf(`{"model":"ep-1","stream":%t,"messages":[{"role":"system","content":%q},{"role":"user","content":%q}]}`, stream, secretWord, message)
 }
 
 // request is a chat for the enclave through the absolute-form door.

@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,33 +18,6 @@ const byOpenAPI = `    certificate:
       access_key_file: '%STATE%/ak'
       secret_key_file: '%STATE%/sk'
 `
-
-// wire keeps what reaches the enclave, inside TLS.
-type wire struct {
-	mu   sync.Mutex
-	read bytes.Buffer
-}
-
-func (w *wire) tap(c net.Conn) net.Conn { return tapped{c, w} }
-
-func (w *wire) holds(word string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return bytes.Contains(w.read.Bytes(), []byte(word))
-}
-
-type tapped struct {
-	net.Conn
-	wire *wire
-}
-
-func (c tapped) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.wire.mu.Lock()
-	defer c.wire.mu.Unlock()
-	c.wire.read.Write(p[:n])
-	return n, err
-}
 
 // Whatever is wrong with the certificate endpoint, the application is told so
 // and nothing of its request leaves.
@@ -72,19 +43,18 @@ func TestT21_WithoutACertificateNothingLeaves(t *testing.T) {
 		for source, route := range map[string]string{"api-key": byAPIKey, "openapi": byOpenAPI} {
 			t.Run(name+", "+source, func(t *testing.T) {
 				t.Parallel()
-				w := new(wire)
-				p := startPair(t, enclave.Options{Misbehave: []string{name}, Tap: w.tap}, route, test.top)
+				p := startPair(t, enclave.Options{Misbehave: []string{name}}, route, test.top)
 				for _, members := range []string{"", `"stream":true,`} {
 					got := p.chat(t, p.key, members, "canary-21")
 					if got.status != test.status || got.code() != test.code {
 						t.Errorf("got %d %s, want %d %s", got.status, got.body, test.status, test.code)
 					}
 				}
-				if w.holds("canary-21") || w.holds("messages") || p.calls.count(chats) > 0 {
+				if p.received("canary-21") || p.received("messages") || p.calls.count(chats) > 0 {
 					t.Error("something of the request reached the upstream")
 				}
-				if !w.holds("HTTP/1.1") {
-					t.Error("the tap saw nothing at all")
+				if !p.received("HTTP/1.1") {
+					t.Error("the recorder saw nothing at all")
 				}
 			})
 		}
@@ -157,8 +127,7 @@ func TestApplicationsNeedNoKey(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := new(wire)
-			p := startPair(t, enclave.Options{Tap: w.tap}, test.route, "")
+			p := startPair(t, enclave.Options{}, test.route, "")
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
@@ -172,10 +141,10 @@ func TestApplicationsNeedNoKey(t *testing.T) {
 			if got := p.call(t, http.MethodGet, "/models", test.ownKey, ""); (got.status != 200) != test.wantFail {
 				t.Errorf("models: got %d %s", got.status, got.body)
 			}
-			if n := strings.Count(w.text(), "Action=GetApiKey"); n != test.issued {
+			if n := strings.Count(string(p.wire.Received()), "Action=GetApiKey"); n != test.issued {
 				t.Errorf("%d calls of GetApiKey, want %d", n, test.issued)
 			}
-			keys := strings.Split(w.text(), "Authorization: Bearer ")[1:]
+			keys := strings.Split(string(p.wire.Received()), "Authorization: Bearer ")[1:]
 			if len(keys) == 0 {
 				t.Error("no key was seen on the wire")
 			}
@@ -190,12 +159,6 @@ func TestApplicationsNeedNoKey(t *testing.T) {
 			}
 		})
 	}
-}
-
-func (w *wire) text() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.read.String()
 }
 
 func TestAKeyThatCannotBeHadIsTheOperatorsMatter(t *testing.T) {

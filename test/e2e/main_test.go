@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"testing"
@@ -10,6 +11,9 @@ import (
 
 // sealcar is the binary under test, built once.
 var sealcar string
+
+// secretWord is in every chat, and may cross no wire in clear.
+var secretWord = "Secret" + rand.Text()
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))

@@ -21,6 +21,7 @@ import (
 	"sealcar/config"
 	"sealcar/enclave"
 	"sealcar/sidecar"
+	"sealcar/test/wire"
 )
 
 // lines is a log that can be counted while it is written.
@@ -65,6 +66,7 @@ const (
 type pair struct {
 	enclave *enclave.Server
 	state   string // the enclave's
+	wire    *wire.Recorder
 	calls   *lines // the enclave's log
 	log     *lines // the sidecar's log
 	address string // of the enclave
@@ -78,7 +80,9 @@ type pair struct {
 // them are the enclave's address and state directory.
 func startPair(t *testing.T, o enclave.Options, route, top string) *pair {
 	t.Helper()
-	p := &pair{state: filepath.Join(t.TempDir(), "enclave"), calls: new(lines), log: new(lines)}
+	p := &pair{state: filepath.Join(t.TempDir(), "enclave"), wire: new(wire.Recorder), calls: new(lines), log: new(lines)}
+	p.wire.Guard(t, secretWord)
+	o.Tap = p.wire.Tap
 	o.StateDir, o.Backend, o.Log = p.state, enclave.BackendEcho, zerolog.New(p.calls)
 	var err error
 	if p.enclave, err = enclave.New(o); err != nil {
@@ -179,10 +183,14 @@ func (a answered) text() string {
 	return text
 }
 
-// chat sends a chat as an application would; key is its API key, "" for none.
+// received says whether the upstream has got a word that can be read.
+func (p *pair) received(word string) bool { return len(wire.Leaks(p.wire.Received(), word)) > 0 }
+
+// chat sends a chat as an application would; key is its API key, "" for none. It
+// begins with the secret word.
 func (p *pair) chat(t *testing.T, key, members, content string) answered {
 	t.Helper()
-	body := fmt.Sprintf(`{"model":"ep-1",%s"messages":[{"role":"user","content":%q}]}`, members, content)
+	body := fmt.Sprintf(`{"model":"ep-1",%s"messages":[{"role":"system","content":%q},{"role":"user","content":%q}]}`, members, secretWord, content)
 	return p.call(t, http.MethodPost, "/chat/completions", key, body)
 }
 

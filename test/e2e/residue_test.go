@@ -41,14 +41,13 @@ func TestT26_WhatCannotBeSealedIsTreatedAsTheRouteSays(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := new(wire)
-			p := startPair(t, enclave.Options{Tap: w.tap}, byAPIKey+"    "+test.route+"\n", "limits: {json_values: 100}\n")
+			p := startPair(t, enclave.Options{}, byAPIKey+"    "+test.route+"\n", "limits: {json_values: 100}\n")
 			got := p.call(t, http.MethodPost, "/chat/completions", p.key, `{"model":"ep-1",`+test.members+`"messages":[{"role":"user","content":`+test.content+`}]}`)
 			if test.code != "" {
 				if got.status != 400 || got.code() != test.code || test.param != "*" && !strings.Contains(got.body, fmt.Sprintf(`"param":%q`, test.param)) {
 					t.Errorf("got %d %s", got.status, got.body)
 				}
-				if w.holds("canary") || p.calls.count(chats) > 0 {
+				if p.received("canary") || p.calls.count(chats) > 0 {
 					t.Error("something was sent")
 				}
 				return
@@ -56,7 +55,7 @@ func TestT26_WhatCannotBeSealedIsTreatedAsTheRouteSays(t *testing.T) {
 			if got.status != 200 || got.header.Get("X-Sealcar-Plaintext") != test.clear {
 				t.Errorf("got %d, header %q: %s", got.status, got.header.Get("X-Sealcar-Plaintext"), got.body)
 			}
-			if test.clear == "" && w.holds("canary") {
+			if test.clear == "" && p.received("canary") {
 				t.Error("the canary crossed the wire")
 			}
 			eventually(t, func() bool { return p.log.count(`"message":"request"`) > 0 }, p.log.String)
