@@ -44,8 +44,7 @@ type Route struct {
 
 // Endpoint is one upstream host of a route, with the parts that a request meets
 // on its way there: each host answers for certificates of its own. The sidecar
-// uses Transport alone; the other parts are for those who examine them one by
-// one.
+// uses Way alone; the other parts are for those who examine them one by one.
 type Endpoint struct {
 	Origin       string            // scheme://host[:port]
 	Out          http.RoundTripper // TLS with the route's roots, pins and egress proxy
@@ -55,6 +54,7 @@ type Endpoint struct {
 	Certificates *certfetch.Cache
 	Credentials  ark.Credentials // for requests without a key; nil: each brings its own
 	Transport    *ark.Transport
+	Way          http.RoundTripper // of requests: what is done to them before they are sealed, then Transport
 
 	settings config.Certificate
 }
@@ -105,6 +105,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 			MaxEventBytes:        int(c.Limits.EventBytes),
 			ReplyIdle:            c.Timeouts.StreamIdle,
 		}
+		e.Way = translated(c, r, e.Transport)
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
 	}
@@ -131,7 +132,7 @@ func (r *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("route %q has no upstream %q", r.config.Name, req.URL.Host)
 	}
-	return e.Transport.RoundTrip(req)
+	return e.Way.RoundTrip(req)
 }
 
 // Close ends what runs for the route.
