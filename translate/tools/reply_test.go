@@ -2,7 +2,6 @@ package tools_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ const chat = `{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[
 
 // answer is what an application ends up with of one choice.
 type answer struct {
-	text   string // "null" if it has none
+	text   string // "" and null are one to whoever adds up
 	calls  string // name(arguments) of each
 	finish string
 }
@@ -53,7 +52,7 @@ func (a *answer) add(t testing.TB, s *said, finish string, index *int) {
 		return
 	}
 	if s.Content != nil {
-		a.text = strings.TrimPrefix(a.text, "null") + *s.Content
+		a.text += *s.Content
 	}
 	for _, call := range s.ToolCalls {
 		a.calls += call.Function.Name + "(" + call.Function.Arguments + ")"
@@ -97,7 +96,7 @@ func whole(t testing.TB, content string) answer {
 	if err := json.Unmarshal([]byte(got), &c); err != nil || len(c.Choices) != 1 {
 		t.Fatalf("%v: %s", err, got)
 	}
-	a := answer{text: "null"}
+	var a answer
 	a.add(t, c.Choices[0].Message, c.Choices[0].FinishReason, nil)
 	return a
 }
@@ -125,10 +124,6 @@ func events(t testing.TB, body string) map[int]answer {
 			answers[choice.Index] = a
 		}
 	}
-	for i, a := range answers {
-		a.text = cmp.Or(a.text, "null") // "" and null are one to whoever adds up
-		answers[i] = a
-	}
 	return answers
 }
 
@@ -153,19 +148,19 @@ var answers = map[string]struct {
 	"text":                      {"hello", answer{"hello", "", "stop"}},
 	"white space":               {" \n", answer{" \n", "", "stop"}},
 	"text in white space":       {"\n hello \n", answer{"\n hello \n", "", "stop"}},
-	"a call":                    {rome, answer{"null", `weather({"city": "Rome"})`, "tool_calls"}},
-	"a call in white space":     {"\n\n" + rome + "\n ", answer{"null", `weather({"city": "Rome"})`, "tool_calls"}},
+	"a call":                    {rome, answer{"", `weather({"city": "Rome"})`, "tool_calls"}},
+	"a call in white space":     {"\n\n" + rome + "\n ", answer{"", `weather({"city": "Rome"})`, "tool_calls"}},
 	"a call behind text":        {"Let me see.\n" + rome, answer{"Let me see.\n", `weather({"city": "Rome"})`, "tool_calls"}},
 	"text behind a call":        {" a " + rome + "\nb", answer{" a b", `weather({"city": "Rome"})`, "tool_calls"}},
-	"two calls":                 {rome + "\n" + `<tool_call>{"arguments":{},"name":"time"}</tool_call>`, answer{"null", `weather({"city": "Rome"})time({})`, "tool_calls"}},
-	"a mark in an argument":     {`<tool_call>{"name":"time","arguments":{"a":"</tool_call>\"<tool_call>"}}</tool_call>`, answer{"null", `time({"a":"</tool_call>\"<tool_call>"})`, "tool_calls"}},
-	"brackets in an argument":   {`<tool_call>{"name":"time","arguments":{"a":["}]",{"b":[]}]}}</tool_call>`, answer{"null", `time({"a":["}]",{"b":[]}]})`, "tool_calls"}},
-	"numbers as they were":      {`<tool_call>{"name":"time","arguments":{"a":9007199254740993.00}}</tool_call>`, answer{"null", `time({"a":9007199254740993.00})`, "tool_calls"}},
-	"arguments as a string":     {`<tool_call>{"name":"time","arguments":"{\"a\": 1}"}</tool_call>`, answer{"null", `time({"a": 1})`, "tool_calls"}},
-	"no arguments":              {`<tool_call>{"name":"time"}</tool_call>`, answer{"null", `time({})`, "tool_calls"}},
-	"null for arguments":        {`<tool_call>{"name":"time","arguments":null}</tool_call>`, answer{"null", `time({})`, "tool_calls"}},
-	"an id":                     {`<tool_call>{"id":"call_1","name":"time","arguments":{}}</tool_call>`, answer{"null", `time({})`, "tool_calls"}},
-	"a name in escapes":         {`<tool_call>{"name":"t\u0069me","arguments":{}}</tool_call>`, answer{"null", `time({})`, "tool_calls"}},
+	"two calls":                 {rome + "\n" + `<tool_call>{"arguments":{},"name":"time"}</tool_call>`, answer{"", `weather({"city": "Rome"})time({})`, "tool_calls"}},
+	"a mark in an argument":     {`<tool_call>{"name":"time","arguments":{"a":"</tool_call>\"<tool_call>"}}</tool_call>`, answer{"", `time({"a":"</tool_call>\"<tool_call>"})`, "tool_calls"}},
+	"brackets in an argument":   {`<tool_call>{"name":"time","arguments":{"a":["}]",{"b":[]}]}}</tool_call>`, answer{"", `time({"a":["}]",{"b":[]}]})`, "tool_calls"}},
+	"numbers as they were":      {`<tool_call>{"name":"time","arguments":{"a":9007199254740993.00}}</tool_call>`, answer{"", `time({"a":9007199254740993.00})`, "tool_calls"}},
+	"arguments as a string":     {`<tool_call>{"name":"time","arguments":"{\"a\": 1}"}</tool_call>`, answer{"", `time({"a": 1})`, "tool_calls"}},
+	"no arguments":              {`<tool_call>{"name":"time"}</tool_call>`, answer{"", `time({})`, "tool_calls"}},
+	"null for arguments":        {`<tool_call>{"name":"time","arguments":null}</tool_call>`, answer{"", `time({})`, "tool_calls"}},
+	"an id":                     {`<tool_call>{"id":"call_1","name":"time","arguments":{}}</tool_call>`, answer{"", `time({})`, "tool_calls"}},
+	"a name in escapes":         {`<tool_call>{"name":"t\u0069me","arguments":{}}</tool_call>`, answer{"", `time({})`, "tool_calls"}},
 	"a call behind a mark":      {"<tool_call>" + rome, answer{"<tool_call>", `weather({"city": "Rome"})`, "tool_calls"}},
 	"a call behind half a mark": {"<tool_" + rome, answer{"<tool_", `weather({"city": "Rome"})`, "tool_calls"}},
 	"a call behind a broken":    {`<tool_call>{"name":"time"` + rome, answer{`<tool_call>{"name":"time"`, `weather({"city": "Rome"})`, "tool_calls"}},
@@ -338,7 +333,7 @@ func TestEachChoiceHasCallsOfItsOwn(t *testing.T) {
 	contents := []string{"a " + rome, rome + rome, "text", rome[:20]}
 	want := map[int]answer{
 		0: {"a ", `weather({"city": "Rome"})`, "tool_calls"},
-		1: {"null", strings.Repeat(`weather({"city": "Rome"})`, 2), "tool_calls"},
+		1: {"", strings.Repeat(`weather({"city": "Rome"})`, 2), "tool_calls"},
 		2: {"text", "", "stop"},
 		3: {rome[:20], "", "stop"},
 	}

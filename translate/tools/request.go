@@ -121,9 +121,13 @@ func (s *chatScan) value(v rewrite.Value) error {
 		return mustBe(v, "[]n", "an array")
 	case "tool_choice", "function_call":
 		s.cut(v)
-		if v.Kind != '{' && v.Kind != '[' {
-			s.toolChoice, s.choiceName = valueOf(v), v.Name
+		if v.Kind == '{' || v.Kind == '[' || v.Kind == 'n' {
+			return nil
 		}
+		if s.toolChoice.kind != 0 {
+			return refusal("invalid_request", v.Path(), "a chat has one choice of its tools, be it tool_choice or function_call; nothing was sent")
+		}
+		s.toolChoice, s.choiceName = valueOf(v), v.Name
 		return nil
 	case "parallel_tool_calls":
 		s.cut(v)

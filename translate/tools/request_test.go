@@ -178,6 +178,7 @@ func TestWhatHasNoFormIsRefused(t *testing.T) {
 		"a choice by a custom tool": {choice(`{"type":"custom","custom":{"name":"weather"}}`), "invalid_request", "tool_choice"},
 		"a choice of nothing":       {choice(`{"type":"function"}`), "invalid_request", "tool_choice"},
 		"a choice of two":           {choice(`{"type":"function","name":"weather","function":{"name":"weather"}}`), "invalid_request", "tool_choice"},
+		"two choices":               {chat("", `,"tools":[`+weather+`],"tool_choice":"auto","function_call":"none"`), "invalid_request", "function_call"},
 		"a choice by a number":      {choice(`1`), "invalid_request", "tool_choice"},
 		"a choice by another word":  {choice(`"any"`), "invalid_request", "tool_choice"},
 		"a choice in a list":        {choice(`["auto"]`), "invalid_request", "tool_choice"},
