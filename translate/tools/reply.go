@@ -46,6 +46,7 @@ type reply struct {
 	fault   *apierror.Error
 
 	scanner rewrite.Scanner
+	visit   func(rewrite.Value) error // the method value, made once
 	doc     []byte
 	choices []choiceOf // of doc
 	edits   []edit
@@ -106,7 +107,10 @@ func (r *reply) end(dst []byte, err error) ([]byte, error) {
 
 func (r *reply) rewrite(dst, doc []byte) (out []byte, changed bool, err error) {
 	r.doc, r.choices, r.edits = doc, r.choices[:0], r.edits[:0]
-	if err := r.scanner.Scan(doc, replyShape, r.value); err != nil {
+	if r.visit == nil {
+		r.visit = r.value
+	}
+	if err := r.scanner.Scan(doc, replyShape, r.visit); err != nil {
 		return nil, false, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	for i := range r.choices {

@@ -239,8 +239,13 @@ func TestTextComesThroughAtOnce(t *testing.T) {
 	defer func() { _ = resp.Body.Close() }()
 	got := make([]byte, 1024)
 	for _, step := range []struct{ piece, want string }{
-		{"Let ", `{"content":"Let "}`}, {"me see. ", `{"content":"me see. "}`}, {"1 <", `{"content":"1 "}`}, {"tool_box", `{"content":"<tool_box"}`},
-		{"<tool_call>", `{"content":null}`}, {`{\"name\":`, `{"content":null}`}, {`\"time\"}`, `{"content":null}`},
+		{"Let ", `{"content":"Let "}`},
+		{"me see. ", `{"content":"me see. "}`},
+		{"1 <", `{"content":"1 "}`},
+		{"tool_box", `{"content":"<tool_box"}`},
+		{"<tool_call>", `{"content":null}`},
+		{`{\"name\":`, `{"content":null}`},
+		{`\"time\"}`, `{"content":null}`},
 		{"</tool_call>", `{"content":null,"tool_calls":[{"index":0,"id":"` + anID + `","type":"function","function":{"name":"time","arguments":"{}"}}]}`},
 	} {
 		go func() { _, _ = fmt.Fprintf(feed, event, step.piece) }()
