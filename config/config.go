@@ -101,6 +101,7 @@ type Route struct {
 	ResidueExceptions    []Exception `mapstructure:"residue_exceptions"` // the first that fits counts
 	Strict               bool        `mapstructure:"strict"`             // residue: refuse and replies.clear: refuse, without exceptions
 	Strip                []string    `mapstructure:"strip"`              // members of a request's top level that are taken out before it is sealed
+	MoveTools            bool        `mapstructure:"move_tools"`         // experimental: function calling goes into the sealed content
 	Replies              Replies     `mapstructure:"replies"`
 	UnsafePlaintextPaths []string    `mapstructure:"unsafe_plaintext_paths"` // upstream paths, exact, that may pass in clear
 	UnsafeUpstreamHTTP   bool        `mapstructure:"unsafe_upstream_http"`   // allows an http:// Upstream

@@ -35,6 +35,8 @@ func (r *Route) checkResidue(m *Mistakes, key string) {
 			m.add(at, name, "the name of a member of the request's top level, such as user")
 		case name == "model" || name == "messages" || name == "stream":
 			m.add(at, name, "a member that a request can do without")
+		case r.MoveTools && slices.Contains([]string{"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"}, name):
+			m.add(at, name, "a member that move_tools: true does not move into the content")
 		case slices.Contains(r.Strip[:i], name):
 			m.add(at, name, "each name once")
 		}

@@ -21,11 +21,15 @@ func (a echoAnswer) text() string { return strings.Join(a.words, "") }
 // answer decides what to say. id makes the ids of tool calls.
 func (r *echoRequest) answer(id string) echoAnswer {
 	if tool := r.tool(); tool != nil {
-		return echoAnswer{
+		a := echoAnswer{
 			words:  splitWords(tool.arguments(r.lastUserText())),
 			call:   &echoCall{id: "call_" + id, function: tool.Function.Name},
 			finish: "tool_calls",
 		}
+		if r.inForm {
+			return a.write()
+		}
+		return a
 	}
 	text := "You said: " + r.lastUserText()
 	if last := r.Messages[len(r.Messages)-1]; last.Role == "tool" {

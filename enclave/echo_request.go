@@ -27,6 +27,8 @@ type echoRequest struct {
 	MaxCompletionTokens *int       `json:"max_completion_tokens"`
 	Tools               []echoTool `json:"tools"`
 	ToolChoice          toolChoice `json:"tool_choice"`
+
+	inForm bool // the tools came in the form of echo_form.go
 }
 
 type echoMessage struct {
@@ -71,6 +73,7 @@ func parseEcho(body []byte) (*echoRequest, *echoError) {
 			return nil, invalidEcho("a message has no role", fmt.Sprintf("messages[%d].role", i))
 		}
 	}
+	r.followForm()
 	return r, nil
 }
 

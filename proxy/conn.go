@@ -44,6 +44,11 @@ type innerConn struct {
 	client string // who sent the CONNECT
 }
 
+// CloseWrite lets net/http end the reply before it closes a connection on which
+// the application is still sending: else what the application has not read yet is
+// lost with the reset.
+func (c *innerConn) CloseWrite() error { return closeWrite(c.Conn) }
+
 // NetConn is the connection below.
 func (c *innerConn) NetConn() net.Conn { return c.Conn }
 

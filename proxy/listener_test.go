@@ -255,7 +255,7 @@ func TestTLSFilesThatAreRefusedAtTheStart(t *testing.T) {
 	ca := newPKI(t)
 	missing := newTLSFiles(t, ca.server(t))
 	missing.key = "/does/not/exist"
-	refusedAtStart(t, testConfig(t, missing.apply), "listen_tls.cert_file", "/does/not/exist")
+	refusedAtStart(t, testConfig(t, missing.apply), "listen_tls.key_file", "/does/not/exist")
 	unfit := newTLSFiles(t, ca.server(t))
 	unfit.putKey(t, ca.server(t))
 	refusedAtStart(t, testConfig(t, unfit.apply), "listen_tls.cert_file", unfit.key)

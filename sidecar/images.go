@@ -10,9 +10,9 @@ import (
 	"sealcar/upstream"
 )
 
-// inlining puts in front of what seals what fetches linked images, if the route
+// withImages puts in front of what seals what fetches linked images, if the route
 // says so.
-func inlining(c *config.Config, r config.Route, seal http.RoundTripper) (http.RoundTripper, error) {
+func withImages(seal http.RoundTripper, c *config.Config, r config.Route) (http.RoundTripper, error) {
 	settings := r.InlineImages
 	if !settings.Enabled {
 		return seal, nil

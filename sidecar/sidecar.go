@@ -107,7 +107,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 }
 
 // addTransport joins the seal to the rest.
-func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) error {
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) (err error) {
 	e.Transport = &ark.Transport{
 		Base:                 e.Out,
 		Certificates:         e.Certificates,
@@ -124,8 +124,7 @@ func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Po
 		MaxEventBytes:        int(c.Limits.EventBytes),
 		ReplyIdle:            c.Timeouts.StreamIdle,
 	}
-	mended, err := inlining(c, r, e.Transport)
-	e.Way = withDialects(mended, c, r)
+	e.Way, err = translations(c, r, e.Transport)
 	return err
 }
 

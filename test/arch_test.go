@@ -44,6 +44,7 @@ func sealcar() house {
 			"translate/responses": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 			"translate/images":    {why: "what a request is made into before it is sealed is apart from the seal", may: []string{"rewrite", "payload", "netguard", "apierror", "exchange"}},
 			"filemode":            {why: "which modes a file with a secret may have is said once"},
+			"translate/tools":     {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"crypto/ark", "rewrite", "payload", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},

@@ -96,7 +96,8 @@ type door struct {
 	env  map[string]string // of an application that goes through it
 }
 
-func startSidecar(t *testing.T, e *endpoint) *sidecar {
+// startSidecar runs `sealcar run` with one route; settings are more of it, in YAML.
+func startSidecar(t *testing.T, e *endpoint, settings ...string) *sidecar {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sealcar.yaml")
@@ -115,7 +116,8 @@ routes:
     upstream: https://%s
     upstream_ca_file: %q
     certificate: {source: api-key, roots: %q}
-`, filepath.Join(dir, "state"), arkHost, upstream, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"))
+    %s
+`, filepath.Join(dir, "state"), arkHost, upstream, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"), strings.Join(settings, "\n    "))
 	s := process.Start(t, built.sealcar, nil, "run", "--config", file)
 	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
 	ca := filepath.Join(dir, "state", "ca")

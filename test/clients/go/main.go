@@ -63,10 +63,15 @@ func run(ctx context.Context) error {
 func chat(ctx context.Context, client openai.Client, request []byte) (any, error) {
 	var params openai.ChatCompletionNewParams
 	var mode struct {
-		Stream bool `json:"stream"`
+		Stream     bool            `json:"stream"`
+		ToolChoice json.RawMessage `json:"tool_choice"`
 	}
 	if err := errors.Join(json.Unmarshal(request, &params), json.Unmarshal(request, &mode)); err != nil {
 		return nil, fmt.Errorf("reading a request: %w", err)
+	}
+	var named openai.ChatCompletionNamedToolChoiceParam
+	if json.Unmarshal(mode.ToolChoice, &named) == nil && named.Function.Name != "" { // the union takes one for allowed_tools
+		params.ToolChoice = openai.ToolChoiceOptionFunctionToolChoice(named.Function)
 	}
 	read := (*answer).document
 	if mode.Stream {

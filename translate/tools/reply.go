@@ -1,0 +1,206 @@
+package tools
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/rewrite"
+)
+
+// maxChoices bounds the index of a choice. OpenAI grants 128 of them.
+const maxChoices = 1024
+
+// endOfStream is the data of the event that ends a complete stream.
+const endOfStream = "[DONE]"
+
+//nolint:gochecknoglobals // immutable tables
+var (
+	saidShape = &rewrite.Shape{Name: "said", Fields: map[string]*rewrite.Shape{
+		"content":    {Name: "content"},
+		"tool_calls": {Name: "calls"},
+	}}
+	replyShape = &rewrite.Shape{Fields: map[string]*rewrite.Shape{
+		"choices": {Items: &rewrite.Shape{Name: "choice", Fields: map[string]*rewrite.Shape{
+			"index":         {Name: "index"},
+			"message":       saidShape,
+			"delta":         saidShape,
+			"finish_reason": {Name: "finish"},
+		}}},
+	}}
+)
+
+// reply turns the calls in one reply into tool_calls.
+type reply struct {
+	names  names
+	random io.Reader
+	stream bool
+	limit  int // bytes that may be held back, of all choices
+
+	answers []*answer // by the index of their choice
+	pending int       // bytes held back
+	fault   *apierror.Error
+
+	scanner rewrite.Scanner
+	visit   func(rewrite.Value) error // the method value, made once
+	doc     []byte
+	choices []choiceOf // of doc
+	edits   []edit
+	text    []byte // memory for one content
+}
+
+// answer is one choice of a reply, over all of its chunks.
+type answer struct {
+	splitter
+	count int // of calls
+}
+
+// choiceOf is what one document says of one choice.
+type choiceOf struct {
+	object  value
+	index   int
+	said    value // message or delta
+	content value
+	calls   value // tool_calls
+	finish  value
+}
+
+// document rewrites a whole completion.
+func (r *reply) document(doc []byte) ([]byte, error) {
+	out, changed, err := r.rewrite(nil, doc)
+	if err != nil || !changed {
+		return doc, err
+	}
+	return out, nil
+}
+
+// event rewrites the data of one event of a stream.
+func (r *reply) event(dst, data []byte) (out []byte, changed bool, err error) {
+	if string(data) != endOfStream {
+		out, changed, err = r.rewrite(dst, data)
+	} else if out = dst; r.pending > 0 {
+		err = replyFault("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+	}
+	if err != nil {
+		r.fault = apierror.From(err, "reply_unreadable", "the upstream's reply cannot be rewritten")
+		return nil, false, r.fault
+	}
+	return out, changed, nil
+}
+
+// end ends a stream. A fault that was found here is told as the seal tells its
+// own: by an event, before the connection breaks.
+func (r *reply) end(dst []byte, err error) ([]byte, error) {
+	if errors.Is(err, rewrite.ErrEventTooLarge) {
+		r.fault = replyFault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+	}
+	if r.fault == nil {
+		return dst, err
+	}
+	dst = append(append(dst, "data: "...), r.fault.Document()...)
+	return append(dst, "\n\n"...), r.fault
+}
+
+func (r *reply) rewrite(dst, doc []byte) (out []byte, changed bool, err error) {
+	r.doc, r.choices, r.edits = doc, r.choices[:0], r.edits[:0]
+	if r.visit == nil {
+		r.visit = r.value
+	}
+	if err := r.scanner.Scan(doc, replyShape, r.visit); err != nil {
+		return nil, false, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+	}
+	for i := range r.choices {
+		if err := r.choice(&r.choices[i]); err != nil {
+			return nil, false, err
+		}
+	}
+	if len(r.edits) == 0 {
+		return dst, false, nil
+	}
+	out, err = apply(dst, doc, r.edits)
+	return out, true, err
+}
+
+var errShape = errors.New("a value of the completion has an unexpected type")
+
+func (r *reply) value(v rewrite.Value) error {
+	if v.Name == "choice" && v.Kind == '{' {
+		r.choices = append(r.choices, choiceOf{})
+	}
+	if len(r.choices) == 0 {
+		return errShape
+	}
+	c, kinds := &r.choices[len(r.choices)-1], "{}n"
+	switch v.Name {
+	case "choice":
+		c.object, kinds = valueOf(v), "{}"
+	case "index":
+		n, err := strconv.Atoi(string(r.raw(valueOf(v))))
+		if c.index = n; (err != nil || n < 0 || n >= maxChoices) && v.Kind != 'n' {
+			return errShape
+		}
+		return nil
+	case "said":
+		c.said = valueOf(v)
+	case "content":
+		c.content, kinds = valueOf(v), `"n`
+	case "calls":
+		c.calls, kinds = valueOf(v), "[]n"
+	case "finish":
+		c.finish, kinds = valueOf(v), `"n`
+	}
+	if strings.IndexByte(kinds, v.Kind) < 0 {
+		return errShape
+	}
+	return nil
+}
+
+func (r *reply) raw(v value) []byte { return r.doc[v.span.Start:v.span.End] }
+
+// choice rewrites what a document says of one choice. One with tool_calls of its
+// own, which were not asked for, is left alone.
+func (r *reply) choice(c *choiceOf) (err error) {
+	if c.calls.kind == ']' && !isHollow(r.raw(c.calls)) {
+		return nil
+	}
+	a := r.answer(c.index)
+	if r.text = r.text[:0]; c.content.kind == '"' {
+		if r.text, err = rewrite.Unquote(r.text, r.raw(c.content)); err != nil {
+			return err
+		}
+	}
+	before := a.pending()
+	said, calls := a.feed(r.text)
+	finished := !r.stream || c.finish.kind == '"' && len(r.raw(c.finish)) > len(`""`)
+	if finished || r.pending+a.pending()-before > r.limit {
+		said, calls = a.end()
+	}
+	r.pending += a.pending() - before
+	if len(calls) > 0 || !bytes.Equal(said, r.text) {
+		if err := r.put(c, a, said, calls); err != nil {
+			return err
+		}
+	}
+	if a.called && string(r.raw(c.finish)) == `"stop"` {
+		r.edits = append(r.edits, edit{c.finish.span, []byte(`"tool_calls"`)})
+	}
+	return nil
+}
+
+func (r *reply) answer(index int) *answer {
+	for len(r.answers) <= index {
+		r.answers = append(r.answers, nil)
+	}
+	if r.answers[index] == nil {
+		r.answers[index] = &answer{splitter: splitter{names: r.names}}
+	}
+	return r.answers[index]
+}
+
+func replyFault(code, message string, cause error) *apierror.Error {
+	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
+}
