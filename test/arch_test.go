@@ -39,6 +39,7 @@ func sealcar() house {
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
 
 			"translate/dialect":   {why: "what all other APIs need to become a chat is written once", may: []string{"rewrite", "payload", "apierror", "exchange"}},
+			"translate/anthropic": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 			"translate/responses": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},

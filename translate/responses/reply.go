@@ -13,11 +13,11 @@ type reply struct {
 	response response
 	streamed bool
 
-	begun    bool
-	finish   string // the chat's finish_reason
-	items    []*item
-	spoken   *item // the item that is being said; calls stand beside it
-	events   events
+	begun  bool
+	finish string // the chat's finish_reason
+	items  []*item
+	spoken *item // the item that is being said; calls stand beside it
+	events events
 }
 
 // Document implements dialect.Reply.
