@@ -11,7 +11,10 @@ import (
 func messages(o *dialect.Object) []dialect.Message {
 	var list []dialect.Message
 	if system, ok := o.Take("system"); ok {
-		list = append(list, dialect.Message{Role: "system", Content: partsOf(system).content()})
+		said := partsOf(system)
+		said.refuseCalls("of system")
+		said.refuseResults("of system")
+		list = append(list, dialect.Message{Role: "system", Content: said.content()})
 	}
 	turns, ok := o.Take("messages")
 	if !ok {
@@ -38,8 +41,11 @@ func messagesOf(turn *dialect.Object) []dialect.Message {
 	}
 	said := partsOf(content)
 	switch role {
-	case "user", "system":
-		said.refuseCalls("of " + role)
+	case "user":
+		said.refuseCalls("of user")
+	case "system":
+		said.refuseCalls("of system")
+		said.refuseResults("of system")
 	case "assistant":
 		said.refuseResults("of assistant")
 	case "":
