@@ -144,12 +144,16 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 
 func TestRepliesThatAreNoMessageAreFaults(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{
-		"reply_unfinished": completionOf(`{"content":"a"}`, "null"),
-		"reply_unreadable": completionOf(`{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"[1]"}}]}`, `"tool_calls"`),
+	call := func(arguments string) string {
+		return completionOf(`{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"`+arguments+`"}}]}`, `"tool_calls"`)
+	}
+	for body, code := range map[string]string{
+		completionOf(`{"content":"a"}`, "null"): "reply_unfinished",
+		call(`[1]`):                             "reply_unreadable",
+		call(`{`):                               "reply_unreadable",
 	} {
 		_, _, err := answer(t, answering("application/json", body), asking)
-		wantCode(t, err, http.StatusBadGateway, name, "")
+		wantCode(t, err, http.StatusBadGateway, code, "")
 	}
 }
 
