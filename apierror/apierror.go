@@ -27,6 +27,10 @@ type Error struct {
 	RetryAfter time.Duration // sent as Retry-After in whole seconds, rounded up; 0 sends none
 	NoRetry    bool          // send x-should-retry: false although Status is retryable; 4xx send it anyway (but for 408 and 429)
 	Cause      error         // for logs only, never sent
+
+	// Form writes the document for an application that speaks another API; nil
+	// is the form of OpenAI's.
+	Form func(*Error) []byte
 }
 
 // Error gives the code and message, then the cause: the form for logs.
@@ -52,6 +56,9 @@ func From(err error, code, message string) *Error {
 // Document is the JSON document, without a trailing newline. It holds no
 // newline, so it can stand in one event-stream data line.
 func (e *Error) Document() []byte {
+	if e.Form != nil {
+		return e.Form(e)
+	}
 	type body struct {
 		Message string  `json:"message"`
 		Type    string  `json:"type"`

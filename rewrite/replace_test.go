@@ -43,3 +43,21 @@ func TestEvents_AFaultOfReplaceEndsTheStream(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// What stands behind an event that becomes nothing does not wait for more.
+func TestEvents_AnEventThatBecomesNothingHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	t.Cleanup(func() { _ = w.Close() })
+	go func() { _, _ = io.WriteString(w, "data: none\n\ndata: some\n\n") }() // and no more
+	events := rewrite.Events(r, rewrite.EventConfig{Replace: func(dst, data []byte) ([]byte, error) {
+		if string(data) == "none" {
+			return dst, nil
+		}
+		return append(dst, data...), nil
+	}})
+	buf := make([]byte, 64)
+	if n, err := events.Read(buf); err != nil || string(buf[:n]) != "some" {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/translate/anthropic"
 	"sealcar/translate/dialect"
 	"sealcar/translate/responses"
 )
@@ -24,6 +25,9 @@ func withDialects(chats http.RoundTripper, c *config.Config, r config.Route) htt
 	}
 	if translated(r, "responses", responses.Path) {
 		s.Base = &responses.Transport{Settings: s}
+	}
+	if translated(r, "anthropic", anthropic.Path) {
+		s.Base = &anthropic.Transport{Settings: s}
 	}
 	return s.Base
 }

@@ -41,6 +41,7 @@ func sealcar() house {
 			"machine":             {why: "what a container allows is found out apart from what is done with it"},
 			"hardening":           {why: "what is done to the process itself stands in one place, and the process is met in main"},
 			"translate/dialect":   {why: "what all other APIs need to become a chat is written once", may: []string{"rewrite", "payload", "apierror", "exchange"}},
+			"translate/anthropic": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 			"translate/responses": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 			"translate/images":    {why: "what a request is made into before it is sealed is apart from the seal", may: []string{"rewrite", "payload", "netguard", "apierror", "exchange"}},
 			"filemode":            {why: "which modes a file with a secret may have is said once"},

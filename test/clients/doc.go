@@ -1,6 +1,6 @@
 // Package clients proves that applications need not change: programs built on
 // the SDKs that people use (openai for Python and Node, openai-go, the vendor's
-// own for Python), none of which knows sealcar, run against the real binary.
+// own for Python, anthropic for Python and Node), none of which knows sealcar, run against the real binary.
 //
 // Each program has one chat: the request comes as JSON on standard input, all
 // else from the environment, and the reply, as the program saw it, goes as JSON

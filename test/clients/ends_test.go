@@ -78,6 +78,7 @@ func (e *endpoint) application(t *testing.T, baseURL string, extra map[string]st
 	env := map[string]string{
 		"OPENAI_BASE_URL": baseURL, "OPENAI_API_KEY": e.key,
 		"ARK_BASE_URL": baseURL, "ARK_API_KEY": e.key,
+		"ANTHROPIC_BASE_URL": strings.TrimSuffix(baseURL, "/v1"), "ANTHROPIC_API_KEY": e.key,
 		"NODE_PATH": absolute(t, filepath.Join(install, "node", "node_modules")),
 	}
 	maps.Copy(env, extra)

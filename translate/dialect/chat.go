@@ -14,7 +14,7 @@ type Chat struct {
 	Tools             []Tool          `json:"tools,omitempty"`
 	ToolChoice        any             `json:"tool_choice,omitempty"` // a word, or a ToolChoice
 	ParallelToolCalls json.RawMessage `json:"parallel_tool_calls,omitempty"`
-	ResponseFormat    any             `json:"response_format,omitempty"`
+	ResponseFormat    *Format         `json:"response_format,omitempty"`
 	MaxTokens         json.RawMessage `json:"max_tokens,omitempty"`
 	Temperature       json.RawMessage `json:"temperature,omitempty"`
 	TopP              json.RawMessage `json:"top_p,omitempty"`
@@ -110,7 +110,13 @@ func CallOf(name json.RawMessage) ToolChoice {
 	return ToolChoice{Type: "function", Function: Function{Name: name}}
 }
 
-// Schema is the schema of a response_format.
+// Format is a response_format.
+type Format struct {
+	Type       string  `json:"type"` // json_object, json_schema
+	JSONSchema *Schema `json:"json_schema,omitempty"`
+}
+
+// Schema is what an answer has to fit.
 type Schema struct {
 	Name        json.RawMessage `json:"name,omitempty"`
 	Description json.RawMessage `json:"description,omitempty"`
@@ -178,4 +184,12 @@ func Encode(v any) []byte {
 		panic(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// AppendEvent appends one event of a stream (WHATWG HTML, section 9.2) with v as
+// its data.
+func AppendEvent(dst []byte, name string, v any) []byte {
+	dst = append(dst, "event: "+name+"\ndata: "...)
+	dst = append(dst, Encode(v)...)
+	return append(dst, "\n\n"...)
 }

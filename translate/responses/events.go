@@ -52,9 +52,7 @@ func (e *events) add(ev *event) {
 	}
 	ev.SequenceNumber = e.next
 	e.next++
-	e.out = append(e.out, "event: "+ev.Type+"\ndata: "...)
-	e.out = append(e.out, dialect.Encode(ev)...)
-	e.out = append(e.out, "\n\n"...)
+	e.out = dialect.AppendEvent(e.out, ev.Type, ev)
 }
 
 // of is an event about an item, or about its part.
@@ -65,7 +63,7 @@ func ofPart(i *item, kind string) *event {
 	if i.part != "" {
 		ev.ContentIndex = new(0)
 	}
-	if i.kind == answer && (kind == i.delta || kind == i.kind.done) {
+	if i.kind == answer && (kind == i.piece || kind == i.whole) {
 		ev.Logprobs = noList
 	}
 	return ev
@@ -84,7 +82,7 @@ func (e *events) added(i *item) {
 }
 
 func (e *events) delta(i *item, text string) {
-	ev := ofPart(i, i.kind.delta)
+	ev := ofPart(i, i.piece)
 	ev.Delta = &text
 	e.add(ev)
 }
@@ -94,7 +92,7 @@ func (e *events) done(i *item) {
 		return
 	}
 	text := i.text.String()
-	ev := ofPart(i, i.kind.done)
+	ev := ofPart(i, i.whole)
 	switch i.kind {
 	case call:
 		ev.Name, ev.Arguments = i.name, &text

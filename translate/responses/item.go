@@ -10,8 +10,8 @@ type kind struct {
 	prefix string // of its id
 	item   string // its type
 	part   string // the type of its one part; "" for a call, which has none
-	delta  string // the event that brings a piece of its text
-	done   string // the event that brings all of it
+	piece  string // the event that brings a piece of its text
+	whole  string // the event that brings all of it
 }
 
 //nolint:gochecknoglobals // immutable

@@ -2,6 +2,7 @@ package responses_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -243,6 +244,8 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 		"several choices":      {said + `data: {"choices":[{"index":1,"delta":{}}]}` + "\n\n", "reply_unreadable", "several choices"},
 		"more behind the end":  {chunk(`{"content":"a"}`, `"stop"`) + theEnd + said, "reply_after_done", "after [DONE]"},
 		"told by the upstream": {said + `data: {"error":{"message":"overloaded","code":"busy","type":"t"}}` + "\n\n", "", "overloaded"},
+		"told, and then more":  {said + `data: {"error":{"message":"m"}}` + "\n\n" + said + theEnd, "", "m"},
+		"told, and then cut":   {said + `data: {"error":{"message":"m"}}` + "\n\ndata: ", "unexpected EOF", "m"},
 		"told, and then done":  {said + `data: {"error":"just text"}` + "\n\n" + theEnd, "", "just text"},
 		"too long":             {chunk(`{"content":"`+strings.Repeat("x", 100)+`"}`, "null"), "reply_too_large", "limits.reply_bytes"},
 	}
@@ -265,6 +268,12 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 			if !strings.HasPrefix(name, "more") && strings.Contains(names(got), "completed") {
 				t.Errorf("events: %s", names(got))
 			}
+			if n := strings.Count(names(got), "error"); n != 1 {
+				t.Errorf("%d errors in %s", n, names(got))
+			}
+			if end, _ := got[len(got)-2].data["response"].(map[string]any); end["status"] != "failed" || len(end["output"].([]any)) > 1 {
+				t.Errorf("failed with %v", end)
+			}
 			last := got[len(got)-1]
 			inner, _ := last.data["error"].(map[string]any)
 			if !strings.Contains(last.text("message"), test.message) || inner["message"] != last.data["message"] {
@@ -274,6 +283,9 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 				if err != nil {
 					t.Errorf("ended with %v", err)
 				}
+				return
+			}
+			if errors.Is(err, io.ErrUnexpectedEOF) && test.code == "unexpected EOF" {
 				return
 			}
 			wantCode(t, err, http.StatusBadGateway, test.code, "")

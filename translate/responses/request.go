@@ -80,13 +80,8 @@ func readText(o *dialect.Object, chat *dialect.Chat, echo *response) {
 	text.End()
 }
 
-// jsonSchema is the chat's form of a format, one level deeper than here.
-type jsonSchema struct {
-	Type       string          `json:"type"`
-	JSONSchema *dialect.Schema `json:"json_schema,omitempty"`
-}
-
-func responseFormat(v dialect.Value) any {
+// responseFormat is the chat's form of a format: one level deeper than here.
+func responseFormat(v dialect.Value) *dialect.Format {
 	format, ok := v.Object()
 	if !ok {
 		return nil
@@ -96,9 +91,9 @@ func responseFormat(v dialect.Value) any {
 	case "text":
 		return nil
 	case "json_object":
-		return jsonSchema{Type: kind}
+		return &dialect.Format{Type: kind}
 	case "json_schema":
-		return jsonSchema{Type: kind, JSONSchema: &dialect.Schema{
+		return &dialect.Format{Type: kind, JSONSchema: &dialect.Schema{
 			Name:        format.Raw("name", `"`),
 			Description: format.Raw("description", `"`),
 			Schema:      format.Raw("schema", "{"),

@@ -139,7 +139,7 @@ func TestHeadersThatATranslationCannotKeepAreRefused(t *testing.T) {
 		record := &exchange.Record{Treatment: exchange.Sealed}
 		req := post(exchange.With(t.Context(), record), t, `{"model":"m","input":"u"}`)
 		req.Header.Set(header, "x")
-		_, err := transport(c).RoundTrip(req) //nolint:bodyclose // there is none
+		_, err := transport(c).RoundTrip(req)
 		wantCode(t, err, http.StatusBadRequest, code, header)
 		if c.request != nil || record.Treatment != exchange.Refused || record.Endpoint != base+"/responses" {
 			t.Errorf("%s: record %+v", header, record)

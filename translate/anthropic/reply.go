@@ -1,0 +1,122 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/translate/dialect"
+)
+
+// message is the API's message object.
+type message struct {
+	ID           string  `json:"id"`
+	Type         string  `json:"type"`
+	Role         string  `json:"role"`
+	Model        string  `json:"model"`
+	Content      []block `json:"content"`
+	StopReason   *string `json:"stop_reason"`
+	StopSequence *string `json:"stop_sequence"` // always null: a chat does not tell which it was
+	Usage        usage   `json:"usage"`
+}
+
+// block is one block of a message's content; each type has some of the members.
+type block struct {
+	Type      string          `json:"type"`
+	Text      *string         `json:"text,omitempty"`
+	Thinking  *string         `json:"thinking,omitempty"`
+	Signature *string         `json:"signature,omitempty"`
+	ID        string          `json:"id,omitempty"`
+	Name      string          `json:"name,omitempty"`
+	Input     json.RawMessage `json:"input,omitempty"`
+}
+
+type usage struct {
+	InputTokens   int64 `json:"input_tokens"` // without those from the cache
+	OutputTokens  int64 `json:"output_tokens"`
+	CacheRead     int64 `json:"cache_read_input_tokens"`
+	CacheCreation int64 `json:"cache_creation_input_tokens"`
+}
+
+func usageOf(u *dialect.Usage) usage {
+	cached := min(u.PromptDetails.Cached, u.Prompt)
+	return usage{InputTokens: u.Prompt - cached, OutputTokens: u.Completion, CacheRead: cached}
+}
+
+// reply turns one reply back.
+type reply struct {
+	thinks bool // the application wants to see what the model thinks
+
+	stream stream
+	usage  usage
+	finish string // the chat's finish_reason
+}
+
+// Document implements dialect.Reply.
+func (r *reply) Document(c *dialect.Completion) ([]byte, error) {
+	if len(c.Choices) == 0 || c.Choices[0].FinishReason == "" {
+		return nil, dialect.Unfinished()
+	}
+	m := newMessage(c)
+	said := c.Choices[0].Message
+	if r.thinks && said.Reasoning != "" {
+		m.Content = append(m.Content, thoughtBlock(said.Reasoning))
+	}
+	if text := said.Content + said.Refusal; text != "" {
+		m.Content = append(m.Content, textBlock(text))
+	}
+	for _, call := range said.ToolCalls {
+		input := []byte(call.Function.Arguments)
+		if len(input) == 0 {
+			input = []byte("{}")
+		}
+		if !json.Valid(input) || !strings.HasPrefix(strings.TrimLeft(string(input), " \t\r\n"), "{") {
+			return nil, noObject()
+		}
+		m.Content = append(m.Content, callBlock(call, input))
+	}
+	if c.Usage != nil {
+		m.Usage = usageOf(c.Usage)
+	}
+	m.StopReason = new(stopReason(c.Choices[0].FinishReason))
+	return dialect.Encode(m), nil
+}
+
+func newMessage(c *dialect.Completion) message {
+	return message{ID: "msg_" + strings.TrimPrefix(c.ID, "chatcmpl-"), Type: "message", Role: "assistant", Model: c.Model, Content: []block{}}
+}
+
+func textBlock(text string) block { return block{Type: "text", Text: &text} }
+
+// thoughtBlock has no signature: nobody vouches for what came in clear, and it is
+// left out when it comes back.
+func thoughtBlock(text string) block {
+	return block{Type: "thinking", Thinking: &text, Signature: new("")}
+}
+
+func callBlock(call dialect.CallDelta, input json.RawMessage) block {
+	return block{Type: "tool_use", ID: call.ID, Name: call.Function.Name, Input: input}
+}
+
+// stopReason is the API's word for a chat's finish_reason.
+func stopReason(finish string) string {
+	switch finish {
+	case "length":
+		return "max_tokens"
+	case "tool_calls", "function_call":
+		return "tool_use"
+	case "content_filter":
+		return "refusal"
+	default:
+		return "end_turn"
+	}
+}
+
+func unreadable(what string) error {
+	return &apierror.Error{Status: http.StatusBadGateway, Code: "reply_unreadable", Message: what}
+}
+
+func noObject() error {
+	return unreadable("the model called a tool with arguments that are no JSON object; try again")
+}
