@@ -28,18 +28,25 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 	if req.ContentLength > limit {
 		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
 	}
-	var buf bytes.Buffer
-	if req.ContentLength > 0 {
-		buf.Grow(int(req.ContentLength) + bytes.MinRead) // one allocation; bytes.MinRead lets ReadFrom see the end without growing
-	}
-	n, err := buf.ReadFrom(io.LimitReader(req.Body, limit+1))
-	if n > limit {
+	body, err := readAll(req.Body, req.ContentLength, limit)
+	if int64(len(body)) > limit {
 		return nil, tooLarge(limit, hint)
 	}
 	if err != nil {
 		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
 	}
-	return buf.Bytes(), nil
+	return body, nil
+}
+
+// readAll reads up to limit bytes, and one more if there are any. length is what
+// the headers say, for memory in one piece.
+func readAll(r io.Reader, length, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if length > 0 {
+		buf.Grow(int(length) + bytes.MinRead) // bytes.MinRead lets ReadFrom see the end without growing
+	}
+	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	return buf.Bytes(), err
 }
 
 func tooLarge(limit int64, hint string) *apierror.Error {
@@ -68,11 +75,15 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 	return base.RoundTrip(req)
 }
 
+// maxTrusted bounds the memory that is taken because an upstream says that it
+// will send as much, in bytes.
+const maxTrusted = 1 << 20
+
 // Replace reads the body of resp, up to limit bytes, and replaces it by what fn
 // makes of it.
 func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
 	limit = orDefault(limit)
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	doc, err := readAll(resp.Body, min(resp.ContentLength, maxTrusted), limit)
 	if err != nil {
 		return fault("reply_truncated", "the upstream's reply broke off", err)
 	}
