@@ -69,6 +69,10 @@ fuzz-list: ## list the fuzz targets: folder and name
 	@grep -rE --include='*_test.go' --exclude-dir=.cache '^func Fuzz[A-Za-z0-9_]*\(' . \
 		| sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort
 
+.PHONY: test-fips
+test-fips: ## the tests of the protocol on Go's FIPS 140-3 module
+	GODEBUG=fips140=on $(GO) test ./crypto/...
+
 .PHONY: bench
 bench: ## run the benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
