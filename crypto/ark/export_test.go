@@ -31,7 +31,10 @@ func SealChat(s *Session, body []byte) ([]byte, error) {
 }
 
 // SealString is Seal for the text of a JSON string.
-func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
+func (s *Session) SealString(dst, value []byte) ([]byte, error) {
+	dst, _, err := s.sealString(dst, value)
+	return dst, err
+}
 
 // Nonce is the session's nonce.
 func (s *Session) Nonce() []byte { return s.nonce[:] }
