@@ -126,3 +126,25 @@ func TestAllocations_OfAnEvent(t *testing.T) {
 		t.Errorf("%v allocations for each event", each)
 	}
 }
+
+// An upstream that announces much and sends little takes little.
+func TestAllocations_DoNotFollowWhatAnUpstreamAnnounces(t *testing.T) {
+	skipIfCountsDiffer(t)
+	e := newEndpoint(t)
+	transport := &ark.Transport{Certificates: e, Base: roundTripperFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+			ContentLength: 60 << 20, Body: io.NopCloser(strings.NewReader(`{"choices":[]}`)),
+		}, nil
+	})}
+	req, _ := post(t, "https://upstream.example", chatPath, secretChat)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := roundTrip(transport, req); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 2<<20 {
+		t.Errorf("%d bytes of memory for a reply of a few", taken)
+	}
+}
