@@ -220,7 +220,11 @@ func TestSessions_CloseDropsAllAndEndsTheWork(t *testing.T) {
 		peer, sessions := newKey(t, ecdh.P256()).PublicKey(), ark.NewSessions(ark.SessionsConfig{})
 		settle(t, sessions, peer)
 		newSession(t, sessions, peer)
+		start := time.Now()
 		sessions.Close()
+		if waited := time.Since(start); waited > 0 {
+			t.Errorf("Close took %v, as long as the worker had nothing to do", waited)
+		}
 		sessions.Close()
 		newSession(t, sessions, peer) // made inline: requests on their way end well
 		if n := sessions.Keys(); n != 0 {

@@ -12,7 +12,7 @@ func TestUnderFIPSOnlyNothingStarts(t *testing.T) {
 	for _, args := range [][]string{{"run"}, {"demo"}, {"enclave", "--state", t.TempDir(), "--listen", "127.0.0.1:0"}, {"exec", "--", "true"}} {
 		t.Run(args[0], func(t *testing.T) {
 			t.Parallel()
-			status, stdout, stderr := command(t, map[string]string{"GODEBUG": "fips140=only"}, args...)
+			status, stdout, stderr := command(t, map[string]string{"GODEBUG": "fips140=only", "SEALCAR_LISTEN": "127.0.0.1:0", "SEALCAR_ADMIN_LISTEN": ""}, args...)
 			if status == 0 || !strings.Contains(stderr, "GODEBUG=fips140=on ") {
 				t.Errorf("status %d\n%s%s", status, stdout, stderr)
 			}
