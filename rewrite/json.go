@@ -53,7 +53,7 @@ func (v Value) Path() string {
 // been called before a fault is found, so its results count only once Scan has
 // returned nil. An error of fn ends the scan and is returned as it is.
 func Scan(src []byte, shape *Shape, fn func(Value) error) error {
-	s := scanners.Get().(*Scanner) //nolint:errcheck // nothing else is put there
+	s := scanners.Get().(*Scanner)
 	err := s.Scan(src, shape, fn)
 	if len(src) <= maxPooled {
 		scanners.Put(s)
