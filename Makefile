@@ -13,6 +13,7 @@ BENCH     ?= .
 # Tools run at one pinned version each and leave go.mod alone.
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 DEADCODE      := $(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0
+BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 PIP_TOOLS     := pip-tools==7.6.2
 
 CLIENTS := .cache/clients
@@ -59,6 +60,7 @@ tidy: ## fail if a go.mod is not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C test/clients/go mod tidy -diff
 	$(GO) -C test/faults mod tidy -diff
+	$(GO) -C test/bench/vendor mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -81,9 +83,36 @@ fuzz-list: ## list the fuzz targets: folder and name
 	@grep -rE --include='*_test.go' --exclude-dir=.cache '^func Fuzz[A-Za-z0-9_]*\(' . \
 		| sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort
 
+.PHONY: test-fips
+test-fips: ## the tests of the protocol on Go's FIPS 140-3 module
+	GODEBUG=fips140=on $(GO) test ./crypto/...
+
 .PHONY: bench
 bench: ## run the benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
+
+.PHONY: bench-crypto
+bench-crypto: clients ## what a chat costs beside the vendor's SDKs and the floor, with ratios (ROUNDS)
+	@GO='$(GO)' test/bench/crypto.sh
+
+# A chat's keys are made off the clock, which takes longer than what is measured:
+# hence a count instead of a time.
+.PHONY: bench-micro
+bench-micro: ## the benchmarks of the protocol and of what changes bytes, six times
+	@$(GO) test -run='^$$' -bench='Chat|Floor' -benchtime=5000x -benchmem -count=6 ./crypto/ark
+	@$(GO) test -run='^$$' -bench='SealLarge|Transport|Growth' -benchtime=100ms -benchmem -count=6 ./crypto/ark
+	@$(GO) test -run='^$$' -bench=. -benchtime=100ms -benchmem -count=6 ./rewrite
+
+.PHONY: bench-compare
+bench-compare: ## bench-micro against the committed figures; the same machine, or only allocations count
+	@mkdir -p .cache
+	@$(MAKE) -s bench-micro > .cache/bench.txt || { cat .cache/bench.txt; exit 1; }
+	$(BENCHSTAT) test/bench/baseline.txt .cache/bench.txt
+
+.PHONY: bench-baseline
+bench-baseline: ## commit its result after a change that is meant to be felt
+	@$(MAKE) -s bench-micro > .cache/bench.txt
+	@cp .cache/bench.txt test/bench/baseline.txt
 
 .PHONY: cover
 cover: clients ## coverage of the whole module by all of its tests
@@ -117,7 +146,7 @@ clean: ## remove what make made
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Images. IMAGE has no default registry: nobody owns a path yet.
 IMAGE     ?= sealcar:$(VERSION)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"sealcar/crypto/ark"
 	"sealcar/crypto/volcsign"
 )
 
@@ -85,6 +86,9 @@ type Server struct {
 // near their end, or carry other names than asked for, are issued anew for the
 // keys they had.
 func New(o Options) (*Server, error) {
+	if err := ark.Available(); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	if err := checkNames(o.Names); err != nil {
 		return nil, err

@@ -84,12 +84,16 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 	return resp, err
 }
 
+// maxTrusted bounds the memory that is taken because an upstream says that it
+// will send as much, in bytes.
+const maxTrusted = 1 << 20
+
 // Replace reads the body of resp, up to limit bytes, and replaces it by what fn
 // makes of it.
 func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
 	limit = orDefault(limit)
 	l := leaseOfReply(resp)
-	doc, err := readAll(resp.Body, limit, resp.ContentLength, l.forReadingReply)
+	doc, err := readAll(resp.Body, limit, min(resp.ContentLength, maxTrusted), l.forReadingReply)
 	if _, ours := errors.AsType[*apierror.Error](err); ours {
 		return err
 	}

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -52,8 +53,21 @@ func (v Value) Path() string {
 // been called before a fault is found, so its results count only once Scan has
 // returned nil. An error of fn ends the scan and is returned as it is.
 func Scan(src []byte, shape *Shape, fn func(Value) error) error {
-	return new(Scanner).Scan(src, shape, fn)
+	s := scanners.Get().(*Scanner)
+	err := s.Scan(src, shape, fn)
+	if len(src) <= maxPooled {
+		scanners.Put(s)
+	}
+	return err
 }
+
+// maxPooled is the largest document whose Scanner is kept for another one, in
+// bytes: a decoder's memory grows with the names it has read, and beside a large
+// document a new one costs nothing.
+const maxPooled = 64 << 10
+
+//nolint:gochecknoglobals // memory for scans: whether it is used again cannot be seen
+var scanners = sync.Pool{New: func() any { return new(Scanner) }}
 
 // Scanner reads documents one after the other with the same memory. Its zero
 // value is ready. It is not for concurrent use, nor for a Scan inside a

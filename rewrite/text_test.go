@@ -48,7 +48,7 @@ func FuzzAppendText(f *testing.F) {
 
 func TestAppendText_RefusesWhatCannotHaveBeenScanned(t *testing.T) {
 	t.Parallel()
-	for _, raw := range []string{`"\"`, `"\x"`, `"\ud800"`} {
+	for _, raw := range []string{`"\"`, `"\x"`, `"\u12g4"`, `"\u+123"`, `"\ud800"`, `"\ud800\u12g4"`} {
 		if got, err := rewrite.AppendText(nil, []byte(raw)); err == nil {
 			t.Errorf("%s is %q", raw, got)
 		}

@@ -74,6 +74,9 @@ func NewExaminedRoute(c *config.Config, r config.Route) (*Route, error) {
 }
 
 func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) (*Route, error) {
+	if err := ark.Available(); err != nil {
+		return nil, err
+	}
 	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
 	if err != nil {
 		return nil, err

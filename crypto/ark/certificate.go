@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -18,6 +19,16 @@ type Certificate struct {
 	PublicKey *ecdh.PublicKey // P-256
 	RingID    string          // AICC only: from SAN dNSName[0] "ring.<RingID>"
 	KeyID     string          // AICC only: from SAN dNSName[1] "key.<KeyID>"
+
+	encryptInfo string // what requests that are sealed to it carry as X-Encrypt-Info
+}
+
+// encryptInfo is the value of X-Encrypt-Info.
+type encryptInfo struct {
+	ExpireTime int64  // of the leaf, Unix seconds
+	Version    string `json:",omitempty"` // AICC only, like the rest
+	RingID     string `json:",omitempty"`
+	KeyID      string `json:",omitempty"`
 }
 
 // NewCertificate takes the key and, in AICC mode, the names out of a leaf that
@@ -34,18 +45,31 @@ func NewCertificate(leaf *x509.Certificate, aicc bool) (*Certificate, error) {
 		return nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
 	}
 	c := &Certificate{Leaf: leaf, PublicKey: key}
-	if !aicc {
-		return c, nil
+	info := encryptInfo{ExpireTime: leaf.NotAfter.Unix()}
+	if aicc {
+		if c.RingID, c.KeyID, err = ringAndKey(leaf); err != nil {
+			return nil, err
+		}
+		info.Version, info.RingID, info.KeyID = AICCVersion, c.RingID, c.KeyID
 	}
+	text, err := json.Marshal(info)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint certificate %x: %w", leaf.SerialNumber, err)
+	}
+	c.encryptInfo = string(text)
+	return c, nil
+}
+
+// ringAndKey reads the names of an AICC leaf.
+func ringAndKey(leaf *x509.Certificate) (ring, key string, err error) {
 	if len(leaf.DNSNames) == 2 {
-		var ring, id bool
-		c.RingID, ring = strings.CutPrefix(leaf.DNSNames[0], "ring.")
-		c.KeyID, id = strings.CutPrefix(leaf.DNSNames[1], "key.")
-		if ring && id && c.RingID != "" && c.KeyID != "" {
-			return c, nil
+		ring, isRing := strings.CutPrefix(leaf.DNSNames[0], "ring.")
+		key, isKey := strings.CutPrefix(leaf.DNSNames[1], "key.")
+		if isRing && isKey && ring != "" && key != "" {
+			return ring, key, nil
 		}
 	}
-	return nil, fmt.Errorf("endpoint certificate %x: AICC needs the DNS names ring.<id> and key.<id>, in that order; it has %q", leaf.SerialNumber, leaf.DNSNames)
+	return "", "", fmt.Errorf("endpoint certificate %x: AICC needs the DNS names ring.<id> and key.<id>, in that order; it has %q", leaf.SerialNumber, leaf.DNSNames)
 }
 
 // Query says whose certificate is wanted.

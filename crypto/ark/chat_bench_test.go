@@ -43,7 +43,7 @@ func BenchmarkTransport(b *testing.B) {
 }
 
 // answering answers each chat with a word, or a stream of as many events.
-func (e *endpoint) answering(b *testing.B, events int) roundTripperFunc {
+func (e *endpoint) answering(b testing.TB, events int) roundTripperFunc {
 	b.Helper()
 	return func(req *http.Request) (*http.Response, error) {
 		session, err := ark.AcceptSession(e.key, req.Header.Get("X-Session-Token"))

@@ -26,12 +26,11 @@ type completion struct {
 	clear    []string // places in the table where something stands in clear, each once
 	isError  bool
 
-	scanner rewrite.Scanner
-	fn      func(rewrite.Value) error
-	doc     []byte
-	spans   []rewrite.Span
-	work    stringWork
-	first   int // content of the present choice
+	fn    func(rewrite.Value) error
+	doc   []byte
+	spans []rewrite.Span
+	work  stringWork
+	first int // content of the present choice
 }
 
 // choiceState is what a document says of one choice.
@@ -55,7 +54,7 @@ func (c *completion) read(doc []byte) error {
 	if c.fn == nil {
 		c.fn = c.value // once: a method value is memory of its own
 	}
-	return c.scanner.Scan(doc, replyShape, c.fn)
+	return rewrite.Scan(doc, replyShape, c.fn)
 }
 
 func (c *completion) value(v rewrite.Value) error {

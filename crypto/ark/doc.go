@@ -3,16 +3,17 @@
 // around the content strings of a chat, in the request and in its reply.
 //
 // Start at Session (session.go): the key agreement of one HTTP request, with
-// Seal and Open. Transport (transport.go) is the client half, an
-// http.RoundTripper that seals what it sends and opens what comes back; Handler
-// (handler.go) is the enclave half, an http.Handler that does the mirror.
-// residue.go says of every parameter whether it is sealed, and a Policy
-// (policy.go) what is done with those that are not.
+// Seal and Open. Sessions (prepared.go) makes the client's ahead of time. Transport
+// (transport.go) is the client half, an http.RoundTripper that seals what it sends
+// and opens what comes back; Handler (handler.go) is the enclave half, an
+// http.Handler that does the mirror. residue.go says of every parameter whether it
+// is sealed, and a Policy (policy.go) what is done with those that are not.
 //
 // What is refused: a key that is not on P-256, a reply that is not
 // authenticated or has no end, a request whose content cannot be sealed, an
-// endpoint that the protocol has no sealing for. Nothing ever falls back to
-// plaintext; what leaves in clear beside the content is reported.
+// endpoint that the protocol has no sealing for, a process whose FIPS mode forbids
+// the protocol (fips.go). Nothing ever falls back to plaintext; what leaves in
+// clear beside the content is reported.
 //
 // What the protocol cannot give: one key and nonce serve every string of a
 // request and its reply, which costs confidentiality and integrity against

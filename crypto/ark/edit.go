@@ -18,8 +18,8 @@ func (c *chatRequest) seal(s *Session, body []byte) (sealed []byte, tags tagSet,
 		if isCut() {
 			return dst, nil
 		}
-		dst, err := s.sealString(append(dst, '"'), value) // base64 needs no escapes
-		tags = tags.add(dst)
+		dst, t, err := s.sealString(append(dst, '"'), value) // base64 needs no escapes
+		tags = append(tags, t)
 		return append(dst, '"'), err
 	})
 	if err != nil {

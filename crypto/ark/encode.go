@@ -26,9 +26,11 @@ func gapFor(size int) int {
 // fewer. It is more than what is appended.
 func SealRoom(size int) int { return gapFor(size) + size + tagSize }
 
-// appendEncoded appends the base64 of raw to dst. raw may lie in the spare
-// capacity of dst, gap bytes behind its end.
-func appendEncoded(dst, raw []byte, gap int) []byte {
+// appendEncoded appends the base64 of raw, a ciphertext, to dst and gives its
+// tag. raw may lie in the spare capacity of dst, gap bytes behind its end; it is
+// overwritten then.
+func appendEncoded(dst, raw []byte, gap int) ([]byte, tag) {
+	t := tagOf(raw)
 	for len(raw) > 0 {
 		n := min(len(raw), gap/4*3) // whole groups, whose text ends before raw begins
 		start, end := len(dst), len(dst)+base64.StdEncoding.EncodedLen(n)
@@ -36,5 +38,5 @@ func appendEncoded(dst, raw []byte, gap int) []byte {
 		simd.StdEncoding.Encode(dst[start:], raw[:n])
 		raw, gap = raw[n:], gap-n/3
 	}
-	return dst
+	return dst, t
 }

@@ -32,7 +32,10 @@ func SealChat(s *Session, body []byte) ([]byte, error) {
 }
 
 // SealString is Seal for the text of a JSON string.
-func (s *Session) SealString(dst, value []byte) ([]byte, error) { return s.sealString(dst, value) }
+func (s *Session) SealString(dst, value []byte) ([]byte, error) {
+	dst, _, err := s.sealString(dst, value)
+	return dst, err
+}
 
 // NewSessionWith is a session of a given key, 32 bytes, and nonce, 12.
 func NewSessionWith(key, nonce []byte) (*Session, error) {

@@ -101,6 +101,11 @@ func (s *Session) Token() string { return s.token }
 // plaintext is sealed too. The spare capacity of dst must not overlap plaintext;
 // with SealRoom(len(plaintext)) bytes of it Seal does not allocate.
 func (s *Session) Seal(dst, plaintext []byte) []byte {
+	dst, _ = s.seal(dst, plaintext)
+	return dst
+}
+
+func (s *Session) seal(dst, plaintext []byte) ([]byte, tag) {
 	gap := gapFor(len(plaintext))
 	dst = slices.Grow(dst, SealRoom(len(plaintext)))
 	raw := s.aead.Seal(dst[len(dst)+gap:len(dst)+gap], s.nonce[:], plaintext, nil)
@@ -110,18 +115,19 @@ func (s *Session) Seal(dst, plaintext []byte) []byte {
 // sealString appends the ciphertext of the text of value, a JSON string that was
 // scanned. Where the text has to be unquoted, that is done in the spare capacity
 // of dst and it is encrypted in its place: no copy of it is left.
-func (s *Session) sealString(dst, value []byte) ([]byte, error) {
+func (s *Session) sealString(dst, value []byte) ([]byte, tag, error) {
 	if text, ok := rewrite.Verbatim(value); ok {
-		return s.Seal(dst, text), nil
+		dst, t := s.seal(dst, text)
+		return dst, t, nil
 	}
 	gap := gapFor(len(value))
 	dst = slices.Grow(dst, SealRoom(len(value)))
 	text, err := rewrite.AppendText(dst[len(dst)+gap:len(dst)+gap], value)
 	if err != nil {
-		return nil, err
+		return nil, tag{}, err
 	}
-	raw := s.aead.Seal(text[:0], s.nonce[:], text, nil)
-	return appendEncoded(dst, raw, gap), nil
+	dst, t := appendEncoded(dst, s.aead.Seal(text[:0], s.nonce[:], text, nil), gap)
+	return dst, t, nil
 }
 
 // Open appends the plaintext of one ciphertext to dst. The spare capacity of

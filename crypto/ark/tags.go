@@ -1,27 +1,28 @@
 package ark
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 )
 
 // tag is what authenticates one ciphertext. Under the one key and nonce of a
 // session, equal texts have equal tags.
-type tag [tagSize]byte
+type tag struct{ hi, lo uint64 }
 
-func (t tag) compare(other tag) int { return bytes.Compare(t[:], other[:]) }
+// tagOf is the tag that a ciphertext ends with.
+func tagOf(raw []byte) tag {
+	raw = raw[len(raw)-tagSize:]
+	return tag{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:])}
+}
+
+func (t tag) compare(other tag) int {
+	return cmp.Or(cmp.Compare(t.hi, other.hi), cmp.Compare(t.lo, other.lo))
+}
 
 // tagSet holds the tags of a request's ciphertexts, in order once it is complete.
 type tagSet []tag
-
-// add adds the tag of the ciphertext that text ends with.
-func (t tagSet) add(text []byte) tagSet {
-	if found, ok := lastTag(text); ok {
-		return append(t, found)
-	}
-	return t
-}
 
 // holds tells whether the ciphertext that text ends with repeats one of the
 // request.
@@ -50,5 +51,5 @@ func lastTag(text []byte) (t tag, ok bool) {
 	if err != nil || len(raw) < tagSize {
 		return t, false
 	}
-	return tag(raw[len(raw)-tagSize:]), true
+	return tagOf(raw), true
 }

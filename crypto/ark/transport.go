@@ -1,7 +1,6 @@
 package ark
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -172,28 +171,12 @@ func (t *Transport) sendAsIs(req *http.Request, body []byte, model string, recor
 	return t.send(req, body, further, record)
 }
 
-// encryptInfo is the value of X-Encrypt-Info.
-type encryptInfo struct {
-	ExpireTime int64  // of the leaf, Unix seconds
-	Version    string `json:",omitempty"` // AICC only, like the rest
-	RingID     string `json:",omitempty"`
-	KeyID      string `json:",omitempty"`
-}
-
 // headers are the protocol's headers of a sealed request.
 func (t *Transport) headers(s *Session, c *Certificate) http.Header {
-	info := encryptInfo{ExpireTime: c.Leaf.NotAfter.Unix()}
-	if t.AICC {
-		info.Version, info.RingID, info.KeyID = AICCVersion, c.RingID, c.KeyID
-	}
-	text, err := json.Marshal(info)
-	if err != nil { // strings and a number always marshal
-		panic(err)
-	}
 	h := http.Header{
 		HeaderEncrypted:    {"true"},
 		HeaderSessionToken: {s.Token()},
-		HeaderEncryptInfo:  {string(text)},
+		HeaderEncryptInfo:  {c.encryptInfo},
 		"Accept-Encoding":  {"identity"}, // ciphertext does not compress, and what is compressed cannot be opened event by event
 	}
 	if t.SkipModeration {

@@ -38,10 +38,9 @@ func TestOtherAPIsAreSealedAsTheRouteSays(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := new(wire)
-			p := startPair(t, enclave.Options{Tap: w.tap}, byAPIKey+"    "+test.route+"\n", "limits: {json_values: 60}\n")
+			p := startPair(t, enclave.Options{}, byAPIKey+"    "+test.route+"\n", "limits: {json_values: 60}\n")
 			got := p.call(t, http.MethodPost, test.path, p.key, test.body)
-			if w.holds("canary") {
+			if p.received("canary") {
 				t.Error("the canary crossed the wire")
 			}
 			if test.code != "" {
@@ -64,10 +63,9 @@ func TestOtherAPIsAreSealedAsTheRouteSays(t *testing.T) {
 // upstream's own API.
 func TestAPathThatMayPassInClearIsNotTranslated(t *testing.T) {
 	t.Parallel()
-	w := new(wire)
-	p := startPair(t, enclave.Options{Tap: w.tap}, byAPIKey+"    unsafe_plaintext_paths: [/api/v3/responses]\n", "")
+	p := startPair(t, enclave.Options{}, byAPIKey+"    unsafe_plaintext_paths: [/api/v3/responses]\n", "")
 	got := p.call(t, http.MethodPost, "/responses", p.key, `{"model":"ep-1","input":"canary"}`)
-	if got.status != http.StatusNotFound || !w.holds("canary") {
+	if got.status != http.StatusNotFound || !p.received("canary") {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 	eventually(t, func() bool { return p.log.count(`"treatment":"plaintext"`) == 1 }, p.log.String)

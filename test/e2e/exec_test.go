@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sealcar/test/process"
 )
@@ -16,7 +17,9 @@ import (
 // command runs sealcar to its end.
 func command(t *testing.T, env map[string]string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), sealcar, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, sealcar, args...)
 	cmd.Env = process.Environment(t, env)
 	var out, faults bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &faults

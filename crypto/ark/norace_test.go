@@ -1,0 +1,5 @@
+//go:build !race
+
+package ark_test
+
+const raceEnabled = false
