@@ -130,3 +130,7 @@ image-tar: ## write dist/sealcar.tar, the same as an OCI archive, with Go alone 
 	$(GO) -C image run . -o $(CURDIR)/dist/sealcar.tar -name $(IMAGE) -version $(VERSION) \
 		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created $(CREATED) \
 		$(foreach p,$(PLATFORMS),$(p)=$(CURDIR)/dist/sealcar-$(subst /,-,$(p)))
+
+.PHONY: test-kube
+test-kube: ## the charts in a real cluster: $$KUBECONFIG, else the lab $$KUBE_LAB, else kind (TESTFLAGS)
+	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh
