@@ -45,10 +45,13 @@ func sealcar() house {
 			"apierror": {why: "every layer refuses in one form"},
 			"exchange": {why: "a door and a protocol share facts without knowing each other"},
 
-			"test":         {why: "it proves the house and is no part of it"},
-			"test/process": {why: "end-to-end tests and SDK tests run the real binary the same way"},
-			"test/e2e":     {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
-			"test/clients": {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test":          {why: "it proves the house and is no part of it"},
+			"test/process":  {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/e2e":      {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test/charts":   {why: "what a chart promises can be held to without a cluster"},
+			"test/kube":     {why: "pods run the charts and the real image, nothing of ours in between"},
+			"test/kube/app": {why: "the application of those pods is a program of its own"},
+			"test/clients":  {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
 		},
 		guests: map[string]guest{
 			"github.com/rs/zerolog":               {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
