@@ -16,6 +16,9 @@ DEADCODE      := $(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0
 BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 PIP_TOOLS     := pip-tools==7.6.2
 
+SYFT          := $(GO) run github.com/anchore/syft/cmd/syft@v1.57.0
+GO_LICENSES   := $(GO) run github.com/google/go-licenses/v2@v2.0.1
+
 CLIENTS := .cache/clients
 
 .DEFAULT_GOAL := build
@@ -29,7 +32,7 @@ demo: build ## both ends on loopback and two chats, shown side by side
 	@./bin/sealcar demo
 
 .PHONY: test
-test: clients ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
+test: clients chart-tools ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
 	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG) && \
 		$(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
@@ -61,6 +64,7 @@ tidy: ## fail if a go.mod is not tidy
 	$(GO) -C test/clients/go mod tidy -diff
 	$(GO) -C test/faults mod tidy -diff
 	$(GO) -C test/bench/vendor mod tidy -diff
+	$(GO) -C image mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -171,3 +175,29 @@ image-tar: ## write dist/sealcar.tar, the same as an OCI archive, with Go alone 
 	$(GO) -C image run . -o $(CURDIR)/dist/sealcar.tar -name $(IMAGE) -version $(VERSION) \
 		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created $(CREATED) \
 		$(foreach p,$(PLATFORMS),$(p)=$(CURDIR)/dist/sealcar-$(subst /,-,$(p)))
+
+.PHONY: sbom
+sbom: ## write dist/sbom.cdx.json, what the binary is made of (CycloneDX)
+	@mkdir -p dist
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o dist/sealcar .
+	$(SYFT) scan file:dist/sealcar --source-name sealcar --source-version $(VERSION) -o cyclonedx-json=dist/sbom.cdx.json
+
+.PHONY: licenses
+licenses: ## write dist/licenses.csv, the licences of all that the binary is made of
+	@mkdir -p dist
+	$(GO_LICENSES) report . --ignore sealcar >dist/licenses.csv
+
+# Charts.
+.PHONY: chart-tools
+chart-tools: .cache/charts/ok ## build what test/charts needs
+
+.cache/charts/ok: test/charts/install.sh test/charts/tools/go.sum
+	@GO='$(GO)' test/charts/install.sh
+
+.PHONY: chart-docs
+chart-docs: chart-tools ## write the READMEs of the charts anew from their values
+	.cache/charts/helm-docs --chart-search-root=charts --chart-to-generate=charts/sealcar,charts/sealcar-sidecar --skip-version-footer
+
+.PHONY: test-kube
+test-kube: ## the charts in a real cluster: $$KUBECONFIG, else the lab $$KUBE_LAB, else kind (TESTFLAGS)
+	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh

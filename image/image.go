@@ -22,14 +22,14 @@ const (
 	// runAsNonRoot wants a number.
 	user = 65532
 
-	binaryPath = "sealcar"
-	rootsPath  = "etc/ssl/certs/ca-certificates.crt" // where crypto/x509 and sealcar look first
-	stateDir   = "var/lib/sealcar"
+	rootsPath = "etc/ssl/certs/ca-certificates.crt" // where crypto/x509 and sealcar look first
+	stateDir  = "var/lib/sealcar"
 )
 
 // spec is what an archive is made of.
 type spec struct {
 	Name     string // reference it is imported under
+	Path     string // of the binary, without a leading slash
 	Version  string
 	Revision string // "" for unknown
 	Created  time.Time
@@ -77,7 +77,7 @@ func (s spec) index() (v1.ImageIndex, error) {
 }
 
 func (s spec) image(b binary, base v1.Layer) (v1.Image, error) {
-	program, err := layer([]entry{{path: binaryPath, mode: 0o755, content: b.content}})
+	program, err := layer([]entry{{path: s.Path, mode: 0o755, content: b.content}})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s spec) image(b binary, base v1.Layer) (v1.Image, error) {
 	file.OS, file.Architecture, file.Variant = b.platform.OS, b.platform.Architecture, b.platform.Variant
 	file.Created = v1.Time{Time: s.Created}
 	file.Config = v1.Config{
-		Entrypoint: []string{"/" + binaryPath},
+		Entrypoint: []string{"/" + s.Path},
 		Cmd:        []string{"run"},
 		User:       fmt.Sprintf("%d:%d", user, user),
 		WorkingDir: "/",

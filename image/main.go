@@ -31,6 +31,7 @@ func run(args []string, stderr io.Writer) error {
 	}
 	out := flags.String("o", "sealcar.tar", "the archive to write")
 	name := flags.String("name", "", "reference that the archive is imported under, e.g. registry.example/sealcar:v1 (required)")
+	path := flags.String("path", "sealcar", "where the binary is in the image, and its entrypoint")
 	version := flags.String("version", "devel", "version, for the labels")
 	revision := flags.String("revision", "", "commit, for the labels")
 	created := flags.String("created", "0", "time of the build in unix seconds, as SOURCE_DATE_EPOCH has it")
@@ -49,7 +50,7 @@ func run(args []string, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-created %q: %w", *created, err)
 	}
-	s := spec{Name: *name, Version: *version, Revision: *revision, Created: time.Unix(seconds, 0).UTC()}
+	s := spec{Name: *name, Path: *path, Version: *version, Revision: *revision, Created: time.Unix(seconds, 0).UTC()}
 	for _, arg := range flags.Args() {
 		platform, file, ok := strings.Cut(arg, "=")
 		if !ok {

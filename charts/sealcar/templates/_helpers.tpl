@@ -25,7 +25,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 
 {{/* sealcar.ownImage: the image of this chart, with the tag it has by default. */}}
 {{- define "sealcar.ownImage" -}}
-{{- include "sealcar.image" (merge (dict "tag" (.Values.image.tag | default .Chart.AppVersion)) .Values.image) -}}
+{{- include "sealcar.image" (set (deepCopy .Values.image) "tag" (.Values.image.tag | default .Chart.AppVersion)) -}}
 {{- end -}}
 
 {{/* sealcar.podSecurityContext: of the pods of this chart. */}}

@@ -11,8 +11,8 @@
 {{/*
 sealcar.enclave.keys: the content of the Secret, as JSON. It is made once: an
 upgrade takes what is in the cluster, and within one rendering all get the same.
-One CA does for the endpoint's certificate and for TLS; every pod issues its own
-certificates, for one endpoint key.
+One CA does for all, for sidecars are given the endpoint's certificate alone;
+every pod issues its own certificates, for one endpoint key.
 */}}
 {{- define "sealcar.enclave.keys" -}}
 {{- if not (hasKey .Release "sealcarKeys") -}}
@@ -22,7 +22,8 @@ certificates, for one endpoint key.
 {{- range $name, $content := $found.data -}}{{- $_ := set $keys $name ($content | b64dec) -}}{{- end -}}
 {{- else -}}
 {{- $ca := genCAWithKey "sealcar enclave CA" 3650 (genPrivateKey "ecdsa") -}}
-{{- $keys = dict "root.key" (print $ca.Key $ca.Cert) "tls-ca.key" (print $ca.Key $ca.Cert) "roots.pem" $ca.Cert -}}
+{{- $keys = dict "roots.pem" $ca.Cert -}}
+{{- range list "root.key" "sub-ca.key" "tls-ca.key" -}}{{- $_ := set $keys . (print $ca.Key $ca.Cert) -}}{{- end -}}
 {{- $_ := set $keys "endpoint.key" (genPrivateKey "ecdsa") -}}
 {{- $_ := set $keys "api-key" (printf "sk-%s" (randAlphaNum 40)) -}}
 {{- $_ := set $keys "ak" (printf "AKLT%s" (randAlphaNum 40)) -}}

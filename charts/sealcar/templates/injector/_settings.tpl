@@ -17,7 +17,8 @@
 {{/* sealcar.injector.container: the container as a CEL expression, with what annotations change. */}}
 {{- define "sealcar.injector.container" -}}
 {{- $s := fromJson (include "sealcar.injector.settings" .) -}}
-{{- $c := fromYaml (include "sealcar.container" (merge (dict "config" "" "strict" false) $s)) -}}
+{{- $base := set (set (deepCopy $s) "config" "") "strict" false -}}
+{{- $c := fromYaml (include "sealcar.container" $base) -}}
 {{- $_ := set $c "image" (include "sealcar.injector.annotated" (list "sealcar/image" $c.image)) -}}
 {{- range $c.env -}}
 {{- if eq .name "SEALCAR_LOG_LEVEL" -}}
@@ -67,7 +68,7 @@ Its own options of the JVM stay in front of ours, of which the last wins.
 {{- define "sealcar.injector.clientEnv" -}}
 {{- $s := fromJson (include "sealcar.injector.settings" .) -}}
 {{- $known := fromYamlArray (include "sealcar.clientEnv" $s) -}}
-{{- $unknown := fromYamlArray (include "sealcar.clientEnv" (merge (dict "config" "" "configMap" "named by annotation") $s)) -}}
+{{- $unknown := fromYamlArray (include "sealcar.clientEnv" (set (set (deepCopy $s) "config" "") "configMap" "named by annotation")) -}}
 {{- $own := `c.?env.orValue([]).filter(e, e.name == "JAVA_TOOL_OPTIONS").map(e, e.?value.orValue(""))` -}}
 {{- range concat $known $unknown -}}
 {{- if eq .name "JAVA_TOOL_OPTIONS" -}}

@@ -1,0 +1,162 @@
+package kube_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestCharts is one test with parts, for they share a release.
+func TestCharts(t *testing.T) {
+	c := newCluster(t)
+	c.run("kubectl", "create", "namespace", namespace)
+	t.Cleanup(func() {
+		if _, err := c.tryWithout("kubectl", "delete", "namespace", namespace); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("the commands of the documentation", func(t *testing.T) { quickstart(c.with(t)) })
+	c.eventually("injected", "kubectl", "-n", namespace, "run", "probe", "--image="+c.app, "--labels=sealcar/inject=true", "--dry-run=server", "-o", "yaml") // a new policy takes a moment
+	for name, part := range map[string]func(*cluster){
+		"helm test sends a sealed chat":          helmTest,
+		"the first request of an app is sealed":  firstRequest,
+		"which pods are injected":                selection,
+		"annotations change the sidecar":         annotations,
+		"an injected pod is not injected again":  idempotence,
+		"a crash fails closed and comes back":    crash,
+		"an open stream outlives SIGTERM":        drain,
+		"a ConfigMap is taken over":              reload,
+		"the key of the CA is the sidecar's own": secrecy,
+	} {
+		t.Run(name, func(t *testing.T) { part(c.with(t)) })
+	}
+	t.Run("an upgrade keeps the keys", func(t *testing.T) { upgrade(c.with(t)) })
+	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstall(c.with(t)) })
+}
+
+// commands are the lines of the first block of docs/kubernetes.md, as they are
+// there but for the names of images, the namespace and what the lab lacks.
+func commands(c *cluster) []string {
+	c.t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "kubernetes.md"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(page)
+	if block == nil {
+		c.t.Fatal("docs/kubernetes.md has no commands")
+	}
+	repository, tag, _ := strings.Cut(c.image, ":")
+	flags := append([]string{"--set", "image.tag=" + tag, "--set", "enclave.echoDelay=20ms"}, c.flags...)
+	lines := strings.Split(strings.TrimSpace(string(block[1])), "\n")
+	for i, line := range lines {
+		line = strings.ReplaceAll(line, "registry.example/sealcar", repository)
+		line = strings.ReplaceAll(line, "helm install", "helm install "+strings.Join(flags, " ")+" -n "+namespace)
+		lines[i] = strings.ReplaceAll(line, "kubectl ", "kubectl -n "+namespace+" ")
+	}
+	return lines
+}
+
+func quickstart(c *cluster) {
+	if c.python == "" {
+		c.t.Log("SKIP: no image of Python: the application of docs/kubernetes.md does not run")
+	}
+	lines := commands(c)
+	if len(lines) != 3 {
+		c.t.Fatalf("docs/kubernetes.md has %d commands, want 3", len(lines))
+	}
+	c.removed("job/app", "configmap/app")
+	var out string
+	for _, line := range lines {
+		if c.python == "" && !strings.HasPrefix(line, "helm") {
+			return
+		}
+		line = strings.ReplaceAll(line, "-f charts/examples/app.yaml", "-f "+c.example())
+		out = c.run("sh", "-c", line)
+	}
+	if want := "You said: hello from an unchanged app\n"; !strings.HasSuffix(out, want) {
+		c.t.Errorf("the application printed %q, want %q", out, want)
+	}
+	c.sealed("hello from an unchanged app")
+}
+
+// example is charts/examples/app.yaml with an image that this cluster has.
+func (c *cluster) example() string {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "charts", "examples", "app.yaml"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	file := filepath.Join(c.t.TempDir(), "app.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "python:3.13-slim", c.python)), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return file
+}
+
+// sealed looks into the enclave's log: its last chat came sealed, and the text
+// is nowhere.
+func (c *cluster) sealed(text string) {
+	c.t.Helper()
+	log := c.eventually("/chat/completions", "kubectl", "-n", namespace, "logs", "deploy/sealcar-enclave")
+	if strings.Contains(log, text) {
+		c.t.Error("the text is in the enclave's log")
+	}
+	var last string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "/chat/completions") {
+			last = line
+		}
+	}
+	var entry struct {
+		Treatment    string `json:"treatment"`
+		OpenedFields int    `json:"opened_fields"`
+	}
+	if err := json.Unmarshal([]byte(last), &entry); err != nil {
+		c.t.Fatal(err)
+	}
+	if entry.Treatment != "sealed" || entry.OpenedFields == 0 {
+		c.t.Errorf("the chat came to the enclave like this: %s", last)
+	}
+}
+
+func helmTest(c *cluster) {
+	c.removed("pod/sealcar-test")
+	out := c.run("helm", "test", "-n", namespace, release, "--logs", "--timeout", patience.String())
+	if !strings.Contains(out, "a sealed chat was answered") {
+		c.t.Error(out)
+	}
+}
+
+func uninstall(c *cluster) {
+	c.run("helm", "uninstall", "-n", namespace, release, "--wait")
+	c.eventually("No resources", "sh", "-c", "kubectl get pods -A -l app.kubernetes.io/part-of=sealcar 2>&1")
+	left := c.kubectl("get", "all,secrets,configmaps,serviceaccounts,networkpolicies,mutatingadmissionpolicies,mutatingadmissionpolicybindings",
+		"-A", "-l", "app.kubernetes.io/part-of=sealcar", "-o", "name")
+	if left != "" {
+		c.t.Errorf("left behind: %s", left)
+	}
+}
+
+func upgrade(c *cluster) {
+	key := func() string { return c.kubectl("get", "secret", "sealcar-enclave", "-o", "jsonpath={.data}") }
+	before := key()
+	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reuse-values", "--wait")
+	if key() != before {
+		c.t.Error("the upgrade made new keys")
+	}
+}
+
+func TestDocumentedCommandsAreThree(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no sh")
+	}
+	if got := commands(&cluster{t: t, image: "local.test/sealcar:v1"}); len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+}
