@@ -184,18 +184,7 @@ func addCause(e *zerolog.Event, err error) {
 // that net/http quotes in it: they may be content.
 func causeText(err error) string { return peerless(err.Error()) }
 
-// peerless takes away from an error's text what follows the words that net/http
-// puts before its quotations.
-func peerless(text string) string {
-	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "debug="} {
-		if at := strings.Index(text, word); at >= 0 {
-			if quote := strings.IndexByte(text[at:], '"'); quote >= 0 {
-				text = text[:at+quote] + "…"
-			}
-		}
-	}
-	return clipTo(text, maxCause)
-}
+func peerless(text string) string { return clipTo(apierror.Peerless(text), maxCause) }
 
 // printfLog is goproxy's logger. Its lines can hold what requests hold, so they
 // are for debugging only.
