@@ -190,9 +190,9 @@ func peerless(text string) string { return clipTo(apierror.Peerless(text), maxCa
 // are for debugging only.
 type printfLog struct{ log zerolog.Logger }
 
-// Printf logs one line.
+// Printf logs one line, as a field: a message is not escaped on the console.
 func (l printfLog) Printf(format string, args ...any) {
-	l.log.Debug().Str("from", "goproxy").Msg(peerless(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	l.log.Debug().Str("said", peerless(strings.TrimSpace(fmt.Sprintf(format, args...)))).Msg("goproxy")
 }
 
 // serverLog gives net/http's complaints, which are mostly about clients, to
@@ -204,6 +204,6 @@ func serverLog(l zerolog.Logger) *log.Logger {
 type lineWriter struct{ log zerolog.Logger }
 
 func (w lineWriter) Write(line []byte) (int, error) {
-	w.log.Debug().Str("from", "net/http").Msg(peerless(strings.TrimSpace(string(line))))
+	w.log.Debug().Str("said", peerless(strings.TrimSpace(string(line)))).Msg("net/http")
 	return len(line), nil
 }
