@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -219,9 +220,7 @@ func TestAnswersThatAreRefusedByTheirHeaders(t *testing.T) {
 		"image_unreachable": {"Content-Type": {"image/png"}, "Status": {"404"}},
 	} {
 		s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
-			for name, values := range headers {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), headers)
 			if headers.Get("Status") != "" {
 				w.WriteHeader(http.StatusNotFound)
 			}
