@@ -85,26 +85,25 @@ func (o *Object) value(i int) Value {
 	return Value{node: o.members[i].Value, path: o.at(o.members[i].Name), reading: o.reading}
 }
 
-func (o *Object) at(name string) string {
-	name = shown(name)
-	if o.path == "" {
-		return name
-	}
-	return o.path + "." + name
-}
-
 // maxName bounds a member's name in a path, in bytes.
 const maxName = 64
 
-// shown is a name as paths have it.
-func shown(name string) string {
+// at is the path of a member, as package rewrite writes paths.
+func (o *Object) at(name string) string {
 	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+		name = name[:maxName] + "…"
 	}
-	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '.' || c == '[' || c == '"' }) {
-		return strconv.QuoteToASCII(name)
+	odd := func(c rune) bool {
+		return c != '_' && c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 	}
-	return name
+	switch {
+	case name == "" || strings.ContainsFunc(name, odd):
+		return o.path + "[" + strconv.QuoteToASCII(name) + "]"
+	case o.path == "":
+		return name
+	default:
+		return o.path + "." + name
+	}
 }
 
 // Text takes a string; it is "" where there is none.
