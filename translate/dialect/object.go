@@ -67,7 +67,7 @@ type Object struct {
 // Value is a JSON value with its place in the request.
 type Value struct {
 	node    rewrite.Node
-	path    string
+	path    string // as in input[3].content[0].text
 	reading *reading
 }
 
@@ -158,9 +158,6 @@ func (o *Object) End() {
 		}
 	}
 }
-
-// Path is where the value stands, as in input[3].content[0].text.
-func (v Value) Path() string { return v.path }
 
 // Is tells whether a value is of the kind, as rewrite.Node has it.
 func (v Value) Is(kind byte) bool { return v.node.Kind == kind }
