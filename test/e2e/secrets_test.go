@@ -60,7 +60,7 @@ func startLeaky(t *testing.T) *leaky {
 }
 
 func (l *leaky) settings(upstream, proxy string) string {
-	return strings.NewReplacer("ENCLAVE", l.enclaveAddr, "KEYS", l.state, "DIR", l.dir, "UPSTREAM", upstream, "PROXY", proxy).Replace(`
+	return strings.NewReplacer("ENCLAVE", l.upstream, "KEYS", l.state, "DIR", l.dir, "UPSTREAM", upstream, "PROXY", proxy).Replace(`
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state_dir: DIR/state
@@ -253,7 +253,7 @@ func TestT63_NothingSecretIsSaidAnywhere(t *testing.T) {
 		"a path of others":   "GET http://127.0.0.1:1/" + l.marks.word("path") + "?k=" + l.marks.word("query") + " HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n" + key + "\r\n",
 		"a password":         "GET http://user:" + l.marks.word("query") + "@" + arkHost + "/api/v3/models HTTP/1.1\r\nHost: " + arkHost + "\r\nConnection: close\r\n" + key + "\r\n",
 		"a tunnel, no TLS":   "CONNECT " + arkHost + ":443 HTTP/1.1\r\nHost: " + arkHost + ":443\r\n" + key + "\r\n" + l.marks.word("bytes in a tunnel") + "\r\n\r\n",
-		"a tunnel elsewhere": "CONNECT " + l.enclaveAddr + " HTTP/1.1\r\nHost: " + l.enclaveAddr + "\r\n" + key + "\r\n" + l.marks.word("bytes in a tunnel") + "\r\n\r\n",
+		"a tunnel elsewhere": "CONNECT " + l.upstream + " HTTP/1.1\r\nHost: " + l.upstream + "\r\n" + key + "\r\n" + l.marks.word("bytes in a tunnel") + "\r\n\r\n",
 		"a tunnel to nobody": "CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: 127.0.0.1:1\r\n" + key + "\r\n" + l.marks.word("bytes in a tunnel"),
 	} {
 		l.raw(t, name, text)
