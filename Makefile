@@ -81,6 +81,10 @@ fuzz-list: ## list the fuzz targets: folder and name
 	@grep -rE --include='*_test.go' --exclude-dir=.cache '^func Fuzz[A-Za-z0-9_]*\(' . \
 		| sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort
 
+.PHONY: mutate
+mutate: ## take each guard out and see that its tests fail (test/mutations; many minutes)
+	$(GO) test ./test/mutations -count=1 -timeout=2h -v -run='^TestEachGuardIsMissed$$' -mutate
+
 .PHONY: bench
 bench: ## run the benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
