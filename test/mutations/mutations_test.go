@@ -70,7 +70,7 @@ func missed(t *testing.T, overlay, test string) error {
 		return errors.New("there is no such test")
 	case err == nil:
 		return errors.New("it passes without the guard")
-	case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: ")):
+	case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: ")) && !bytes.Contains(out, []byte("fatal error: ")):
 		return fmt.Errorf("it does not run: %s", out)
 	}
 	return nil
