@@ -91,6 +91,10 @@ fuzz-list: ## list the fuzz targets: folder and name
 test-fips: ## the tests of the protocol on Go's FIPS 140-3 module
 	GODEBUG=fips140=on $(GO) test ./crypto/...
 
+.PHONY: mutate
+mutate: ## take each guard out and see that its tests fail (test/mutations; many minutes)
+	$(GO) test ./test/mutations -count=1 -timeout=2h -v -run='^TestEachGuardIsMissed$$' -mutate
+
 .PHONY: bench
 bench: ## run the benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
