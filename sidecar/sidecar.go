@@ -93,7 +93,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 			return nil, err
 		}
 		e.Transport = &ark.Transport{
-			Base:                 out,
+			Base:                 upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader),
 			Certificates:         e.Certificates,
 			AICC:                 r.Certificate.AICC,
 			Credentials:          keys.keys,
