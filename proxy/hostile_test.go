@@ -123,7 +123,7 @@ func TestT75_IdleConnectionsEnd(t *testing.T) {
 	t.Parallel()
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Idle = 50 * time.Millisecond }))
 	plain := r.dial(post(routedURL, routedHost, ""))
-	inner := r.connect(routedHost + ":443").insideTLS(r, routedHost)
+	inner := r.connect(routedHost+":443").insideTLS(r, routedHost)
 	byTLS := &raw{Conn: inner, t: t, r: bufio.NewReader(inner)}
 	byTLS.send(post("/v1/x", routedHost, ""))
 	for _, c := range []*raw{plain, byTLS} {
@@ -179,7 +179,7 @@ func TestT52_HopByHopHeadersStay(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{routedURL, "unrouted"} {
 		upstream := new(recorder)
-		direct := newServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = upstream.RoundTrip(r) })
+		direct := newServer(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = upstream.RoundTrip(r) })
 		r := start(t, upstream, testConfig(t))
 		r.dial(post(strings.Replace(target, "unrouted", direct.URL+"/x", 1), "x",
 			"Connection: X-Hop, Keep-Alive, HTTP2-Settings, Upgrade\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nTE: trailers\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"+
@@ -201,7 +201,7 @@ func TestCVE_2023_37788_OddTargetsInsideATunnelEndNothing(t *testing.T) {
 	upstream := new(recorder)
 	r := start(t, upstream, testConfig(t))
 	for _, target := range []string{"*", ":", "//", ":80/x", "%", "?", "#", "http://", "http://:/", "http://[::1", "x", "/\x7f", "https://" + routedHost + ":443:443/"} {
-		inner := r.connect(routedHost + ":443").insideTLS(r, routedHost)
+		inner := r.connect(routedHost+":443").insideTLS(r, routedHost)
 		_, _ = io.WriteString(inner, "GET "+target+" HTTP/1.1\r\nHost: "+routedHost+"\r\nConnection: close\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(inner), nil)
 		if err != nil || resp.StatusCode != http.StatusBadRequest {
