@@ -59,6 +59,7 @@ type Limits struct {
 	RequestBytes  Bytes `mapstructure:"request_bytes"`  // body of a request on a route
 	ReplyBytes    Bytes `mapstructure:"reply_bytes"`    // body of a reply that is not a stream
 	EventBytes    Bytes `mapstructure:"event_bytes"`    // one event of a stream
+	StreamBytes   Bytes `mapstructure:"stream_bytes"`   // an event stream on a route, altogether
 	HeaderBytes   Bytes `mapstructure:"header_bytes"`   // headers of a request or reply
 	JSONValues    int   `mapstructure:"json_values"`    // values of one request's JSON, as far as they are looked at
 }
