@@ -3,6 +3,7 @@
 // that is no stream is passed on.
 //
 // Start at Read, Send and Replace, in the order in which a round tripper uses
-// them. What is refused, always as an *apierror.Error: a body over its limit, a
+// them; Edit (edit.go) is Replace for the documents of a chat's reply, be it a
+// stream or not. What is refused, always as an *apierror.Error: a body over its limit, a
 // body that breaks off.
 package payload

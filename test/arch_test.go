@@ -21,7 +21,7 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "translate/*"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "translate/*"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark"}},
 
@@ -40,7 +40,7 @@ func sealcar() house {
 
 			"translate/tools": {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"crypto/ark", "rewrite", "payload", "apierror", "exchange"}},
 
-			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror"}},
+			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror", "rewrite"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
 			"config":   {why: "everybody reads it, so it reads nobody"},
 			"appenv":   {why: "what an application needs to be told depends on no running sidecar"},
