@@ -38,7 +38,8 @@ func sealcar() house {
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
 
-			"translate/tools": {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"crypto/ark", "rewrite", "payload", "apierror", "exchange"}},
+			"translate/models": {why: "what a model is called here and there is apart from how it is reached", may: []string{"crypto/ark", "rewrite", "payload", "exchange"}},
+			"translate/tools":  {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"crypto/ark", "rewrite", "payload", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror", "rewrite"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},
