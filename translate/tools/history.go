@@ -8,26 +8,35 @@ import (
 	"sealcar/rewrite"
 )
 
-//nolint:gochecknoglobals // an immutable table
-var messageShape = &rewrite.Shape{
-	Name: "message",
-	Fields: map[string]*rewrite.Shape{
-		"role": {Name: "role"},
-		"content": {Name: "content", Items: &rewrite.Shape{Name: "part", Fields: map[string]*rewrite.Shape{
-			"type": {Name: "part type"},
-			"text": {Name: "part text"},
-		}}},
-		"name":         {Name: "name"},
-		"tool_call_id": {Name: "result id"},
-		"tool_calls": {Name: "calls", Items: &rewrite.Shape{Name: "call", Fields: map[string]*rewrite.Shape{
-			"id":       {Name: "call id"},
-			"type":     {Name: "call type"},
-			"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}},
-		}}},
-		"function_call": {Name: "old call", Fields: map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}},
-	},
-	Other: &rewrite.Shape{Name: "other"},
-}
+//nolint:gochecknoglobals // immutable tables
+var (
+	callFields = map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}
+	lost       = &rewrite.Shape{Name: "lost"} // of a call: what the form has no place for
+
+	messageShape = &rewrite.Shape{
+		Name: "message",
+		Fields: map[string]*rewrite.Shape{
+			"role": {Name: "role"},
+			"content": {Name: "content", Items: &rewrite.Shape{
+				Name:   "part",
+				Fields: map[string]*rewrite.Shape{"type": {Name: "part type"}, "text": {Name: "part text"}, "prompt_cache_breakpoint": nil},
+				Other:  &rewrite.Shape{Name: "part more"},
+			}},
+			"name":         {Name: "name"},
+			"tool_call_id": {Name: "result id"},
+			"tool_calls": {Name: "calls", Items: &rewrite.Shape{
+				Name: "call",
+				Fields: map[string]*rewrite.Shape{
+					"id": {Name: "call id"}, "type": {Name: "call type"}, "index": nil,
+					"function": {Fields: callFields, Other: lost},
+				},
+				Other: lost,
+			}},
+			"function_call": {Name: "old call", Fields: callFields, Other: lost},
+		},
+		Other: &rewrite.Shape{Name: "other"},
+	}
+)
 
 // message is what there is to know of one.
 type message struct {
@@ -37,6 +46,7 @@ type message struct {
 	content value
 	parts   []value // texts of the parts of content; of kind 0 for one that is no text
 	isText  bool    // the type of the present part says so
+	more    bool    // and it has more than a text
 	name    []byte
 	id      []byte // of the call whose result it is
 	calls   []call
@@ -82,6 +92,8 @@ func (s *chatScan) inMessages(v rewrite.Value) error {
 		m.part(v)
 	case "part type":
 		m.isText = text(raw) == "text"
+	case "part more":
+		m.more = m.more || v.Kind != 'n'
 	case "part text":
 		m.parts[len(m.parts)-1] = valueOf(v)
 	case "other":
@@ -97,8 +109,8 @@ func (s *chatScan) inMessages(v rewrite.Value) error {
 // part opens and closes a part of a content, whose type may come after its text.
 func (m *message) part(v rewrite.Value) {
 	if v.Kind != '}' {
-		m.parts, m.isText = append(m.parts, value{}), false
-	} else if !m.isText {
+		m.parts, m.isText, m.more = append(m.parts, value{}), false, false
+	} else if !m.isText || m.more {
 		m.parts[len(m.parts)-1] = value{}
 	}
 }
@@ -123,6 +135,10 @@ func (s *chatScan) inCalls(v rewrite.Value) error {
 			m.calls = append(m.calls, call{kind: "function"})
 		}
 		return mustBe(v, "{}", "an object")
+	case "lost":
+		if v.Kind != 'n' {
+			return unmovable(v.Path(), "more than a call of a function")
+		}
 	case "call id":
 		m.lastCall().id = raw
 	case "call type":
