@@ -18,7 +18,7 @@ import (
 // application sealed itself.
 //
 // A chat whose tools cannot be moved is refused with an *apierror.Error; nothing
-// of it is sent.
+// of it is sent. A Transport serves many requests at once, if Base and Random do.
 type Transport struct {
 	Base   http.RoundTripper // required; it gives replies in clear
 	Random io.Reader         // for the ids of calls; nil means crypto/rand.Reader
