@@ -382,6 +382,7 @@ func TestFaultsOfAReplyAreErrors(t *testing.T) {
 		code string // "" is broken
 	}{
 		"no JSON":                 {upstream{mediaType: "application/json", reply: `{"choices":[{}]}{}`}, "reply_unreadable"},
+		"the end of a stream":     {upstream{mediaType: "application/json", reply: `[DONE]`}, "reply_unreadable"},
 		"a choice that is none":   {upstream{mediaType: "application/json", reply: `{"choices":[1]}`}, "reply_unreadable"},
 		"an index far out":        {upstream{mediaType: "application/json", reply: `{"choices":[{"index":1024}]}`}, "reply_unreadable"},
 		"an index below":          {upstream{mediaType: "application/json", reply: `{"choices":[{"index":-1}]}`}, "reply_unreadable"},
