@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -103,4 +104,18 @@ func (e *Error) retryable() bool {
 	default:
 		return e.Status >= http.StatusInternalServerError
 	}
+}
+
+// Peerless takes away from an error's text what net/http quotes of a peer: it
+// may be content, or a credential that the peer repeats. What is left is fit
+// for a log.
+func Peerless(text string) string {
+	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "debug="} { // with which net/http begins before it quotes
+		if at := strings.Index(text, word); at >= 0 {
+			if quote := strings.IndexByte(text[at:], '"'); quote >= 0 {
+				text = text[:at+quote] + "…"
+			}
+		}
+	}
+	return text
 }

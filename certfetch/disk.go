@@ -13,13 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// What the cache's directory and files may be to others: nothing.
-const (
-	dirMode   fs.FileMode = 0o700
-	fileMode  fs.FileMode = 0o600
-	othersMay fs.FileMode = 0o077
+	"sealcar/filemode"
 )
 
 const (
@@ -56,21 +51,9 @@ type stored struct {
 }
 
 func openDisk(dir, scope string, size int) (*disk, error) {
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, fmt.Errorf("making the certificate cache %q: %w", dir, err)
-	}
-	info, err := os.Lstat(dir)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("opening the certificate cache %q: %w", dir, err)
-	case !info.IsDir():
-		return nil, fmt.Errorf("opening the certificate cache %q: it is a symbolic link, name the directory itself", dir)
-	case info.Mode().Perm()&othersMay != 0:
-		return nil, fmt.Errorf("opening the certificate cache %q: others may use it (mode %04o); set its mode to 0700", dir, info.Mode().Perm())
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := filemode.OpenPrivateDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the certificate cache %q: %w", dir, err)
+		return nil, fmt.Errorf("opening the certificate cache %w", err)
 	}
 	return &disk{root: root, scope: scope, size: size}, nil
 }
@@ -121,11 +104,11 @@ func (d *disk) read(name string) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case info.Mode().Perm()&othersMay != 0:
-		return nil, fmt.Errorf("others may use it (mode %04o)", info.Mode().Perm())
+	}
+	if err := filemode.CheckPrivate(info); err != nil {
+		return nil, err
 	}
 	return readAtMost(f, maxEntry)
 }
@@ -158,7 +141,7 @@ func (d *disk) remove(k key) error {
 }
 
 func (d *disk) write(name string, text []byte) error {
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

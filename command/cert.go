@@ -156,7 +156,7 @@ func printCert(w io.Writer, now time.Time, s *certfetch.State) error {
 	if s.LastError != "" {
 		line("last error", "%s", s.LastError)
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(w, visible(text.String()))
 	return err
 }
 

@@ -23,7 +23,7 @@ is in effect. One line on standard error for each mistake, and exit status 1.`,
 			c, err := config.Load(configSource(p, configFile))
 			if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
 				// One line per mistake and nothing else, for scripts.
-				_, _ = fmt.Fprintln(p.Stderr, mistakes)
+				_, _ = fmt.Fprintln(p.Stderr, visible(mistakes.Error()))
 				return &exitError{status: 1}
 			}
 			if err != nil {
@@ -31,7 +31,7 @@ is in effect. One line on standard error for each mistake, and exit status 1.`,
 			}
 			if !textOnly {
 				if err := sidecar.Check(c); err != nil {
-					_, _ = fmt.Fprintln(p.Stderr, err)
+					_, _ = fmt.Fprintln(p.Stderr, visible(err.Error()))
 					return &exitError{status: 1}
 				}
 			}

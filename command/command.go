@@ -64,7 +64,7 @@ func Main(ctx context.Context, p Process) int {
 		exit = &exitError{status: 2, err: fmt.Errorf("%w\nRun 'sealcar --help' for the commands", err)}
 	}
 	if exit.err != nil {
-		_, _ = fmt.Fprintf(p.Stderr, "sealcar: %v\n", exit.err)
+		_, _ = fmt.Fprintf(p.Stderr, "sealcar: %s\n", visible(exit.err.Error()))
 	}
 	return exit.status
 }

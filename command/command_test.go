@@ -19,6 +19,7 @@ func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
 	}{
 		{"unknown command", nil, []string{"bogus"}, 2, `unknown command "bogus"`, ""},
 		{"unknown flag", nil, []string{"run", "--bogus"}, 2, "--bogus", ""},
+		{"T65 a flag that moves the cursor", nil, []string{"run", "--\x1b[2J\u202ex"}, 2, `unknown flag: --\x1b[2J\u202ex`, ""},
 		{"enclave without state", nil, []string{"enclave"}, 2, `"state" not set`, ""},
 		{"a mistake is one line", []string{"SEALCAR_CONFIG_YAML=listn: 1\negress: {default: maybe}\n"}, []string{"check"}, 1, "listn: no such key; did you mean listen?\n", ""},
 		{"check reads the files", []string{"SEALCAR_CONFIG_YAML=routes: [{name: a, hosts: [a.example], upstream_ca_file: /nowhere/ca.pem, certificate: {roots: /nowhere/roots.pem}}]"}, []string{"check"}, 1, "route \"a\": reading upstream_ca_file", ""},

@@ -130,9 +130,9 @@ func printFindings(w io.Writer, asJSON bool) (report func(doctor.Finding), end f
 			}
 			_, _ = fmt.Fprintln(w, head)
 		}
-		_, _ = fmt.Fprintf(w, "  %-8s %-14s %s\n", f.Verdict, f.Step, f.Saw)
+		_, _ = fmt.Fprintf(w, "  %-8s %-14s %s\n", f.Verdict, f.Step, visible(f.Saw))
 		if f.Next != "" {
-			_, _ = fmt.Fprintf(w, "  %-8s %-14s → %s\n", "", "", f.Next)
+			_, _ = fmt.Fprintf(w, "  %-8s %-14s → %s\n", "", "", visible(f.Next))
 		}
 	}, func() error { return nil }
 }

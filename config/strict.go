@@ -25,6 +25,8 @@ func parse(src []byte) (map[string]any, Mistakes, error) {
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF): // empty, or nothing but comments
 		return map[string]any{}, nil, nil
+	case err != nil && strings.Contains(err.Error(), "anchor"): // it would be named, and may be a secret that begins with *
+		return nil, nil, errors.New("yaml: an alias without its anchor: aliases are not supported, put a text that begins with * in quotes")
 	case err != nil:
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"sealcar/apierror"
 	"sealcar/certfetch/revocation"
 	"sealcar/sidecar"
 	"sealcar/upstream"
@@ -23,7 +24,7 @@ const maxSkew = 5 * time.Minute
 func (e *examination) tls(ctx context.Context) Finding {
 	resp, err := e.get(ctx) //nolint:bodyclose // get closes it
 	if err != nil {
-		return bad(tlsNext(err), "%v", err)
+		return bad(tlsNext(err), "%s", apierror.Peerless(err.Error())) // an egress proxy may repeat its credentials
 	}
 	if resp.TLS == nil {
 		return Finding{Verdict: Unsure, Saw: "the upstream is reached without TLS", Next: "Use an https:// upstream; unsafe_upstream_http is on."}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"sealcar/filemode"
 )
 
 // maxStateFile bounds what is read of a file; the largest that is written is
@@ -16,10 +18,8 @@ const maxStateFile = 64 << 10
 
 // The modes of what is kept.
 const (
-	modeDir     fs.FileMode = 0o700
 	modePrivate fs.FileMode = 0o600
 	modePublic  fs.FileMode = 0o644
-	modeOthers  fs.FileMode = 0o077 // what nothing private may grant
 )
 
 // stateDir is the directory that keeps an enclave's secrets over restarts.
@@ -28,29 +28,14 @@ type stateDir struct {
 	root *os.Root
 }
 
-// openStateDir opens path, made if it is missing. It refuses a directory that
-// others may enter and a symbolic link, which somebody else could turn
-// elsewhere.
+// openStateDir opens path, made if it is missing.
 func openStateDir(path string) (*stateDir, error) {
 	if path == "" {
 		return nil, errors.New("state directory: none is given")
 	}
-	if err := os.MkdirAll(path, modeDir); err != nil {
-		return nil, fmt.Errorf("making the state directory: %w", err)
-	}
-	info, err := os.Lstat(path)
+	root, err := filemode.OpenPrivateDir(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the state directory: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("state directory %q: it is not a directory itself (symbolic links are refused)", path)
-	}
-	if info.Mode()&modeOthers != 0 {
-		return nil, fmt.Errorf("state directory %q: mode %#o lets others in; chmod it to %#o", path, info.Mode().Perm(), modeDir)
-	}
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the state directory: %w", err)
+		return nil, fmt.Errorf("state directory %w", err)
 	}
 	return &stateDir{path: path, root: root}, nil
 }
@@ -67,8 +52,8 @@ func (d *stateDir) read(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, d.fault("reading", name, errors.New("it is not a regular file (symbolic links are refused)"))
 	}
-	if info.Mode()&modeOthers != 0 {
-		return nil, d.fault("reading", name, fmt.Errorf("mode %#o lets others read it; chmod it to %#o and think about replacing it", info.Mode().Perm(), modePrivate))
+	if err := filemode.CheckPrivate(info); err != nil {
+		return nil, d.fault("reading", name, fmt.Errorf("%w, and think about replacing it", err))
 	}
 	if info.Size() > maxStateFile {
 		return nil, d.fault("reading", name, fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxStateFile))

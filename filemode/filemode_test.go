@@ -141,3 +141,46 @@ func TestWhatIsNoSecretIsRefused(t *testing.T) {
 		t.Errorf("a missing file is %v", err)
 	}
 }
+
+func TestAPrivateDirectoryIsForNobodyElse(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		make func(path string) error
+		want string // of the error; "" = none
+	}{
+		"missing":         {func(string) error { return nil }, ""},
+		"ours":            {func(path string) error { return os.Mkdir(path, 0o700) }, ""},
+		"the group's too": {func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o750)) }, "0750"},
+		"everybody's":     {func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o777)) }, "chmod 0700"},
+		"somebody else's": {func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chown(path, 65534, 65534)) }, "the user 65534"},
+		"a file":          {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "not a directory"},
+		"a link to one of ours": {func(path string) error {
+			return errors.Join(os.Mkdir(path+".real", 0o700), os.Symlink(path+".real", path))
+		}, "symbolic link"},
+		"a link to nowhere": {func(path string) error { return os.Symlink("/nowhere/at/all", path) }, "exists"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			above := t.TempDir()
+			if err := os.Chmod(above, 0o777); err != nil { // as an emptyDir is
+				t.Fatal(err)
+			}
+			path := filepath.Join(above, "private")
+			if err := test.make(path); errors.Is(err, fs.ErrPermission) {
+				t.Skip("only root gives directories away")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			root, err := filemode.OpenPrivateDir(path)
+			if err == nil {
+				_ = root.Close()
+			}
+			if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if info, statErr := os.Stat(path); err == nil && (statErr != nil || info.Mode().Perm() != 0o700) {
+				t.Errorf("it is %v, %v", info, statErr)
+			}
+		})
+	}
+}

@@ -92,10 +92,12 @@ func exists(path string) bool {
 // writeFile puts a file in place whole: readers see the old or the new one.
 func writeFile(path string, content []byte, mode fs.FileMode) error {
 	temp := path + "." + rand.Text()[:8]
-	err := os.WriteFile(temp, content, mode)
-	if err == nil {
-		err = os.Chmod(temp, mode) // whatever the umask
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) // EXCL follows no link
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
 	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(mode), f.Close()) // whatever the umask
 	if err == nil {
 		err = os.Rename(temp, path)
 	}

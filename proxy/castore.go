@@ -7,10 +7,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"sealcar/config"
@@ -136,17 +138,7 @@ func writeCAs(path string, cas []*localCA) error {
 // somebody else can read or put in place is refused, rather than trusted once
 // more.
 func readCAs(path string) ([]*localCA, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the CA's key: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("the CA's key %q is not a regular file: remove it, and a new CA will be made", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("the CA's key %q has mode %#o, others can read it: remove it, and a new CA will be made", path, mode)
-	}
-	content, err := os.ReadFile(path)
+	content, err := readOwn(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA's key: %w", err)
 	}
@@ -159,6 +151,34 @@ func readCAs(path string) ([]*localCA, error) {
 		cas = append(cas, ca)
 	}
 	return cas, nil
+}
+
+// readOwn reads a file that we wrote into a directory which may be anybody's to
+// write: it judges what it has opened.
+func readOwn(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, notRegular(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notRegular(path)
+	}
+	if err := filemode.CheckPrivate(info); err != nil {
+		return nil, fmt.Errorf("%q: %w; without it a new CA will be made", path, err)
+	}
+	return io.ReadAll(io.LimitReader(f, maxOwnCA))
+}
+
+func notRegular(path string) error {
+	return fmt.Errorf("%q is not a regular file: remove it, and a new CA will be made", path)
 }
 
 // splitPairs cuts PEM behind each certificate. There is at least one piece, and

@@ -38,12 +38,12 @@ func (p *Proxy) newClients(c *config.Config) (*clients, error) {
 }
 
 // admit finds out who sends a request, and takes the credential out of it: it is
-// ours, and nobody else is to see it.
+// ours, and nobody else is to see it. Proxy-Authorization is hop-by-hop and ends
+// here anyway.
 func (c *clients) admit(v *visit) *apierror.Error {
 	h := v.request.Header
 	presented := credentials(h)
 	h.Del(headerToken)
-	h.Del("Proxy-Authorization")
 	if inner := innerOf(v.request); inner != nil { // whoever sent the CONNECT
 		v.client = inner.client
 		return nil

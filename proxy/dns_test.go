@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sealcar/proxy"
 )
@@ -19,7 +20,9 @@ type nameserver struct {
 }
 
 // newNameserver answers the nth question for a name's IPv4 address, counted from
-// 0, with what resolve gives. An invalid address is never answered.
+// 0, with what resolve gives. An invalid address is not answered before the end
+// of the test: Go's resolver reads on for some seconds after whoever asked has
+// given up.
 func newNameserver(t *testing.T, resolve func(name string, n int) netip.Addr) *nameserver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -27,6 +30,7 @@ func newNameserver(t *testing.T, resolve func(name string, n int) netip.Addr) *n
 		t.Fatal(err)
 	}
 	s := &nameserver{addr: conn.LocalAddr().String()}
+	var stalled []func()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -36,19 +40,27 @@ func newNameserver(t *testing.T, resolve func(name string, n int) netip.Addr) *n
 			if err != nil {
 				return
 			}
-			if reply := s.answer(buf[:n], resolve); reply != nil {
-				_, _ = conn.WriteTo(reply, from)
+			reply, answered := s.answer(buf[:n], resolve)
+			if !answered {
+				stalled = append(stalled, func() { _, _ = conn.WriteTo(reply, from) })
+				continue
 			}
+			_, _ = conn.WriteTo(reply, from)
 		}
 	}()
 	t.Cleanup(func() {
-		_ = conn.Close()
+		_ = conn.SetReadDeadline(time.Now())
 		<-ended
+		for _, answer := range stalled {
+			answer()
+		}
+		_ = conn.Close()
 	})
 	return s
 }
 
-func (s *nameserver) answer(query []byte, resolve func(string, int) netip.Addr) []byte {
+// answer is the reply to a query, without an address if there is none.
+func (s *nameserver) answer(query []byte, resolve func(string, int) netip.Addr) (reply []byte, answered bool) {
 	var labels []string
 	at := 12
 	for query[at] != 0 {
@@ -59,19 +71,19 @@ func (s *nameserver) answer(query []byte, resolve func(string, int) netip.Addr) 
 	at += 5 // the root label, type and class
 	const typeA = 1
 	isA := binary.BigEndian.Uint16(query[at-4:]) == typeA
-	reply := append([]byte(nil), query[:at]...)
+	reply = append(reply, query[:at]...)
 	binary.BigEndian.PutUint16(reply[2:], 0x8180) // an answer, recursion done
 	clear(reply[6:12])
 	if !isA {
-		return reply
+		return reply, true
 	}
 	addr := resolve(strings.ToLower(strings.Join(labels, ".")), int(s.asked.Add(1))-1)
 	if !addr.IsValid() {
-		return nil
+		return reply, false
 	}
 	reply[7] = 1 // one answer: a pointer to the name, A, IN, no time to live, four bytes
 	reply = append(reply, 0xc0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
-	return append(reply, addr.AsSlice()...)
+	return append(reply, addr.AsSlice()...), true
 }
 
 // resolver makes a proxy ask the server.

@@ -195,26 +195,15 @@ func addCause(e *zerolog.Event, err error) {
 // that net/http quotes in it: they may be content.
 func causeText(err error) string { return peerless(err.Error()) }
 
-// peerless takes away from an error's text what follows the words that net/http
-// puts before its quotations.
-func peerless(text string) string {
-	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "debug="} {
-		if at := strings.Index(text, word); at >= 0 {
-			if quote := strings.IndexByte(text[at:], '"'); quote >= 0 {
-				text = text[:at+quote] + "…"
-			}
-		}
-	}
-	return clipTo(text, maxCause)
-}
+func peerless(text string) string { return clipTo(apierror.Peerless(text), maxCause) }
 
 // printfLog is goproxy's logger. Its lines can hold what requests hold, so they
 // are for debugging only.
 type printfLog struct{ log zerolog.Logger }
 
-// Printf logs one line.
+// Printf logs one line, as a field: a message is not escaped on the console.
 func (l printfLog) Printf(format string, args ...any) {
-	l.log.Debug().Str("from", "goproxy").Msg(peerless(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	l.log.Debug().Str("said", peerless(strings.TrimSpace(fmt.Sprintf(format, args...)))).Msg("goproxy")
 }
 
 // serverLog gives net/http's complaints, which are mostly about clients, to
@@ -226,6 +215,6 @@ func serverLog(l zerolog.Logger) *log.Logger {
 type lineWriter struct{ log zerolog.Logger }
 
 func (w lineWriter) Write(line []byte) (int, error) {
-	w.log.Debug().Str("from", "net/http").Msg(peerless(strings.TrimSpace(string(line))))
+	w.log.Debug().Str("said", peerless(strings.TrimSpace(string(line)))).Msg("net/http")
 	return len(line), nil
 }

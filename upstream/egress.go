@@ -51,6 +51,15 @@ func newEgress(r config.Route, roots *x509.CertPool, direct dialFunc, handshake 
 	return dial, http.ProxyURL(u), nil
 }
 
+// checkConnect refuses in words of our own: net/http would make an error of the
+// proxy's, which may repeat the credentials that it does not take.
+func checkConnect(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("upstream_proxy answered the CONNECT with %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+}
+
 // parseProxy never repeats the setting if it could hold a password.
 func parseProxy(setting string) (*url.URL, error) {
 	u, err := url.Parse(setting)

@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -129,6 +130,29 @@ func TestEgressProxyThatRefuses(t *testing.T) {
 	wantFault(t, err, "proxyconnect")
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v holds a secret", err)
+	}
+}
+
+// TestT64_WordsOfAnEgressProxyAreNotRepeated has one that quotes what it was told
+// in the reason of its refusal.
+func TestT64_WordsOfAnEgressProxyAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	a := newCA(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = c.Close() }()
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 403 not with %s\r\n\r\n", r.Header.Get("Proxy-Authorization"))
+	}))
+	t.Cleanup(srv.Close)
+	auth := write(t, filepath.Join(t.TempDir(), "auth"), "user:hunter2")
+	_, _, err := get(t, transport(t, config.Route{UpstreamProxy: srv.URL, UpstreamProxyAuth: auth}), server(t, a).URL)
+	wantFault(t, err, "upstream_proxy answered the CONNECT with 403 Forbidden")
+	if strings.Contains(err.Error(), "not with") {
+		t.Errorf("%v holds the proxy's words", err)
 	}
 }
 

@@ -41,6 +41,7 @@ func NewTransport(r config.Route, t config.Timeouts, l config.Limits) (*http.Tra
 	}
 	transport := &http.Transport{
 		Proxy:                  proxy, // nil means none: the environment is never asked
+		OnProxyConnectResponse: checkConnect,
 		DialContext:            dial,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    t.TLSHandshake,

@@ -57,21 +57,21 @@ func readFailure(body []byte) failure {
 
 // failed takes a reply with the status of an error. Only the API's own error
 // document is passed on, with the headers that came with it: whatever else
-// answers (a proxy's HTML, a stack trace, a document that quotes a key that the
-// application does not have) would be taken by an SDK for the API's words. The
-// symptom is the status and the API's code.
+// answers (a proxy's HTML, a stack trace) would be taken by an SDK for the API's
+// words. The symptom is the status and the API's code.
 func (a *attempt) failed(resp *http.Response) outcome {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFailure+1))
 	_ = resp.Body.Close() // enough was read of it
 	if err != nil || len(body) > maxFailure {
 		return outcome{err: notPassedOn(resp, err)} // what never came whole is no symptom
 	}
+	body = a.withoutOurKey(body)
 	found := readFailure(body)
 	o := outcome{resp: resp}
 	if mayMeanStale(resp.StatusCode) {
 		o.symptom = fmt.Sprintf("%d %.64s", resp.StatusCode, found.code)
 	}
-	if !found.isDocument || a.quotesOurKey(body) {
+	if !found.isDocument {
 		o.err = notPassedOn(resp, nil)
 		return o
 	}
@@ -83,10 +83,13 @@ func (a *attempt) failed(resp *http.Response) outcome {
 	return o
 }
 
-// quotesOurKey tells whether a text holds the API key that sealcar put into the
-// request in the application's place.
-func (a *attempt) quotesOurKey(text []byte) bool {
-	return injected(a.further) && bytes.Contains(text, []byte(a.query.Credential))
+// withoutOurKey takes out the API key that sealcar put into the request: the
+// application does not have it, and some APIs repeat it in their refusal.
+func (a *attempt) withoutOurKey(text []byte) []byte {
+	if !injected(a.further) {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte(a.query.Credential), []byte("[API key]"))
 }
 
 // notPassedOn stands in for an error reply that is not the API's document.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -207,6 +208,30 @@ func TestImagesThatAreTooLarge(t *testing.T) {
 				t.Error(e.Message)
 			}
 		})
+	}
+}
+
+// What is plain from the headers is not waited for.
+func TestAnswersThatAreRefusedByTheirHeaders(t *testing.T) {
+	t.Parallel()
+	for code, headers := range map[string]http.Header{
+		"image_too_large":   {"Content-Type": {"image/png"}, "Content-Length": {"1000000000"}},
+		"image_unsupported": {"Content-Type": {"text/html"}},
+		"image_unreachable": {"Content-Type": {"image/png"}, "Status": {"404"}},
+	} {
+		s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+			maps.Copy(w.Header(), headers)
+			if headers.Get("Status") != "" {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done() // the body never comes
+		})
+		status := http.StatusBadRequest
+		if code == "image_unreachable" {
+			status = http.StatusBadGateway
+		}
+		newRig(t).refuses(s.URL, status, code)
 	}
 }
 
