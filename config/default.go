@@ -98,6 +98,7 @@ func NewRoute(name string, hosts ...string) Route {
 			Project:  "default",
 			Duration: 7 * 24 * time.Hour, // as the vendor's SDKs have it
 		},
+		Models:               []Model{},
 		Residue:              residueDefault,
 		ResidueExceptions:    []Exception{},
 		Strip:                []string{},
