@@ -78,6 +78,9 @@ func ask(text string, streamed bool) (io.ReadCloser, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
+	if name, value, ok := strings.Cut(os.Getenv("HEADER"), ": "); ok { // as SDKs' default_headers
+		req.Header.Set(name, value)
+	}
 	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,10 @@ allowed_hosts: {{ toJson (fromJson (include "sealcar.gateway.names" .)).names }}
 {{- if .Values.gateway.clients.tokensSecret }}
 - {name: SEALCAR_CLIENT_AUTH_TOKEN_FILE, value: {{ $secrets }}/tokens/tokens}
 {{- end }}
+{{- if .Values.gateway.interceptionSecret }}
+- {name: SEALCAR_INTERCEPTION_CA_CERT_FILE, value: {{ $secrets }}/interception/tls.crt}
+- {name: SEALCAR_INTERCEPTION_CA_KEY_FILE, value: {{ $secrets }}/interception/tls.key}
+{{- end }}
 - name: GOMEMLIMIT
   valueFrom: {resourceFieldRef: {resource: limits.memory}}
 {{- end -}}
