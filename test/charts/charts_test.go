@@ -38,16 +38,20 @@ func tools(t *testing.T) string {
 	return dir
 }
 
-// run runs one of the tools at the top of the source tree and gives all that it
-// printed.
+// run runs one of the tools at the top of the source tree and gives what it
+// printed, with its complaints if it failed.
 func run(t *testing.T, stdin []byte, tool string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(tools(t), tool), args...) //nolint:gosec // the tests' own tools
 	cmd.Dir = top
 	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String() + stderr.String(), err
+	}
+	return stdout.String(), nil
 }
 
 // rendering is a chart with values.
