@@ -78,7 +78,10 @@ func TestAlertsAndDashboardNameMetricsThatExist(t *testing.T) {
 	for name := range seen {
 		name = strings.TrimSuffix(name, "_bucket")
 		last, isCertificate := strings.CutPrefix(name, "sealcar_certificate_")
-		if !strings.Contains(sources, `"`+name+`"`) && !(isCertificate && strings.Contains(sources, `"`+last+`"`)) {
+		if isCertificate { // their common beginning is put in front of all
+			name = last
+		}
+		if !strings.Contains(sources, `"`+name+`"`) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}

@@ -226,7 +226,7 @@ func drain(c *cluster) {
 	c.apply(pod("drain", "", "  terminationGracePeriodSeconds: 60", "stream", words))
 	c.logs("streaming", "drain", "app")
 	args := append(append([]string{}, c.prefix...), "kubectl", "-n", namespace, "logs", "-f", "drain", "-c", "app")
-	follow := exec.CommandContext(c.t.Context(), args[0], args[1:]...) //nolint:gosec // the tests' own command
+	follow := exec.CommandContext(c.t.Context(), args[0], args[1:]...)
 	var out strings.Builder
 	follow.Stdout = &out
 	if err := follow.Start(); err != nil {
