@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -401,5 +400,3 @@ func do(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
-
-func length(s string) string { return strconv.Itoa(len(s)) }
