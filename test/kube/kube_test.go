@@ -139,8 +139,8 @@ func helmTest(c *cluster) {
 	}
 }
 
-// library installs charts/examples/library with our application and the
-// configuration that injected sidecars have.
+// library installs charts/examples/library with our application, which has no
+// API key that is any good: the sidecar has it from a Secret.
 func library(c *cluster) {
 	roots, err := base64.StdEncoding.DecodeString(c.kubectl("get", "secret", "sealcar-enclave", "-o", `jsonpath={.data.roots\.pem}`))
 	if err != nil {
@@ -151,18 +151,20 @@ func library(c *cluster) {
 		host = c.kubectl("get", "service", "sealcar-enclave", "-o", "jsonpath={.spec.clusterIP}")
 	}
 	config := filepath.Join(c.t.TempDir(), "sealcar.yaml")
-	text := fmt.Sprintf("routes: [{name: own, hosts: [ark.cn-beijing.volces.com], upstream: \"https://%s:8443\", upstream_ca: %q, certificate: {roots: %q, revocation: {mode: \"off\"}}}]\n", host, roots, roots)
+	text := fmt.Sprintf("routes: [{name: own, hosts: [ark.cn-beijing.volces.com], upstream: \"https://%s:8443\", upstream_ca: %q, certificate: {roots: %q, revocation: {mode: \"off\"}}, credentials: {source: file, replace: true, api_key_file: /var/run/secrets/sealcar/sealcar-enclave/api-key}}]\n", host, roots, roots)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
 	repository, tag, _ := strings.Cut(c.image, ":")
+	c.removed("secret/not-the-key")
+	c.kubectl("create", "secret", "generic", "not-the-key", "--from-literal=api-key=none")
 	c.t.Cleanup(func() {
 		if _, err := c.tryWithout("helm", "uninstall", "-n", namespace, "own"); err != nil {
 			c.t.Error(err)
 		}
 	})
 	c.run("helm", "install", "own", "charts/examples/library", "-n", namespace, "--wait", "--timeout", patience.String(), "--set-file", "sealcar.config="+config,
-		"--set", "image="+c.app+",command={/app,serve,:8088},sealcar.image.repository="+repository+",sealcar.image.tag="+tag)
+		"--set", "apiKeySecret=not-the-key,sealcar.secrets={sealcar-enclave}", "--set", "image="+c.app+",command={/app,serve,:8088},sealcar.image.repository="+repository+",sealcar.image.tag="+tag)
 	if out := c.logs("first:", "deploy/own", "app"); !strings.Contains(out, "first: You said: first <nil>") {
 		c.t.Errorf("the application printed %q", out)
 	}
