@@ -162,7 +162,7 @@ func TestSeedIsRefused(t *testing.T) {
 	}
 	for want, seed := range map[string]string{
 		"lets everybody in": open,
-		"more than":         mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
+		"has more than":     mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
 		"fewer than 16":     mount(t, map[string]string{"api-key": "short"}),
 		"more than 8 keys":  mount(t, map[string]string{"endpoint-accepted.key": strings.Repeat(snapshot(t, newState(t))["endpoint.key"]+"\n", 9)}),
 		"no private key":    mount(t, map[string]string{"endpoint.key": "junk"}),
