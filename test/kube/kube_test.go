@@ -32,7 +32,7 @@ func TestCharts(t *testing.T) {
 		{"which pods are injected", selection},
 		{"annotations change the sidecar", annotations},
 		{"an injected pod is not injected again", idempotence},
-		{"the key of the CA is the sidecar's own", secrecy},
+		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},
 		{"an open stream outlives SIGTERM", drain},
 		{"a ConfigMap is taken over", reload},
