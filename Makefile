@@ -32,7 +32,7 @@ demo: build ## both ends on loopback and two chats, shown side by side
 	@./bin/sealcar demo
 
 .PHONY: test
-test: clients chart-tools ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
+test: clients chart-tools test-image ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
 	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG) && \
 		$(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
@@ -90,6 +90,10 @@ fuzz-list: ## list the fuzz targets: folder and name
 .PHONY: test-fips
 test-fips: ## the tests of the protocol on Go's FIPS 140-3 module
 	GODEBUG=fips140=on $(GO) test ./crypto/...
+
+.PHONY: mutate
+mutate: ## take each guard out and see that its tests fail (test/mutations; many minutes)
+	$(GO) test ./test/mutations -count=1 -timeout=2h -v -run='^TestEachGuardIsMissed$$' -mutate
 
 # What sealcar adds to a request, beside nginx and other hops. Needs a machine of
 # its own for a quarter of an hour; QUICK=1 shows in a minute or two that it works
@@ -174,6 +178,10 @@ empty :=
 image: ## build the multi-arch image with docker buildx (IMAGE, PLATFORMS)
 	docker buildx build --platform $(subst $(empty) $(empty),$(comma),$(PLATFORMS)) \
 		--build-arg VERSION=$(VERSION) -t $(IMAGE) -f image/Dockerfile .
+
+.PHONY: test-image
+test-image: ## the tests of what makes the image
+	$(GO) -C image test ./...
 
 .PHONY: image-tar
 image-tar: ## write dist/sealcar.tar, the same as an OCI archive, with Go alone (IMAGE, PLATFORMS)

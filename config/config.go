@@ -59,6 +59,7 @@ type Limits struct {
 	RequestBytes  Bytes `mapstructure:"request_bytes"`  // body of a request on a route
 	ReplyBytes    Bytes `mapstructure:"reply_bytes"`    // body of a reply that is not a stream
 	EventBytes    Bytes `mapstructure:"event_bytes"`    // one event of a stream
+	StreamBytes   Bytes `mapstructure:"stream_bytes"`   // an event stream on a route, altogether
 	HeaderBytes   Bytes `mapstructure:"header_bytes"`   // headers of a request or reply
 	JSONValues    int   `mapstructure:"json_values"`    // values of one request's JSON, as far as they are looked at
 }
@@ -97,6 +98,7 @@ type Route struct {
 	Dialects             []string    `mapstructure:"dialects"` // other APIs whose requests are carried as chats: responses, anthropic
 	Certificate          Certificate `mapstructure:"certificate"`
 	Credentials          Credentials `mapstructure:"credentials"`
+	Models               []Model     `mapstructure:"models"`             // exchanged in requests; the reply names the one asked for
 	Residue              string      `mapstructure:"residue"`            // what cannot be sealed in a request: default, refuse, report, unsafe_allow
 	ResidueExceptions    []Exception `mapstructure:"residue_exceptions"` // the first that fits counts
 	Strict               bool        `mapstructure:"strict"`             // residue: refuse and replies.clear: refuse, without exceptions
@@ -179,6 +181,12 @@ type Credentials struct {
 	Host              string        `mapstructure:"host"`                // openapi: host[:port], always https
 	Project           string        `mapstructure:"project"`             // openapi: of preset endpoints
 	Duration          time.Duration `mapstructure:"duration"`            // openapi: how long a temporary key lasts
+}
+
+// Model is a model by the name that applications have for it.
+type Model struct {
+	From string `mapstructure:"from"` // as in requests, e.g. gpt-4o
+	To   string `mapstructure:"to"`   // endpoint id or model name of the upstream
 }
 
 // Exception is another residue policy for one place of a request and what is

@@ -37,6 +37,7 @@ func Default() *Config {
 			RequestBytes: 64 << 20,
 			ReplyBytes:   64 << 20,
 			EventBytes:   16 << 20,
+			StreamBytes:  1 << 30,
 			HeaderBytes:  1 << 20,
 			JSONValues:   1_000_000,
 		},
@@ -97,6 +98,7 @@ func NewRoute(name string, hosts ...string) Route {
 			Project:  "default",
 			Duration: 7 * 24 * time.Hour, // as the vendor's SDKs have it
 		},
+		Models:               []Model{},
 		Residue:              residueDefault,
 		ResidueExceptions:    []Exception{},
 		Strip:                []string{},

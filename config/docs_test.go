@@ -181,7 +181,7 @@ func TestCommentedRoutesOfTheExampleAreValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := mustLoad(t, string(uncommented(text)))
-	if len(c.Routes) != 7 {
-		t.Errorf("%d routes, want 2 and the 5 commented out", len(c.Routes))
+	if len(c.Routes) != 8 {
+		t.Errorf("%d routes, want 2 and the 6 commented out", len(c.Routes))
 	}
 }

@@ -48,6 +48,7 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.Certificate.check(m, key+".certificate")
 	r.Credentials.check(m, key+".credentials")
 	r.checkWarmUp(m, key)
+	r.checkModels(m, key+".models")
 	r.checkResidue(m, key)
 	r.InlineImages.check(m, key+".inline_images")
 	for i, path := range r.UnsafePlaintextPaths {
@@ -87,6 +88,18 @@ func (r *Route) checkBasePaths(m *Mistakes, key string) {
 			if pathCovers(earlier.From, p.From) {
 				m.add(from, p.From, fmt.Sprintf("a path that %s.from %q does not cover", index(key, j), earlier.From))
 			}
+		}
+	}
+}
+
+func (r *Route) checkModels(m *Mistakes, key string) {
+	for i, model := range r.Models {
+		at := index(key, i)
+		if model.From == "" || slices.ContainsFunc(r.Models[:i], func(earlier Model) bool { return earlier.From == model.From }) {
+			m.add(at+".from", model.From, "the name of a model, each once")
+		}
+		if model.To == "" {
+			m.add(at+".to", model.To, "an endpoint id or the name of a model")
 		}
 	}
 }

@@ -86,12 +86,12 @@ func TestT84_BodiesBeyondTheBudgetAreRefused(t *testing.T) {
 				}
 			}
 			read := &counting{Reader: bytes.NewReader(make([]byte, 100*kib))}
-			_, err := rt.RoundTrip(request(t, read, length)) //nolint:bodyclose // there is none
+			_, err := rt.RoundTrip(request(t, read, length))
 			wantCode(t, err, http.StatusServiceUnavailable, "buffers_full")
 			if length > 0 && read.n > 0 {
 				t.Errorf("%d bytes were read of a body that was known not to fit", read.n)
 			}
-			_, err = rt.RoundTrip(request(t, bytes.NewReader(make([]byte, 300*kib)), map[int64]int64{-1: -1, length: 300 * kib}[length])) //nolint:bodyclose // there is none
+			_, err = rt.RoundTrip(request(t, bytes.NewReader(make([]byte, 300*kib)), map[int64]int64{-1: -1, length: 300 * kib}[length]))
 			wantCode(t, err, http.StatusRequestEntityTooLarge, "request_too_large")
 			_ = first.Body.Close()
 			resp, err := rt.RoundTrip(request(t, bytes.NewReader(make([]byte, 100*kib)), length))
@@ -125,7 +125,7 @@ func TestAnAnnouncedLengthTakesNoMemory(t *testing.T) {
 		taken = budget.Used()
 		return 0, errors.New("gone")
 	})
-	_, err := budget.Within(carry(upstream(-1, nil))).RoundTrip(request(t, body, 200<<20)) //nolint:bodyclose // there is none
+	_, err := budget.Within(carry(upstream(-1, nil))).RoundTrip(request(t, body, 200<<20))
 	wantCode(t, err, http.StatusBadRequest, "request_incomplete")
 	if taken > 4<<20 {
 		t.Errorf("%d bytes are taken for a body of which nothing has come", taken)
@@ -205,14 +205,14 @@ func TestT84_RepliesAndEventsBeyondTheBudgetAreRefused(t *testing.T) {
 		})
 		return budget.Within(rt).RoundTrip(request(t, strings.NewReader("x"), 1))
 	}
-	_, err := reply(200 * kib) //nolint:bodyclose // there is none
+	_, err := reply(200 * kib)
 	wantCode(t, err, http.StatusBadGateway, "reply_too_large")
 	held, err := reply(60 * kib)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantUsed(t, budget, 3*60*kib)
-	_, err = reply(60 * kib) //nolint:bodyclose // there is none
+	_, err = reply(60 * kib)
 	wantCode(t, err, http.StatusServiceUnavailable, "buffers_full")
 
 	room := payload.EventRoom(held)

@@ -3,7 +3,8 @@
 // that is no stream is passed on.
 //
 // Start at Read, Send and Replace, in the order in which a round tripper uses
-// them. Inside a Budget's Within they take memory only as far as the budget has
-// it. What is refused, always as an *apierror.Error: a body over its limit, a body
-// that breaks off, a body for which the budget has no room.
+// them; Edit (edit.go) is Replace for the documents of a chat's reply, be it a
+// stream or not. Inside a Budget's Within they take memory only as far as the
+// budget has it. What is refused, always as an *apierror.Error: a body over its
+// limit, a body that breaks off, a body for which the budget has no room.
 package payload

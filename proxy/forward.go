@@ -156,7 +156,7 @@ func (p *Proxy) watchReply(resp *http.Response) error {
 		v.record.Stream, v.streaming = true, true
 		p.metrics.streams.Inc()
 	}
-	resp.Body = newOutbound(resp.Body, v, v.table.config.Timeouts.StreamIdle)
+	resp.Body = newOutbound(resp.Body, v)
 	return nil
 }
 

@@ -342,7 +342,7 @@ func TestT35_OddStatuses(t *testing.T) {
 	}
 }
 
-func TestReplyHeaders(t *testing.T) {
+func TestT36_ReplyHeaders(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		for _, line := range []string{"X-Client-Request-Id: 1", "Set-Cookie: a=b", "Set-Cookie: c=d", "Connection: X-Hop", "X-Hop: 1", "Keep-Alive: timeout=1", "Proxy-Authenticate: Basic"} {

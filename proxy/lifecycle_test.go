@@ -53,13 +53,14 @@ func (w *waiting) Read(p []byte) (int, error) {
 
 func TestT82_DrainLetsOpenStreamsEnd(t *testing.T) {
 	t.Parallel()
-	const n = 100
+	const n = 1000
 	upstream := &streams{finish: make(chan struct{})}
 	r := start(t, upstream, testConfig(t))
+	client := r.client()
 	clients := []string{routedURL, "https://" + routedHost + "/v1/chat/completions", r.url("/v1/chat/completions")}
 	results := make(chan error, n)
 	for i := range n {
-		resp, err := r.client().Do(newPost(context.Background(), t, clients[i%len(clients)], strings.NewReader(chat)))
+		resp, err := client.Do(newPost(context.Background(), t, clients[i%len(clients)], strings.NewReader(chat)))
 		if err != nil {
 			t.Fatal(err)
 		}

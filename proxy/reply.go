@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"sync"
 	"time"
+
+	"sealcar/apierror"
 )
 
 // reply is the ResponseWriter of a visit: it counts, and it gives up on a
@@ -144,17 +147,22 @@ func (b *inbound) whole() bool {
 
 var errStreamIdle = errors.New("the upstream sent nothing for timeouts.stream_idle")
 
-// outbound is an upstream's reply body: a read that takes too long ends the
-// request. It remembers what it failed with.
+// outbound is an upstream's reply body: a read that takes too long, or a stream
+// that has no end, ends the request. It remembers what it failed with.
 type outbound struct {
 	io.ReadCloser
 	visit    *visit
 	patience time.Duration
 	timer    *time.Timer // nil without patience
+	left     int64       // bytes that may still come
 }
 
-func newOutbound(body io.ReadCloser, v *visit, patience time.Duration) *outbound {
-	o := &outbound{ReadCloser: body, visit: v, patience: patience}
+func newOutbound(body io.ReadCloser, v *visit) *outbound {
+	patience := v.table.config.Timeouts.StreamIdle
+	o := &outbound{ReadCloser: body, visit: v, patience: patience, left: math.MaxInt64}
+	if v.streaming && v.route != nil {
+		o.left = int64(v.table.config.Limits.StreamBytes)
+	}
 	if patience > 0 {
 		o.timer = time.AfterFunc(patience, func() { v.stop(errStreamIdle) })
 		o.timer.Stop()
@@ -168,6 +176,9 @@ func (o *outbound) Read(p []byte) (int, error) {
 		defer o.timer.Stop()
 	}
 	n, err := o.ReadCloser.Read(p)
+	if o.left -= int64(n); o.left < 0 {
+		n, err = 0, &apierror.Error{Status: http.StatusBadGateway, Code: "stream_too_large", Message: "the upstream's stream is over limits.stream_bytes"}
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		o.visit.broken = err
 	}

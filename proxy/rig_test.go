@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +42,7 @@ func testConfig(t *testing.T, change ...func(*config.Config)) *config.Config {
 		AllowedHosts: []string{"sealcar.svc"},
 		Admin:        config.Admin{Listen: "127.0.0.1:0"},
 		StateDir:     t.TempDir(),
-		Limits:       config.Limits{RequestBytes: 1 << 20, ReplyBytes: 1 << 20, EventBytes: 1 << 20, HeaderBytes: 1 << 16},
+		Limits:       config.Limits{RequestBytes: 1 << 20, ReplyBytes: 1 << 20, EventBytes: 1 << 20, StreamBytes: 1 << 30, HeaderBytes: 1 << 16},
 		Timeouts: config.Timeouts{
 			Drain: patience, ReadHeader: patience, ReadBody: patience, Idle: patience, Dial: patience,
 			TLSHandshake: patience, ResponseHeader: patience, StreamIdle: patience, Certificate: patience,
@@ -401,5 +400,3 @@ func do(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
-
-func length(s string) string { return strconv.Itoa(len(s)) }

@@ -153,7 +153,7 @@ func TestT51_SmugglingVerdicts(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			upstream := new(recorder)
-			direct := newServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = upstream.RoundTrip(r) })
+			direct := newServer(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = upstream.RoundTrip(r) })
 			r := start(t, upstream, testConfig(t))
 			for _, d := range doors(r, direct.URL) {
 				upstream.forget()

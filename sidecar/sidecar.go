@@ -112,7 +112,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 // addTransport joins the seal to the rest.
 func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 e.Out,
+		Base:                 upstream.Patient(e.Out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader),
 		Certificates:         e.Certificates,
 		Sessions:             sessions,
 		AICC:                 r.Certificate.AICC,

@@ -2,21 +2,25 @@ package sidecar
 
 import (
 	"net/http"
+	"slices"
 
 	"sealcar/config"
+	"sealcar/crypto/ark"
+	"sealcar/payload"
+	"sealcar/translate/models"
 	"sealcar/translate/tools"
 )
 
 // translations puts in front of the seal what is done to a route's requests
 // before they are sealed, and undone in their replies. A request meets them from
-// the last to the first: what is a chat in another form becomes one, tools go
-// into its content, linked images are fetched.
+// the last to the first: what is a chat in another form becomes one, its model
+// gets the upstream's name, tools go into its content, linked images are fetched.
 func translations(c *config.Config, r config.Route, seal http.RoundTripper) (http.RoundTripper, error) {
 	way, err := withImages(seal, c, r)
 	if err != nil {
 		return nil, err
 	}
-	return withDialects(withTools(way, c, r), c, r), nil
+	return withDialects(withModels(withTools(way, c, r), c, r), c, r), nil
 }
 
 // withTools puts function calling into the content of messages, if the route
@@ -25,10 +29,28 @@ func withTools(chats http.RoundTripper, c *config.Config, r config.Route) http.R
 	if !r.MoveTools {
 		return chats
 	}
-	return &tools.Transport{
-		Base:            chats,
-		MaxRequestBytes: int64(c.Limits.RequestBytes),
-		MaxReplyBytes:   int64(c.Limits.ReplyBytes),
-		MaxEventBytes:   int(c.Limits.EventBytes),
+	return &tools.Transport{Base: chats, MaxRequestBytes: int64(c.Limits.RequestBytes), ReplyLimits: replyLimits(c)}
+}
+
+// withModels exchanges the names that applications have for models, if the route
+// says so.
+func withModels(chats http.RoundTripper, c *config.Config, r config.Route) http.RoundTripper {
+	if len(r.Models) == 0 {
+		return chats
 	}
+	names := make(map[string]string, len(r.Models))
+	for _, m := range r.Models {
+		names[m.From] = m.To
+	}
+	return &models.Transport{
+		Base:            chats,
+		Names:           names,
+		Paths:           slices.Concat(ark.SealablePaths(), r.UnsafePlaintextPaths),
+		MaxRequestBytes: int64(c.Limits.RequestBytes),
+		ReplyLimits:     replyLimits(c),
+	}
+}
+
+func replyLimits(c *config.Config) payload.Limits {
+	return payload.Limits{Reply: int64(c.Limits.ReplyBytes), Event: int(c.Limits.EventBytes)}
 }

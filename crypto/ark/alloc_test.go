@@ -84,16 +84,17 @@ func TestAllocations_DoNotGrowWithTurns(t *testing.T) {
 }
 
 // A chat through the whole Transport, up to the answer: its own headers and
-// bodies, and nothing that grows unseen.
+// bodies, the reading of an error document, and nothing that grows unseen.
 func TestAllocations_OfTheTransport(t *testing.T) {
 	skipIfCountsDiffer(t)
-	const most = 40
+	const most = 48
 	e := newEndpoint(t)
 	sessions := ark.NewSessions(ark.SessionsConfig{})
 	defer sessions.Close()
-	down := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Content-Type": {"application/json"}}, Body: http.NoBody}
+	down := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Content-Type": {"application/json"}}}
 	transport := &ark.Transport{Certificates: e, Sessions: sessions, Base: roundTripperFunc(func(*http.Request) (*http.Response, error) {
 		again := *down
+		again.Body = io.NopCloser(strings.NewReader(`{"error":{}}`))
 		return &again, nil
 	})}
 	left := stockUp(t, sessions, e.cert.PublicKey)

@@ -83,7 +83,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.sealReply(resp, session, record); err != nil {
+	if err := h.sealReply(resp, session, record); err != nil { //nolint:contextcheck // a reply has its request and with it the context
 		_ = resp.Body.Close() // the reply is given up; its error is the one that counts
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	a.record.Treatment = exchange.Sealed
 	a.record.SealedFields = len(a.chat.secret)
 	a.record.Seal += time.Since(start)
-	resp, err := a.send(a.req, sealed, headers, a.record) //nolint:bodyclose // it is the outcome's, or closed below
+	resp, err := a.send(a.req, sealed, headers, a.record)
 	if err != nil {
 		return outcome{err: err}
 	}

@@ -191,7 +191,7 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 		{"T58 two content types", chatPath, ok, func(r *http.Request) { r.Header.Add("Content-Type", "text/plain") }, 400, "unsupported_content_type", "Content-Type"},
 		{"T58 compressed", chatPath, ok, header("Content-Encoding", "gzip"), 400, "unsupported_content_encoding", "Content-Encoding"},
 		{"T57 too large", chatPath, user(`"` + strings.Repeat("a", 4096) + `"`), nil, 413, "request_too_large", ""},
-		{"T57 too large, chunked", chatPath, user(`"` + strings.Repeat("a", 4096) + `"`), func(r *http.Request) { r.ContentLength = -1 }, 413, "request_too_large", ""},
+		{"T57 CVE-2026-50197 too large, chunked", chatPath, user(`"` + strings.Repeat("a", 4096) + `"`), func(r *http.Request) { r.ContentLength = -1 }, 413, "request_too_large", ""},
 		{"no credential", chatPath, ok, header("Authorization", ""), 401, "missing_api_key", "Authorization"},
 		{"empty credential", chatPath, ok, header("Authorization", "Bearer  "), 401, "missing_api_key", "Authorization"},
 		{"other scheme", chatPath, ok, header("Authorization", "Basic abc"), 401, "missing_api_key", "Authorization"},
@@ -214,7 +214,7 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 		{"certificate with a long name", ark.CertificatePath, `{"model":"` + strings.Repeat("leak", 200) + `"}`, nil, 400, "unexpected_body", "model"},
 		{"certificate, no JSON", ark.CertificatePath, `leak`, nil, 400, "invalid_json", "*"},
 		{"unsafe path that claims to be sealed", "/api/v3/unsafe", `{"input":"leak"}`, header("X-Session-Token", "junk", "X-Is-Encrypted", "true"), 400, "invalid_session_token", "X-Session-Token"},
-		{"underscores for hyphens", chatPath, ok, func(r *http.Request) { r.Header["x_session_token"] = []string{"junk"} }, 400, "invalid_header", "x_session_token"},
+		{"CVE-2025-64484 underscores for hyphens", chatPath, ok, func(r *http.Request) { r.Header["x_session_token"] = []string{"junk"} }, 400, "invalid_header", "x_session_token"},
 		{"models with a body", "/api/v3/models", `leak`, func(r *http.Request) { r.Method = http.MethodGet }, 400, "unexpected_body", ""},
 	}
 	for _, test := range tests {

@@ -29,8 +29,10 @@ func writeSchemas(t *testing.T, swagger, dir string) {
 	// Strings on paper, of which the server takes numbers too.
 	api.Definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = object{"type": []string{"string", "number"}}
 	api.Definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] = object{"type": []string{"string", "integer"}}
-	for name, d := range api.Definitions {
+	for _, d := range api.Definitions {
 		strict(d)
+	}
+	for name, d := range api.Definitions {
 		kinds, _ := d["x-kubernetes-group-version-kind"].([]any)
 		if len(kinds) != 1 { // no object of its own, or one of every group, such as DeleteOptions
 			continue
@@ -67,8 +69,31 @@ func kindSchema(definitions map[string]object, name string, gvk object) (file st
 	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
 	schema["properties"] = properties
 	schema["required"] = append(slices.Clone(required), "apiVersion", "kind")
-	schema["definitions"] = definitions
+	used := map[string]object{}
+	collect(definitions, definitions[name], used)
+	schema["definitions"] = used
 	return fmt.Sprintf("%s-%s.json", file, version), schema
+}
+
+// collect adds to used the definitions that a schema refers to, directly or not.
+func collect(definitions map[string]object, schema any, used map[string]object) {
+	switch s := schema.(type) {
+	case object:
+		if ref, ok := s["$ref"].(string); ok {
+			name := strings.TrimPrefix(ref, "#/definitions/")
+			if _, done := used[name]; !done {
+				used[name] = definitions[name]
+				collect(definitions, definitions[name], used)
+			}
+		}
+		for _, inner := range s {
+			collect(definitions, inner, used)
+		}
+	case []any:
+		for _, inner := range s {
+			collect(definitions, inner, used)
+		}
+	}
 }
 
 // strict closes an object that lists its properties, and lets those that are not

@@ -3,6 +3,7 @@ package charts_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,48 @@ func TestReadmesAreThoseOfTheValues(t *testing.T) {
 			t.Errorf("charts/%s/README.md is out of date: make chart-docs", chart)
 		}
 	}
+}
+
+func TestAlertsAndDashboardNameMetricsThatExist(t *testing.T) {
+	t.Parallel()
+	sources := read(t, "proxy/*.go")
+	seen := map[string]bool{}
+	for _, name := range metricName.FindAllString(read(t, "charts/sealcar/templates/metrics/*.yaml")+read(t, "charts/sealcar/files/*.json"), -1) {
+		seen[name] = true
+	}
+	if len(seen) < 8 {
+		t.Fatalf("found %d names", len(seen))
+	}
+	for name := range seen {
+		name = strings.TrimSuffix(name, "_bucket")
+		last, isCertificate := strings.CutPrefix(name, "sealcar_certificate_")
+		if isCertificate { // their common beginning is put in front of all
+			name = last
+		}
+		if !strings.Contains(sources, `"`+name+`"`) {
+			t.Errorf("there is no metric %s", name)
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`sealcar_[a-z_]+`)
+
+// read gives the files of the tree that fit a pattern.
+func read(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(top, pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // TestApplicationsAreToldWhatExecTellsThem holds the templates, which cannot call

@@ -44,9 +44,7 @@ func TestExecGivesCurlEveryVariableItNeeds(t *testing.T) {
 			t.Errorf("%s: status %d\n%s%s", scheme, status, stdout, stderr)
 		}
 	}
-	if n := strings.Count(e.enclave.Log(), `"treatment":"sealed"`); n != 2 {
-		t.Errorf("the enclave opened %d chats, want 2", n)
-	}
+	e.enclave.Await(t, 2, "a sealed chat", func(entry map[string]any) bool { return entry["treatment"] == "sealed" })
 }
 
 func TestExecPassesTheExitStatusThrough(t *testing.T) {

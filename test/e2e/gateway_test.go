@@ -105,7 +105,7 @@ func TestAGatewayServesItsClientsAndNobodyElse(t *testing.T) {
 		"absolute, unknown":           {[]string{"-x", unknown, "http://" + arkHost + chatPath}, "000 407"},
 		"base URL, unknown":           {base, "000 401"},
 		"the gateway's own network":   {[]string{"-x", known, "-p", "http://127.0.0.1/"}, "400 000"},
-		"a port that is not the webs": {[]string{"-x", known, "-k", "https://" + e.enclaveAddr + chatPath}, "400 000"},
+		"a port that is not the webs": {[]string{"-x", known, "-k", "https://" + e.upstream + chatPath}, "400 000"},
 		"metadata":                    {[]string{"-x", known, "http://169.254.169.254/latest/meta-data/"}, "000 400"},
 	} {
 		statuses, body := e.curl(t, tt.args...)

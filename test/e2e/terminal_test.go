@@ -65,7 +65,7 @@ func TestT65_NobodyElseWritesOurLines(t *testing.T) {
 				}
 			}
 			log := e.sidecar.Log()
-			for _, line := range strings.Split(strings.TrimSpace(log), "\n") {
+			for line := range strings.SplitSeq(strings.TrimSpace(log), "\n") {
 				if format == "json" {
 					if !json.Valid([]byte(line)) || strings.ContainsAny(line, "\x1b\r\x00") {
 						t.Errorf("a line of the log is %q", line)

@@ -55,7 +55,7 @@ func (c *cluster) try(stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 2*patience)
 	defer cancel()
 	args = append(append([]string{}, c.prefix...), args...)
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the tests' own commands
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
@@ -130,7 +130,7 @@ func (c *cluster) tryWithout(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	args = append(append([]string{}, c.prefix...), args...)
-	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput() //nolint:gosec // the tests' own commands
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("%s: %s", strings.Join(args, " "), out), err)
 	}

@@ -34,6 +34,7 @@ func TestCharts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { part(c.with(t)) })
 	}
+	t.Run("a gateway of two pods", func(t *testing.T) { gateway(c.with(t)) })
 	t.Run("an upgrade keeps the keys", func(t *testing.T) { upgrade(c.with(t)) })
 	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstall(c.with(t)) })
 }

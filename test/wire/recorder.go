@@ -79,23 +79,6 @@ func (r *Recorder) Tap(c net.Conn) net.Conn {
 	return &tapped{Conn: c, recorder: r, conversation: conversation}
 }
 
-// Listener records the connections that it accepts.
-func (r *Recorder) Listener(l net.Listener) net.Listener { return listener{l, r} }
-
-type listener struct {
-	net.Listener
-
-	recorder *Recorder
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.recorder.Tap(c), nil
-}
-
 type tapped struct {
 	net.Conn
 

@@ -82,7 +82,7 @@ func (b *blocks) refuseResults(where string) {
 }
 
 // content is what was said, null if there are only calls.
-func (b *blocks) content() json.RawMessage {
+func (b *blocks) content() any {
 	if len(b.parts) == 0 && len(b.calls) > 0 {
 		return nil
 	}

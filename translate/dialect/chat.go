@@ -38,7 +38,7 @@ type StreamOptions struct {
 // Message is one message of a chat.
 type Message struct {
 	Role       string          `json:"role"`
-	Content    json.RawMessage `json:"content"` // a string, a list of parts, or nil for null
+	Content    any             `json:"content"` // a string's JSON text, a list of parts, or nil for null
 	ToolCalls  []ToolCall      `json:"tool_calls,omitempty"`
 	ToolCallID json.RawMessage `json:"tool_call_id,omitempty"`
 }
@@ -61,14 +61,14 @@ func TextPart(text json.RawMessage) Part { return Part{Type: "text", Text: text}
 
 // Content is a message's content: a single text as a string, for not every server
 // takes parts in every role.
-func Content(parts []Part) json.RawMessage {
+func Content(parts []Part) any {
 	switch {
 	case len(parts) == 0:
 		return json.RawMessage(`""`)
 	case len(parts) == 1 && parts[0].Text != nil:
 		return parts[0].Text
 	default:
-		return Encode(parts)
+		return parts // encoded once, with all the rest: an image may be large
 	}
 }
 
@@ -127,7 +127,7 @@ type Schema struct {
 // Completion is the reply to a chat: whole, or one chunk of a stream.
 type Completion struct {
 	ID          string          `json:"id"`
-	Created     int64           `json:"created"` // Unix seconds
+	Created     float64         `json:"created"` // Unix seconds; some servers give fractions
 	Model       string          `json:"model"`
 	Choices     []Choice        `json:"choices"`
 	Usage       *Usage          `json:"usage"`

@@ -67,7 +67,7 @@ type Object struct {
 // Value is a JSON value with its place in the request.
 type Value struct {
 	node    rewrite.Node
-	path    string
+	path    string // as in input[3].content[0].text
 	reading *reading
 }
 
@@ -85,26 +85,25 @@ func (o *Object) value(i int) Value {
 	return Value{node: o.members[i].Value, path: o.at(o.members[i].Name), reading: o.reading}
 }
 
-func (o *Object) at(name string) string {
-	name = shown(name)
-	if o.path == "" {
-		return name
-	}
-	return o.path + "." + name
-}
-
 // maxName bounds a member's name in a path, in bytes.
 const maxName = 64
 
-// shown is a name as paths have it.
-func shown(name string) string {
+// at is the path of a member, as package rewrite writes paths.
+func (o *Object) at(name string) string {
 	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+		name = name[:maxName] + "…"
 	}
-	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == '.' || c == '[' || c == '"' }) {
-		return strconv.QuoteToASCII(name)
+	odd := func(c rune) bool {
+		return c != '_' && c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 	}
-	return name
+	switch {
+	case name == "" || strings.ContainsFunc(name, odd):
+		return o.path + "[" + strconv.QuoteToASCII(name) + "]"
+	case o.path == "":
+		return name
+	default:
+		return o.path + "." + name
+	}
 }
 
 // Text takes a string; it is "" where there is none.
@@ -159,9 +158,6 @@ func (o *Object) End() {
 		}
 	}
 }
-
-// Path is where the value stands, as in input[3].content[0].text.
-func (v Value) Path() string { return v.path }
 
 // Is tells whether a value is of the kind, as rewrite.Node has it.
 func (v Value) Is(kind byte) bool { return v.node.Kind == kind }

@@ -28,7 +28,7 @@ func messages(instructions json.RawMessage, o *dialect.Object) []dialect.Message
 // history is a conversation that is being put together.
 type history struct{ messages []dialect.Message }
 
-func (h *history) say(role string, content json.RawMessage) {
+func (h *history) say(role string, content any) {
 	h.messages = append(h.messages, dialect.Message{Role: role, Content: content})
 }
 
@@ -106,7 +106,7 @@ func (h *history) result(item *dialect.Object) {
 }
 
 // contentOf is the content of a message: a string or parts.
-func contentOf(v dialect.Value) json.RawMessage {
+func contentOf(v dialect.Value) any {
 	if v.Is('"') {
 		return v.Raw(`"`)
 	}

@@ -100,7 +100,7 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"image of a file":      {part(`{"type":"input_image","file_id":"file_1"}`), "unsupported_parameter", "input[1].content[0].file_id"},
 		"unknown":              {with(`"novelty":"x"`), "unknown_parameter", "novelty"},
 		"unknown, other case":  {with(`"Model":"x"`), "unknown_parameter", "Model"},
-		"unknown, odd name":    {with(`"a b":1`), "unknown_parameter", `"a b"`},
+		"unknown, odd name":    {with(`"a b":1`), "unknown_parameter", `["a b"]`},
 		"unknown in an item":   {item(`{"role":"user","content":"x","name":"n"}`), "unknown_parameter", "input[1].name"},
 		"unknown in a part":    {part(`{"type":"input_text","text":"x","more":"y"}`), "unknown_parameter", "input[1].content[0].more"},
 		"unknown in a tool":    {with(`"tools":[{"type":"function","name":"n","defer_loading":true}]`), "unknown_parameter", "tools[0].defer_loading"},
@@ -109,6 +109,8 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"unknown in a format":  {with(`"text":{"format":{"type":"json_object","x":1}}`), "unknown_parameter", "text.format.x"},
 		"unknown in reasoning": {with(`"reasoning":{"x":1}`), "unknown_parameter", "reasoning.x"},
 		"unknown in a call":    {item(`{"type":"function_call","call_id":"c","name":"n","arguments":"","x":1}`), "unknown_parameter", "input[1].x"},
+		"deep, and unknown":    {with(`"tools":[{"type":"function","name":"n","x":` + strings.Repeat("[", 9990) + "1" + strings.Repeat("]", 9990) + `}]`), "unknown_parameter", "tools[0].x"},
+		"too deep":             {with(`"metadata":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)), "invalid_json", "*"},
 		"no input":             {`{"model":"m"}`, "invalid_request", "input"},
 		"no model":             {`{"input":"u"}`, "invalid_request", "model"},
 		"no content":           {item(`{"role":"user"}`), "invalid_request", "input[1].content"},
@@ -177,6 +179,17 @@ func TestOtherEndpoints(t *testing.T) {
 			}
 			_ = resp.Body.Close()
 		})
+	}
+}
+
+// A schema may be as deep as a document can be, although a chat has it deeper.
+func TestT56_DeepSchemas(t *testing.T) {
+	t.Parallel()
+	schema := strings.Repeat(`{"a":`, 9995) + "1" + strings.Repeat("}", 9995)
+	c := answering("application/json", whole)
+	_, reply, err := answer(t, c, `{"model":"m","input":"u","tools":[{"type":"function","name":"n","parameters":`+schema+`}]}`)
+	if err != nil || !strings.Contains(c.sent, schema) || !strings.Contains(reply, schema) {
+		t.Errorf("%v: sent %d bytes", err, len(c.sent))
 	}
 }
 

@@ -100,7 +100,7 @@ func newResponse(chat *dialect.Chat) response {
 // response's id is made of the chat's, so that the two can be found together.
 func (r *response) identify(c *dialect.Completion) {
 	r.ID = "resp_" + suffix(c.ID)
-	r.CreatedAt, r.Model = c.Created, c.Model
+	r.CreatedAt, r.Model = int64(c.Created), c.Model
 	if c.ServiceTier != nil {
 		r.ServiceTier = c.ServiceTier
 	}

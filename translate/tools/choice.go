@@ -21,19 +21,26 @@ type choice struct {
 	single  bool     // one call at most
 }
 
-//nolint:gochecknoglobals // an immutable table
-var choiceShape = &rewrite.Shape{Name: "choice", Fields: map[string]*rewrite.Shape{
-	"type":     {Name: "type"},
-	"name":     {Name: "named"}, // of a function_call
-	"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "named"}}},
-	"allowed_tools": {Fields: map[string]*rewrite.Shape{
-		"mode": {Name: "mode"},
-		"tools": {Items: &rewrite.Shape{Fields: map[string]*rewrite.Shape{
-			"type":     {Name: "allowed type"},
-			"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "allowed"}}},
-		}}},
-	}},
-}}
+//nolint:gochecknoglobals // immutable tables
+var (
+	choiceMore  = &rewrite.Shape{Name: "more"} // what the form has no words for
+	choiceShape = &rewrite.Shape{
+		Name: "choice",
+		Fields: map[string]*rewrite.Shape{
+			"type":     {Name: "type"},
+			"name":     {Name: "named"}, // of a function_call
+			"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "named"}}, Other: choiceMore},
+			"allowed_tools": {Fields: map[string]*rewrite.Shape{
+				"mode": {Name: "mode"},
+				"tools": {Items: &rewrite.Shape{Fields: map[string]*rewrite.Shape{
+					"type":     {Name: "allowed type"},
+					"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "allowed"}}},
+				}}},
+			}, Other: choiceMore},
+		},
+		Other: choiceMore,
+	}
+)
 
 // choiceScan is the state of reading one choice.
 type choiceScan struct {
@@ -89,6 +96,8 @@ func (s *choiceScan) value(name string, kind byte, raw []byte) {
 	case "named":
 		s.wrong = s.wrong || s.named != nil
 		s.named = raw
+	case "more":
+		s.wrong = s.wrong || kind != 'n'
 	case "allowed type":
 		s.wrong = s.wrong || text(raw) != "function"
 	case "allowed":

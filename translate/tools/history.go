@@ -1,33 +1,36 @@
 package tools
 
-import (
-	"cmp"
-	"fmt"
-	"slices"
+import "sealcar/rewrite"
 
-	"sealcar/rewrite"
+//nolint:gochecknoglobals // immutable tables
+var (
+	callFields = map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}
+	lost       = &rewrite.Shape{Name: "lost"} // of a call: what the form has no place for
+
+	messageShape = &rewrite.Shape{
+		Name: "message",
+		Fields: map[string]*rewrite.Shape{
+			"role": {Name: "role"},
+			"content": {Name: "content", Items: &rewrite.Shape{
+				Name:   "part",
+				Fields: map[string]*rewrite.Shape{"type": {Name: "part type"}, "text": {Name: "part text"}, "prompt_cache_breakpoint": nil},
+				Other:  &rewrite.Shape{Name: "part more"},
+			}},
+			"name":         {Name: "name"},
+			"tool_call_id": {Name: "result id"},
+			"tool_calls": {Name: "calls", Items: &rewrite.Shape{
+				Name: "call",
+				Fields: map[string]*rewrite.Shape{
+					"id": {Name: "call id"}, "type": {Name: "call type"}, "index": nil,
+					"function": {Fields: callFields, Other: lost},
+				},
+				Other: lost,
+			}},
+			"function_call": {Name: "old call", Fields: callFields, Other: lost},
+		},
+		Other: &rewrite.Shape{Name: "other"},
+	}
 )
-
-//nolint:gochecknoglobals // an immutable table
-var messageShape = &rewrite.Shape{
-	Name: "message",
-	Fields: map[string]*rewrite.Shape{
-		"role": {Name: "role"},
-		"content": {Name: "content", Items: &rewrite.Shape{Name: "part", Fields: map[string]*rewrite.Shape{
-			"type": {Name: "part type"},
-			"text": {Name: "part text"},
-		}}},
-		"name":         {Name: "name"},
-		"tool_call_id": {Name: "result id"},
-		"tool_calls": {Name: "calls", Items: &rewrite.Shape{Name: "call", Fields: map[string]*rewrite.Shape{
-			"id":       {Name: "call id"},
-			"type":     {Name: "call type"},
-			"function": {Fields: map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}},
-		}}},
-		"function_call": {Name: "old call", Fields: map[string]*rewrite.Shape{"name": {Name: "call name"}, "arguments": {Name: "call arguments"}}},
-	},
-	Other: &rewrite.Shape{Name: "other"},
-}
 
 // message is what there is to know of one.
 type message struct {
@@ -37,6 +40,7 @@ type message struct {
 	content value
 	parts   []value // texts of the parts of content; of kind 0 for one that is no text
 	isText  bool    // the type of the present part says so
+	more    bool    // and it has more than a text
 	name    []byte
 	id      []byte // of the call whose result it is
 	calls   []call
@@ -76,14 +80,8 @@ func (s *chatScan) inMessages(v rewrite.Value) error {
 		m.name = raw
 	case "result id":
 		m.id = raw
-	case "content":
-		m.content = valueOf(v)
-	case "part":
-		m.part(v)
-	case "part type":
-		m.isText = text(raw) == "text"
-	case "part text":
-		m.parts[len(m.parts)-1] = valueOf(v)
+	case "content", "part", "part type", "part text", "part more":
+		m.inContent(v, raw)
 	case "other":
 		if m.other == "" && v.Kind != 'n' {
 			m.other = v.Path()
@@ -94,12 +92,25 @@ func (s *chatScan) inMessages(v rewrite.Value) error {
 	return nil
 }
 
-// part opens and closes a part of a content, whose type may come after its text.
-func (m *message) part(v rewrite.Value) {
-	if v.Kind != '}' {
-		m.parts, m.isText = append(m.parts, value{}), false
-	} else if !m.isText {
-		m.parts[len(m.parts)-1] = value{}
+// inContent reads what stands in the content of a message. The type of a part
+// may come after its text.
+func (m *message) inContent(v rewrite.Value, raw []byte) {
+	last := len(m.parts) - 1
+	switch v.Name {
+	case "content":
+		m.content = valueOf(v)
+	case "part":
+		if v.Kind != '}' {
+			m.parts, m.isText, m.more = append(m.parts, value{}), false, false
+		} else if !m.isText || m.more {
+			m.parts[last] = value{}
+		}
+	case "part type":
+		m.isText = text(raw) == "text"
+	case "part text":
+		m.parts[last] = valueOf(v)
+	case "part more":
+		m.more = m.more || v.Kind != 'n'
 	}
 }
 
@@ -123,6 +134,10 @@ func (s *chatScan) inCalls(v rewrite.Value) error {
 			m.calls = append(m.calls, call{kind: "function"})
 		}
 		return mustBe(v, "{}", "an object")
+	case "lost":
+		if v.Kind != 'n' {
+			return unmovable(v.Path(), "more than a call of a function")
+		}
 	case "call id":
 		m.lastCall().id = raw
 	case "call type":
@@ -136,162 +151,3 @@ func (s *chatScan) inCalls(v rewrite.Value) error {
 }
 
 func (m *message) lastCall() *call { return &m.calls[len(m.calls)-1] }
-
-func (s *chatScan) endMessage(v rewrite.Value) error {
-	m := &s.message
-	if m.role == "tool" || m.role == "function" {
-		return s.result(v)
-	}
-	if err := s.endRun(); err != nil {
-		return err
-	}
-	if len(m.calls) > 0 {
-		return s.calls(v)
-	}
-	if m.index == 0 {
-		s.first = *m
-		s.first.parts = slices.Clone(m.parts) // the next message takes their memory
-	}
-	return nil
-}
-
-// calls puts the calls of the assistant behind what it said.
-func (s *chatScan) calls(v rewrite.Value) error {
-	s.history = true
-	m := &s.message
-	if m.role == "" {
-		return refusal("invalid_request", v.Path(), "this message has calls and no role; nothing was sent")
-	}
-	var blocks []byte
-	for i, c := range m.calls {
-		switch {
-		case c.kind != "function":
-			return unmovable(fmt.Sprintf("%s.tool_calls[%d]", v.Path(), i), "a call of a tool that is no function")
-		case text(c.name) == "":
-			return refusal("invalid_request", v.Path(), "a call of this message names no function; nothing was sent")
-		}
-		if i > 0 {
-			blocks = append(blocks, '\n')
-		}
-		blocks = appendCall(blocks, c.id, c.name, c.object())
-		s.called[text(c.id)] = c.name
-	}
-	var cuts []rewrite.Span
-	for _, span := range m.members {
-		cuts = rewrite.Cut(cuts, s.body, span)
-	}
-	if err := s.extend(m, blocks, "\n"); err != nil {
-		return err
-	}
-	for _, cut := range cuts {
-		s.edits = append(s.edits, edit{span: cut})
-	}
-	return nil
-}
-
-// object is a call's arguments as they stand in a block: the JSON that is their
-// text, or their text as a string if a model once wrote what is no JSON.
-func (c *call) object() []byte {
-	inner, err := rewrite.Unquote(nil, c.arguments)
-	if err != nil || rewrite.Scan(inner, nil, nil) != nil {
-		return c.arguments
-	}
-	return inner
-}
-
-// result adds the result of a call to the present run of them.
-func (s *chatScan) result(v rewrite.Value) error {
-	s.history = true
-	m := &s.message
-	if m.other != "" || len(m.calls) > 0 {
-		return unmovable(cmp.Or(m.other, v.Path()), "more than a result of a tool")
-	}
-	content, ok := s.texts(m)
-	if !ok {
-		return unmovable(v.Path()+".content", "a result that is not text")
-	}
-	name := m.name
-	if name == nil {
-		name = s.called[text(m.id)]
-	}
-	if s.run.text == nil {
-		s.run.span.Start = m.span.Start
-	} else {
-		s.run.text = append(s.run.text, '\n')
-	}
-	s.run.span.End = m.span.End
-	s.run.text = appendResult(s.run.text, m.id, name, content)
-	return nil
-}
-
-// texts is the content of a message as JSON, if it is nothing but text: a string,
-// or a list of strings for a list of parts.
-func (s *chatScan) texts(m *message) (json []byte, ok bool) {
-	switch m.content.kind {
-	case 0:
-		return []byte(`""`), true
-	case '"', 'n':
-		return s.raw(m.content), true
-	case ']':
-	default:
-		return nil, false
-	}
-	json = append(json, '[')
-	for i, part := range m.parts {
-		if part.kind != '"' {
-			return nil, false
-		}
-		if i > 0 {
-			json = append(json, ',')
-		}
-		json = append(json, s.raw(part)...)
-	}
-	return append(json, ']'), true
-}
-
-// endRun makes a run of results one message. Its role is the user's: that of
-// tools is for results of calls in tool_calls, which are gone.
-func (s *chatScan) endRun() error {
-	if s.run.text == nil {
-		return nil
-	}
-	out, err := rewrite.Quote([]byte(`{"role":"user","content":`), s.run.text)
-	if err != nil {
-		return err
-	}
-	s.edits = append(s.edits, edit{s.run.span, append(out, '}')})
-	s.run = run{}
-	return nil
-}
-
-// extend appends text to the content of a message, with separator between them
-// if there is both.
-func (s *chatScan) extend(m *message, text []byte, separator string) error {
-	content, span := m.content, m.content.span
-	if content.kind == '"' && span.End-span.Start > len(`""`) {
-		text = append([]byte(separator), text...)
-	}
-	quoted, err := rewrite.Quote(nil, text)
-	if err != nil {
-		return err
-	}
-	var e edit
-	switch content.kind {
-	case '"': // before the quote that ends it
-		e = edit{at(span.End - 1), quoted[1 : len(quoted)-1]}
-	case 'n':
-		e = edit{span, quoted}
-	case 0: // before the members that there are: a role at least
-		e = edit{at(m.span.Start + 1), slices.Concat([]byte(`"content":`), quoted, []byte(","))}
-	case ']':
-		part := slices.Concat([]byte(`{"type":"text","text":`), quoted, []byte("}"))
-		if len(m.parts) > 0 {
-			part = append([]byte(","), part...)
-		}
-		e = edit{at(span.End - 1), part}
-	default:
-		return refusal("invalid_request", fmt.Sprintf("messages[%d].content", m.index), "this must be a string or a list of parts; nothing was sent")
-	}
-	s.edits = append(s.edits, e)
-	return nil
-}

@@ -9,14 +9,12 @@ import (
 	"strings"
 
 	"sealcar/apierror"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
 
 // maxChoices bounds the index of a choice. OpenAI grants 128 of them.
 const maxChoices = 1024
-
-// endOfStream is the data of the event that ends a complete stream.
-const endOfStream = "[DONE]"
 
 //nolint:gochecknoglobals // immutable tables
 var (
@@ -43,7 +41,6 @@ type reply struct {
 
 	answers []*answer // by the index of their choice
 	pending int       // bytes held back
-	fault   *apierror.Error
 
 	scanner rewrite.Scanner
 	visit   func(rewrite.Value) error // the method value, made once
@@ -69,40 +66,16 @@ type choiceOf struct {
 	finish  value
 }
 
-// document rewrites a whole completion.
-func (r *reply) document(doc []byte) ([]byte, error) {
-	out, changed, err := r.rewrite(nil, doc)
-	if err != nil || !changed {
-		return doc, err
+// edit rewrites one document of the reply, as payload.Edit has it.
+func (r *reply) edit(dst, doc []byte, stream bool) (out []byte, changed bool, err error) {
+	r.stream = stream
+	if !stream || string(doc) != payload.EndOfStream {
+		return r.rewrite(dst, doc)
 	}
-	return out, nil
-}
-
-// event rewrites the data of one event of a stream.
-func (r *reply) event(dst, data []byte) (out []byte, changed bool, err error) {
-	if string(data) != endOfStream {
-		out, changed, err = r.rewrite(dst, data)
-	} else if out = dst; r.pending > 0 {
-		err = replyFault("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+	if r.pending > 0 {
+		return nil, false, replyFault("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
 	}
-	if err != nil {
-		r.fault = apierror.From(err, "reply_unreadable", "the upstream's reply cannot be rewritten")
-		return nil, false, r.fault
-	}
-	return out, changed, nil
-}
-
-// end ends a stream. A fault that was found here is told as the seal tells its
-// own: by an event, before the connection breaks.
-func (r *reply) end(dst []byte, err error) ([]byte, error) {
-	if errors.Is(err, rewrite.ErrEventTooLarge) {
-		r.fault = replyFault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
-	}
-	if r.fault == nil {
-		return dst, err
-	}
-	dst = append(append(dst, "data: "...), r.fault.Document()...)
-	return append(dst, "\n\n"...), r.fault
+	return dst, false, nil
 }
 
 func (r *reply) rewrite(dst, doc []byte) (out []byte, changed bool, err error) {

@@ -382,6 +382,7 @@ func TestFaultsOfAReplyAreErrors(t *testing.T) {
 		code string // "" is broken
 	}{
 		"no JSON":                 {upstream{mediaType: "application/json", reply: `{"choices":[{}]}{}`}, "reply_unreadable"},
+		"the end of a stream":     {upstream{mediaType: "application/json", reply: `[DONE]`}, "reply_unreadable"},
 		"a choice that is none":   {upstream{mediaType: "application/json", reply: `{"choices":[1]}`}, "reply_unreadable"},
 		"an index far out":        {upstream{mediaType: "application/json", reply: `{"choices":[{"index":1024}]}`}, "reply_unreadable"},
 		"an index below":          {upstream{mediaType: "application/json", reply: `{"choices":[{"index":-1}]}`}, "reply_unreadable"},
@@ -419,11 +420,11 @@ func TestLimits(t *testing.T) {
 		text     string // what the reply holds
 	}{
 		"request":                   {func(t *tools.Transport) { t.MaxRequestBytes = 10 }, upstream{}, "request_too_large", ""},
-		"reply":                     {func(t *tools.Transport) { t.MaxReplyBytes = 10 }, upstream{mediaType: "application/json", reply: document("a")}, "reply_too_large", ""},
-		"event":                     {func(t *tools.Transport) { t.MaxEventBytes = 20 }, upstream{mediaType: "text/event-stream", reply: stream("a", long)}, "reply_too_large", ""},
-		"a long call, cut to fit":   {func(t *tools.Transport) { t.MaxEventBytes = 100 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(long, "")...)}, "", `"content":"<tool_call>{\"name\":\"time\"`},
-		"a long call, within limit": {func(t *tools.Transport) { t.MaxEventBytes = 300 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(long, "")...)}, "", `"tool_calls":[{`},
-		"white space":               {func(t *tools.Transport) { t.MaxEventBytes = 100 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(strings.Repeat(" ", 200), "")...)}, "", `"content":"` + strings.Repeat(" ", 101) + `"`},
+		"reply":                     {func(t *tools.Transport) { t.ReplyLimits.Reply = 10 }, upstream{mediaType: "application/json", reply: document("a")}, "reply_too_large", ""},
+		"event":                     {func(t *tools.Transport) { t.ReplyLimits.Event = 20 }, upstream{mediaType: "text/event-stream", reply: stream("a", long)}, "reply_too_large", ""},
+		"a long call, cut to fit":   {func(t *tools.Transport) { t.ReplyLimits.Event = 100 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(long, "")...)}, "", `"content":"<tool_call>{\"name\":\"time\"`},
+		"a long call, within limit": {func(t *tools.Transport) { t.ReplyLimits.Event = 300 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(long, "")...)}, "", `"tool_calls":[{`},
+		"white space":               {func(t *tools.Transport) { t.ReplyLimits.Event = 100 }, upstream{mediaType: "text/event-stream", reply: stream(strings.Split(strings.Repeat(" ", 200), "")...)}, "", `"content":"` + strings.Repeat(" ", 101) + `"`},
 		"no randomness":             {func(t *tools.Transport) { t.Random = bytes.NewReader(nil) }, upstream{mediaType: "text/event-stream", reply: stream(rome)}, "reply_unreadable", ""},
 		"randomness by default":     {func(t *tools.Transport) { t.Random = nil }, upstream{mediaType: "application/json", reply: document(rome)}, "", `"id":"call_`},
 	} {

@@ -6,7 +6,6 @@
 //	app stream TEXT        one streamed chat; prints "streaming" at its first
 //	                       event and the reply at its end, SIGTERM or not
 //	app serve ADDR         answers GET /?text=… with the reply to a chat
-//	app get URL            prints what is there
 //	app kill NAME          SIGKILL to the processes of that name that it can see
 package main
 
@@ -14,6 +13,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +31,7 @@ import (
 func main() {
 	signal.Ignore(syscall.SIGTERM) // it ends when its work is done
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: app chat|stream|serve|get|kill ARGUMENT")
+		fmt.Fprintln(os.Stderr, "usage: app chat|stream|serve|kill ARGUMENT")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
@@ -53,8 +53,6 @@ func run(verb, argument string) error {
 	case "serve":
 		signal.Reset(syscall.SIGTERM)
 		return serve(argument)
-	case "get":
-		return get(argument)
 	case "kill":
 		return kill(argument)
 	default:
@@ -72,12 +70,15 @@ func ask(text string, streamed bool) (io.ReadCloser, error) {
 		return nil, err
 	}
 	base := cmp.Or(os.Getenv("OPENAI_BASE_URL"), "https://ark.cn-beijing.volces.com/api/v3")
-	req, err := http.NewRequest(http.MethodPost, base+"/chat/completions", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, base+"/chat/completions", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
+	if name, value, ok := strings.Cut(os.Getenv("HEADER"), ": "); ok { // as SDKs' default_headers
+		req.Header.Set(name, value)
+	}
 	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func serve(addr string) error {
 	reply, err := chat("first")
 	fmt.Println("first:", reply, err) // what the application sees at its start
 	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := chat(r.FormValue("text"))
+		reply, err := chat(r.FormValue("text")) //nolint:contextcheck // an ordinary application would not
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
@@ -155,16 +156,6 @@ func serve(addr string) error {
 		_, _ = io.WriteString(w, reply+"\n")
 	})}
 	return server.ListenAndServe()
-}
-
-func get(url string) error {
-	resp, err := (&http.Client{Timeout: time.Minute, Transport: &http.Transport{Proxy: nil}}).Get(url)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	_, err = io.Copy(os.Stdout, resp.Body)
-	return err
 }
 
 func kill(name string) error {

@@ -1,0 +1,74 @@
+package wire_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sealcar/enclave"
+	"sealcar/test/wire"
+)
+
+// The relay shows what is inside TLS, of HTTP/1.1 and of HTTP/2, and changes
+// nothing of it.
+func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "enclave")
+	far, err := enclave.New(enclave.Options{StateDir: state, Backend: enclave.BackendEcho})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- far.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	ca, err := os.ReadFile(filepath.Join(state, "tls-ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	for protocol, major := range map[string]int{"http/1.1": 1, "h2": 2} {
+		t.Run(protocol, func(t *testing.T) {
+			var r wire.Recorder
+			addr := r.Relay(t, ln.Addr().String(), state)
+			transport := &http.Transport{ForceAttemptHTTP2: major == 2, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{protocol}}}
+			defer transport.CloseIdleConnections()
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+addr+"/api/v3/chat/completions", strings.NewReader(canary))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || resp.ProtoMajor != major || resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("got %s %d %s, %v", resp.Proto, resp.StatusCode, body, err)
+			}
+			if found := wire.Leaks(r.Received(), canary); len(found) != 1 {
+				t.Errorf("of the request the recorder has %q", found)
+			}
+			if found := wire.Leaks(r.Conversations()[0].Sent, strings.TrimSpace(string(body))); len(found) == 0 {
+				t.Errorf("the recorder has no reply in %q", r.Conversations()[0].Sent)
+			}
+		})
+	}
+}
