@@ -94,8 +94,18 @@ test-fips: ## the tests of the protocol on Go's FIPS 140-3 module
 mutate: ## take each guard out and see that its tests fail (test/mutations; many minutes)
 	$(GO) test ./test/mutations -count=1 -timeout=2h -v -run='^TestEachGuardIsMissed$$' -mutate
 
+# What sealcar adds to a request, beside nginx and other hops. Needs a machine of
+# its own for a quarter of an hour; QUICK=1 shows in a minute or two that it works
+# and writes its page below .cache.
 .PHONY: bench
-bench: ## run the benchmarks (PKG, BENCH)
+bench: build ## measure everything side by side and write docs/benchmarks.md (QUICK=1)
+	@mkdir -p .cache/docs
+	$(GO) build -buildvcs=false -o .cache/hop ./test/bench/hop
+	@$(MAKE) -s bench-crypto $(if $(QUICK),ROUNDS=1) > .cache/crypto.txt
+	.cache/hop -crypto .cache/crypto.txt $(if $(QUICK),-quick -docs .cache/docs)
+
+.PHONY: bench-go
+bench-go: ## run Go benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
 
 .PHONY: bench-crypto

@@ -63,6 +63,7 @@ func sealcar() house {
 			"test/cases":     {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":       {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
 			"test/clients":   {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test/bench/hop": {why: "what a hop costs is measured from outside, with the real binary", may: []string{"crypto/ark"}},
 			"test/charts":    {why: "what a chart promises can be held to without a cluster"},
 			"test/kube":      {why: "pods run the charts and the real image, nothing of ours in between"},
 			"test/kube/app":  {why: "the application of those pods is a program of its own"},
