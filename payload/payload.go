@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -57,6 +58,21 @@ func (l *lease) read(req *http.Request, limit int64) ([]byte, error) {
 	}
 	return readAll(req.Body, limit, req.ContentLength, l.forReading)
 }
+
+// ReadPart reads what is to become part of a request, such as an image that it
+// links, to its end, or a byte more than limit. expected is the length that was
+// announced, -1 if none was. Several parts may be read at a time.
+func ReadPart(ctx context.Context, part io.Reader, limit, expected int64) ([]byte, error) {
+	l, size := leaseOf(ctx), int64(0)
+	return readAll(part, limit, expected, func(n int64) error {
+		more := n - size
+		size = n
+		return l.forPart(more)
+	})
+}
+
+// Reserve is asked before a request's body of n bytes is put together from parts.
+func Reserve(ctx context.Context, n int64) error { return leaseOf(ctx).forRequest(n, requestCost) }
 
 func tooLarge(limit int64, hint string) *apierror.Error {
 	return &apierror.Error{
