@@ -75,7 +75,7 @@ func Events(resp *http.Response, c rewrite.EventConfig) {
 	end := c.End
 	c.Room = EventRoom(resp)
 	c.End = func(dst []byte, err error) ([]byte, error) {
-		if _, known := errors.AsType[*apierror.Error](err); !known && errors.Is(err, rewrite.ErrEventTooLarge) {
+		if errors.Is(err, rewrite.ErrEventTooLarge) {
 			err = fault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
 		}
 		return end(dst, err)

@@ -46,12 +46,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if chat == nil {
 		return payload.Send(t.Base, out, body)
 	}
-	names := chat.names // all that is needed of it for the reply
 	resp, err := payload.Send(t.Base, out, chat.body)
-	if err != nil || len(names) == 0 {
+	if err != nil || len(chat.names) == 0 {
 		return resp, err
 	}
-	r := &reply{names: names, random: t.Random, limit: cmp.Or(t.ReplyLimits.Event, payload.DefaultEventLimit)}
+	r := &reply{names: chat.names, random: t.Random, limit: cmp.Or(t.ReplyLimits.Event, payload.DefaultEventLimit)}
 	if r.random == nil {
 		r.random = rand.Reader
 	}
