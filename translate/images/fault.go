@@ -36,6 +36,9 @@ func (e statusError) permanent() bool {
 // explain is the refusal of a request for the image at path. Neither its message
 // nor its cause hold the image's address, which err may quote.
 func explain(err error, path string) error {
+	if full, ok := errors.AsType[*apierror.Error](err); ok {
+		return full // there is no room in memory, which is no fault of the image
+	}
 	status, answered := errors.AsType[statusError](err)
 	_, elsewhere := errors.AsType[*netguard.AddressError](err)
 	switch {
