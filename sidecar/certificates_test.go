@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 
 	"sealcar/certfetch"
 	"sealcar/config"
@@ -126,7 +125,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
