@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-
 	"sealcar/certfetch"
 	"sealcar/config"
 	"sealcar/proxy"

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-
 	"sealcar/config"
 	"sealcar/sidecar"
 )

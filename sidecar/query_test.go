@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-
 	"sealcar/config"
 	"sealcar/crypto/ark"
 	"sealcar/sidecar"

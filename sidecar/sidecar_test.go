@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-
 	"sealcar/config"
 	"sealcar/sidecar"
 )
