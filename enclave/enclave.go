@@ -107,7 +107,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.close()
+	defer dir.Close()
 	if o.SeedDir != "" {
 		if err := dir.takeOver(o.SeedDir); err != nil {
 			return nil, err

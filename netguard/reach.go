@@ -19,6 +19,18 @@ const (
 	Any                  // and all the rest: link-local, reserved, cloud metadata
 )
 
+// ReachOf reads a setting: public, private, any. Whatever else is the narrowest.
+func ReachOf(setting string) Reach {
+	switch setting {
+	case "any":
+		return Any
+	case "private":
+		return Private
+	default:
+		return Public
+	}
+}
+
 // ErrRefused is in the chain of every refusal to go somewhere, so that it can be
 // told from a failure to get there.
 var ErrRefused = errors.New("refused")

@@ -52,7 +52,7 @@ func testConfig(t *testing.T, change ...func(*config.Config)) *config.Config {
 			{Name: "third", Hosts: []string{thirdHost}, BasePaths: []config.BasePath{{From: "/third", To: "/up"}}},
 		},
 		Interception: config.Interception{NameConstraints: true, CALifetime: 1000 * time.Hour, CARotateBefore: time.Hour, LeafLifetime: 24 * time.Hour},
-		Egress:       config.Egress{Default: "tunnel"},
+		Egress:       config.Egress{Default: "tunnel", Addresses: "auto"},
 	}
 	for _, f := range change {
 		f(c)

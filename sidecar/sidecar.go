@@ -16,17 +16,29 @@ import (
 	"sealcar/upstream"
 )
 
-// New makes the sidecar of a configuration, with both ports bound. getenv is
-// asked for where the system's certificate authorities are.
-func New(c *config.Config, log zerolog.Logger, version string, getenv func(string) string) (*proxy.Proxy, error) {
-	budget := payload.NewBudget(int64(c.Fit(config.Machine{}).Limits.BufferedBytes)) // of all routes, and over reloads
+// Options make a sidecar. Config is required.
+type Options struct {
+	Config  *config.Config
+	Machine config.Machine      // what limits of 0 are fitted to; the zero value knows no limits
+	Log     zerolog.Logger      // the zero value logs nothing
+	Version string              // shown in metrics
+	Getenv  func(string) string // asked where the system's certificate authorities are; nil means no environment
+}
+
+// New makes the sidecar of a configuration, with both ports bound.
+func New(o Options) (*proxy.Proxy, error) {
+	var budget *payload.Budget // of all routes, and over reloads: made with the first of them
 	return proxy.New(proxy.Options{
-		Config:  c,
-		Log:     log,
-		Version: version,
-		Getenv:  getenv,
+		Config:  o.Config,
+		Machine: o.Machine,
+		Log:     o.Log,
+		Version: o.Version,
+		Getenv:  o.Getenv,
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
-			p, err := NewRoute(c, r, log.With().Str("route", r.Name).Logger())
+			if budget == nil {
+				budget = payload.NewBudget(int64(c.Limits.BufferedBytes))
+			}
+			p, err := NewRoute(c, r, o.Log.With().Str("route", r.Name).Logger())
 			if err != nil {
 				return nil, err // the proxy names the route
 			}
