@@ -3,11 +3,13 @@
 // everybody may write.
 //
 // Start at ReadSecret and ReadTrusted (filemode.go); ReadWord is ReadSecret for a
-// key or a token.
+// key or a token. OpenPrivateDir (dir.go) opens a directory that we keep our own
+// secrets in, CheckPrivate judges a file of it.
 //
 // What is refused: a secret that others than owner and group may read, or that
 // the group may write; a trusted file that everybody may write; what is no
-// regular file; more than the limit. The mode is that of the file that was
+// regular file; more than the limit; a private directory that is a symbolic link,
+// belongs to somebody else, or lets others in. The mode is that of the file that was
 // opened, so links, which is how Kubernetes mounts Secrets, are followed.
 // Errors begin with the file's name; callers put before it what it is for.
 //

@@ -21,7 +21,7 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "translate/images", "filemode"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "filemode"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
