@@ -19,6 +19,10 @@ PIP_TOOLS     := pip-tools==7.6.2
 SYFT          := $(GO) run github.com/anchore/syft/cmd/syft@v1.57.0
 GO_LICENSES   := $(GO) run github.com/google/go-licenses/v2@v2.0.1
 
+# test/charts/tools is not among them: it has no code, and helm's tests keep
+# `go mod tidy` from it.
+MODULES := . image test/faults test/clients/go test/bench/vendor
+
 CLIENTS := .cache/clients
 
 .DEFAULT_GOAL := build
@@ -31,10 +35,18 @@ build: ## build bin/sealcar, static and reproducible
 demo: build ## both ends on loopback and two chats, shown side by side
 	@./bin/sealcar demo
 
+# The other modules, and what only they and their tests need, belong to the whole.
+ifeq ($(PKG),./...)
+test: clients chart-tools test-image test-faults
+endif
+
 .PHONY: test
-test: clients chart-tools test-image ## every test, shuffled, with the race detector (PKG, TESTFLAGS)
-	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG) && \
-		$(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
+test: ## every test, shuffled, with the race detector (TESTFLAGS), or those of PKG
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG)
+
+.PHONY: test-faults
+test-faults: ## the tests of a bad network
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart
@@ -49,22 +61,20 @@ fmt-check: ## fail if `make fmt` would change something
 
 .PHONY: lint
 lint: ## the linters of .golangci.yaml
-	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	@for module in $(MODULES); do \
+		echo "golangci-lint in $$module" && (cd $$module && $(GOLANGCI_LINT) run --allow-parallel-runners ./...) || exit 1; \
+	done
 
 .PHONY: deadcode
 deadcode: ## fail on functions that the binary cannot reach, or in tests no test
-	@for scope in . '-test ./...'; do \
-		echo "$(DEADCODE) $$scope"; dead=$$($(DEADCODE) $$scope) || exit 1; \
+	@for scope in '. .' '. -test ./...' 'image .' 'image -test ./...' 'test/faults -test ./...'; do \
+		echo "deadcode in $$scope"; dead=$$(cd $${scope%% *} && $(DEADCODE) $${scope#* }) || exit 1; \
 		if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi; \
 	done
 
 .PHONY: tidy
 tidy: ## fail if a go.mod is not tidy
-	$(GO) mod tidy -diff
-	$(GO) -C test/clients/go mod tidy -diff
-	$(GO) -C test/faults mod tidy -diff
-	$(GO) -C test/bench/vendor mod tidy -diff
-	$(GO) -C image mod tidy -diff
+	@for module in $(MODULES); do $(GO) -C $$module mod tidy -diff || exit 1; done
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -150,7 +160,7 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 
 .PHONY: clean
 clean: ## remove what make made
-	rm -rf bin .cache
+	rm -rf bin .cache dist
 
 .PHONY: help
 help: ## list the targets
