@@ -127,7 +127,7 @@ func (e *Egress) check(m *Mistakes) {
 	m.oneOf("egress.addresses", e.Addresses, "auto", addressesPublic, addressesPrivate, "any")
 }
 
-// maxAhead bounds Sessions.Ahead, which take about 2 KiB each.
+// maxAhead bounds Sessions.Ahead, which take about 1.5 KiB each.
 const maxAhead = 1 << 16
 
 func (s Sessions) check(m *Mistakes) {

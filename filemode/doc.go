@@ -8,7 +8,8 @@
 //
 // What is refused: a secret that others than owner and group may read, or that
 // the group may write; a trusted file that everybody may write; what is no
-// regular file; more than the limit. The mode is that of the file that was
+// regular file; more than the limit; a private directory that is a symbolic link,
+// belongs to somebody else, or lets others in. The mode is that of the file that was
 // opened, so links, which is how Kubernetes mounts Secrets, are followed.
 // Of what sealcar keeps, anything that others may use or own is refused, and links
 // are, for nobody but sealcar should have put one there.

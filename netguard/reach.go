@@ -54,14 +54,7 @@ func (e *AddressError) Is(target error) bool { return target == ErrRefused }
 
 // Check says whether addr may be dialled. A refusal is an *AddressError.
 func (r Reach) Check(addr netip.Addr) error {
-	needs := Any
-	switch kindOf(addr) {
-	case public:
-		needs = Public
-	case private:
-		needs = Private
-	case never:
-	}
+	needs := narrowest(addr)
 	if r >= needs {
 		return nil
 	}
