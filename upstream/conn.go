@@ -148,7 +148,7 @@ func (c *conn) atRest() bool {
 		return false
 	}
 	var one [1]byte
-	n, err := c.Conn.Read(one[:]) // reads no socket: its deadline is over
+	n, err := c.Read(one[:]) // reads no socket: its deadline is over
 	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 }
 

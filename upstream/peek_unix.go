@@ -14,7 +14,7 @@ func (c *conn) quiet() bool {
 	err := c.socket.Control(func(fd uintptr) { // Read would ask the deadline, which atRest has put into the past
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK //nolint:errorlint // a number, as it comes from the kernel
+		quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
 	})
 	return err == nil && quiet
 }

@@ -114,11 +114,7 @@ func (r *reply) value(v rewrite.Value) error {
 	case "choice":
 		c.object, kinds = valueOf(v), "{}"
 	case "index":
-		n, err := strconv.Atoi(string(r.raw(valueOf(v))))
-		if c.index = n; (err != nil || n < 0 || n >= maxChoices) && v.Kind != 'n' {
-			return errShape
-		}
-		return nil
+		return r.index(c, v)
 	case "said":
 		c.said = valueOf(v)
 	case "content":
@@ -131,6 +127,14 @@ func (r *reply) value(v rewrite.Value) error {
 		c.finish, kinds = valueOf(v), `"n`
 	}
 	if strings.IndexByte(kinds, v.Kind) < 0 {
+		return errShape
+	}
+	return nil
+}
+
+func (r *reply) index(c *choiceOf, v rewrite.Value) error {
+	n, err := strconv.Atoi(string(r.raw(valueOf(v))))
+	if c.index = n; (err != nil || n < 0 || n >= maxChoices) && v.Kind != 'n' {
 		return errShape
 	}
 	return nil
