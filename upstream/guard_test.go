@@ -179,6 +179,14 @@ func TestNewGuardedWantsARouteThatHoldsTogether(t *testing.T) {
 	}
 }
 
+func TestNewGuardedWantsHosts(t *testing.T) {
+	t.Parallel()
+	_, err := upstream.NewGuarded(config.NewRoute("r", "ark.example"), config.Default().Timeouts, bounds(netguard.Public, "a b"))
+	if err == nil || !strings.Contains(err.Error(), "images.allowed_hosts") {
+		t.Errorf("error %v, want one that names the setting", err)
+	}
+}
+
 func TestGuardedEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
