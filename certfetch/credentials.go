@@ -3,7 +3,6 @@ package certfetch
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"sealcar/filemode"
 )
@@ -44,24 +43,6 @@ func readSecret(setting, path string) (string, error) {
 		return "", fmt.Errorf("reading certificate.%s %w", setting, err)
 	}
 	return word, nil
-}
-
-// readFile reads a regular file of at most limit bytes. A pipe or device could
-// keep us waiting for ever.
-func readFile(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return readAtMost(f, limit)
 }
 
 func readAtMost(r io.Reader, limit int64) ([]byte, error) {
