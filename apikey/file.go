@@ -16,16 +16,10 @@ type File struct{ key *livefile.Value[string] }
 func NewFile(path string) (*File, error) {
 	key, err := livefile.New(livefile.Source[string]{
 		Paths: []string{path},
-		Read: func() (string, error) {
-			key, err := filemode.ReadWord(path)
-			if err != nil {
-				return "", fmt.Errorf("reading credentials.api_key_file %w", err)
-			}
-			return key, nil
-		},
+		Read:  func() (string, error) { return filemode.ReadWord(path) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the API key %w", err)
 	}
 	return &File{key}, nil
 }

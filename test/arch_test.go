@@ -21,7 +21,7 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "translate/images", "filemode"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "crypto/volcsign", "payload", "netguard", "translate/*", "translate/images", "filemode"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
@@ -36,7 +36,7 @@ func sealcar() house {
 
 			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror", "filemode", "livefile"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
-			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
+			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone", may: []string{"filemode"}},
 
 			"machine":             {why: "what a container allows is found out apart from what is done with it"},
 			"hardening":           {why: "what is done to the process itself stands in one place, and the process is met in main"},
