@@ -20,7 +20,7 @@ func sealcar() house {
 		rooms: map[string]room{
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
-			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
+			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy", "filemode"}},
 			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "crypto/volcsign", "payload", "netguard", "translate/*", "translate/images", "filemode"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
