@@ -34,7 +34,7 @@ func sealcar() house {
 			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
 			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
 
-			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror", "filemode", "livefile"}},
+			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"certfetch/backoff", "crypto/volcsign", "apierror", "filemode", "livefile"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone", may: []string{"filemode"}},
 
