@@ -34,6 +34,7 @@ func TestCharts(t *testing.T) {
 		{"an injected pod is not injected again", idempotence},
 		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},
+		{"64 MiB survive what may use up memory", memory},
 		{"an open stream outlives SIGTERM", drain},
 		{"a ConfigMap is taken over", reload},
 		{"a chart of one's own", library},
