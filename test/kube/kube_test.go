@@ -42,6 +42,7 @@ func TestCharts(t *testing.T) {
 		{"the endpoint's key rotates without a failed request", rotation},
 		{"an upgrade keeps the keys", upgrade},
 		{"uninstalling leaves nothing", uninstall},
+		{"the first chart that worked becomes this one", upgradeFromTheFirst},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(c.with(t)) })
 	}
@@ -209,15 +210,6 @@ func rotation(c *cluster) {
 		c.t.Error(out)
 	}
 	set("enclave.keys.rotation=,enclave.replicas=1")
-}
-
-func upgrade(c *cluster) {
-	key := func() string { return c.kubectl("get", "secret", "sealcar-enclave", "-o", "jsonpath={.data}") }
-	before := key()
-	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reuse-values", "--wait")
-	if key() != before {
-		c.t.Error("the upgrade made new keys")
-	}
 }
 
 func TestDocumentedCommandsAreThree(t *testing.T) {
