@@ -63,7 +63,6 @@ tidy: ## fail if a go.mod is not tidy
 	$(GO) -C test/faults mod tidy -diff
 	$(GO) -C test/bench/vendor mod tidy -diff
 	$(GO) -C image mod tidy -diff
-	$(GO) -C image/tools mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -202,8 +201,8 @@ sbom: ## write dist/sbom.cdx.json, what the binary is made of (CycloneDX)
 .PHONY: licenses
 licenses: ## write dist/licenses.csv, the licences of all that the binary is made of
 	@mkdir -p dist
-	GOBIN=$(CURDIR)/.cache/image $(GO) -C image/tools install github.com/google/go-licenses/v2
-	.cache/image/go-licenses report . --ignore sealcar >dist/licenses.csv
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o dist/sealcar .
+	$(GO) -C image run . -licenses $(CURDIR)/dist/licenses.csv $(CURDIR)/dist/sealcar
 
 # Charts.
 .PHONY: chart-tools
