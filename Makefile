@@ -72,7 +72,7 @@ deadcode: ## fail on functions that the binary cannot reach, or in tests no test
 
 .PHONY: tidy
 tidy: ## fail if a go.mod is not tidy
-	@for module in $(MODULES) image/tools; do $(GO) -C $$module mod tidy -diff || exit 1; done
+	@for module in $(MODULES); do $(GO) -C $$module mod tidy -diff || exit 1; done
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -211,8 +211,8 @@ sbom: ## write dist/sbom.cdx.json, what the binary is made of (CycloneDX)
 .PHONY: licenses
 licenses: ## write dist/licenses.csv, the licences of all that the binary is made of
 	@mkdir -p dist
-	GOBIN=$(CURDIR)/.cache/image $(GO) -C image/tools install github.com/google/go-licenses/v2
-	.cache/image/go-licenses report . --ignore sealcar >dist/licenses.csv
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o dist/sealcar .
+	$(GO) -C image run . -licenses $(CURDIR)/dist/licenses.csv $(CURDIR)/dist/sealcar
 
 # Charts.
 .PHONY: chart-tools
@@ -226,5 +226,5 @@ chart-docs: chart-tools ## write the READMEs of the charts anew from their value
 	.cache/charts/helm-docs --chart-search-root=charts --chart-to-generate=charts/sealcar,charts/sealcar-sidecar --skip-version-footer
 
 .PHONY: test-kube
-test-kube: ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
+test-kube: chart-tools ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
 	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh

@@ -107,8 +107,4 @@ volumeMounts:
 - name: SSL_CERT_FILE
   value: /etc/sealcar-trust/ca-certificates.crt
 {{- end }}
-- name: GOMEMLIMIT
-  valueFrom:
-    resourceFieldRef:
-      resource: limits.memory
 {{- end -}}
