@@ -207,5 +207,5 @@ chart-docs: chart-tools ## write the READMEs of the charts anew from their value
 	.cache/charts/helm-docs --chart-search-root=charts --chart-to-generate=charts/sealcar,charts/sealcar-sidecar --skip-version-footer
 
 .PHONY: test-kube
-test-kube: ## the charts in a real cluster: $$KUBECONFIG, else the lab $$KUBE_LAB, else kind (TESTFLAGS)
+test-kube: ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
 	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh

@@ -1,7 +1,9 @@
 package kube_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,22 +23,26 @@ func TestCharts(t *testing.T) {
 	})
 	t.Run("the commands of the documentation", func(t *testing.T) { quickstart(c.with(t)) })
 	c.eventually("injected", "kubectl", "-n", namespace, "run", "probe", "--image="+c.app, "--labels=sealcar/inject=true", "--dry-run=server", "-o", "yaml") // a new policy takes a moment
-	for name, part := range map[string]func(*cluster){
-		"helm test sends a sealed chat":          helmTest,
-		"the first request of an app is sealed":  firstRequest,
-		"which pods are injected":                selection,
-		"annotations change the sidecar":         annotations,
-		"an injected pod is not injected again":  idempotence,
-		"a crash fails closed and comes back":    crash,
-		"an open stream outlives SIGTERM":        drain,
-		"a ConfigMap is taken over":              reload,
-		"the key of the CA is the sidecar's own": secrecy,
+	for _, part := range []struct {
+		name string
+		test func(*cluster)
+	}{
+		{"helm test sends a sealed chat", helmTest},
+		{"the first request of an app is sealed", firstRequest},
+		{"which pods are injected", selection},
+		{"annotations change the sidecar", annotations},
+		{"an injected pod is not injected again", idempotence},
+		{"the key of the CA is the sidecar's own", secrecy},
+		{"a crash fails closed and comes back", crash},
+		{"an open stream outlives SIGTERM", drain},
+		{"a ConfigMap is taken over", reload},
+		{"a chart of one's own", library},
+		{"a gateway of two pods", gateway},
+		{"an upgrade keeps the keys", upgrade},
+		{"uninstalling leaves nothing", uninstall},
 	} {
-		t.Run(name, func(t *testing.T) { part(c.with(t)) })
+		t.Run(part.name, func(t *testing.T) { part.test(c.with(t)) })
 	}
-	t.Run("a gateway of two pods", func(t *testing.T) { gateway(c.with(t)) })
-	t.Run("an upgrade keeps the keys", func(t *testing.T) { upgrade(c.with(t)) })
-	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstall(c.with(t)) })
 }
 
 // commands are the lines of the first block of docs/kubernetes.md, as they are
@@ -131,6 +137,38 @@ func helmTest(c *cluster) {
 	if !strings.Contains(out, "a sealed chat was answered") {
 		c.t.Error(out)
 	}
+}
+
+// library installs charts/examples/library with our application, which has no
+// API key that is any good: the sidecar has it from a Secret.
+func library(c *cluster) {
+	roots, err := base64.StdEncoding.DecodeString(c.kubectl("get", "secret", "sealcar-enclave", "-o", `jsonpath={.data.roots\.pem}`))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	host := "sealcar-enclave." + namespace + ".svc"
+	if len(c.flags) > 0 { // no DNS
+		host = c.kubectl("get", "service", "sealcar-enclave", "-o", "jsonpath={.spec.clusterIP}")
+	}
+	config := filepath.Join(c.t.TempDir(), "sealcar.yaml")
+	text := fmt.Sprintf("routes: [{name: own, hosts: [ark.cn-beijing.volces.com], upstream: \"https://%s:8443\", upstream_ca: %q, certificate: {roots: %q, revocation: {mode: \"off\"}}, credentials: {source: file, replace: true, api_key_file: /var/run/secrets/sealcar/sealcar-enclave/api-key}}]\n", host, roots, roots)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	repository, tag, _ := strings.Cut(c.image, ":")
+	c.removed("secret/not-the-key")
+	c.kubectl("create", "secret", "generic", "not-the-key", "--from-literal=api-key=none")
+	c.t.Cleanup(func() {
+		if _, err := c.tryWithout("helm", "uninstall", "-n", namespace, "own"); err != nil {
+			c.t.Error(err)
+		}
+	})
+	c.run("helm", "install", "own", "charts/examples/library", "-n", namespace, "--wait", "--timeout", patience.String(), "--set-file", "sealcar.config="+config,
+		"--set", "apiKeySecret=not-the-key,sealcar.secrets={sealcar-enclave}", "--set", "image="+c.app+",command={/app,serve,:8088},sealcar.image.repository="+repository+",sealcar.image.tag="+tag)
+	if out := c.logs("first:", "deploy/own", "app"); !strings.Contains(out, "first: You said: first <nil>") {
+		c.t.Errorf("the application printed %q", out)
+	}
+	c.sealed("You said: first")
 }
 
 func uninstall(c *cluster) {

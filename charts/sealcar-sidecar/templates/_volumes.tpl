@@ -29,9 +29,9 @@ mount, for the pod's list.
     name: {{ . }}
 {{- end }}
 {{- range .secrets }}
-- name: sealcar-secret-{{ . }}
+- name: sealcar-secret-{{ . }} # mounted by the sidecar alone; its user has no group (fsGroup) in somebody else's pod
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 0444
 {{- end }}
 {{- end -}}

@@ -34,25 +34,25 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: app chat|stream|serve|kill ARGUMENT")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(verb, argument string) error {
+func run(ctx context.Context, verb, argument string) error {
 	switch verb {
 	case "chat":
-		reply, err := chat(argument)
+		reply, err := chat(ctx, argument)
 		fmt.Println("reply:", reply)
 		return err
 	case "stream":
-		reply, err := stream(argument)
+		reply, err := stream(ctx, argument)
 		fmt.Println("reply:", reply)
 		return err
 	case "serve":
 		signal.Reset(syscall.SIGTERM)
-		return serve(argument)
+		return serve(ctx, argument)
 	case "kill":
 		return kill(argument)
 	default:
@@ -61,7 +61,7 @@ func run(verb, argument string) error {
 }
 
 // ask posts a chat and gives the open reply.
-func ask(text string, streamed bool) (io.ReadCloser, error) {
+func ask(ctx context.Context, text string, streamed bool) (io.ReadCloser, error) {
 	body, err := json.Marshal(map[string]any{
 		"model": "ep-kube", "stream": streamed,
 		"messages": []map[string]string{{"role": "user", "content": text}},
@@ -70,7 +70,7 @@ func ask(text string, streamed bool) (io.ReadCloser, error) {
 		return nil, err
 	}
 	base := cmp.Or(os.Getenv("OPENAI_BASE_URL"), "https://ark.cn-beijing.volces.com/api/v3")
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, base+"/chat/completions", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/chat/completions", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +97,8 @@ type completion struct {
 	}
 }
 
-func chat(text string) (string, error) {
-	body, err := ask(text, false)
+func chat(ctx context.Context, text string) (string, error) {
+	body, err := ask(ctx, text, false)
 	if err != nil {
 		return "", err
 	}
@@ -113,8 +113,8 @@ func chat(text string) (string, error) {
 	return c.Choices[0].Message.Content, nil
 }
 
-func stream(text string) (string, error) {
-	body, err := ask(text, true)
+func stream(ctx context.Context, text string) (string, error) {
+	body, err := ask(ctx, text, true)
 	if err != nil {
 		return "", err
 	}
@@ -144,11 +144,11 @@ func stream(text string) (string, error) {
 	return reply.String(), cmp.Or(lines.Err(), errors.New("the stream ended before [DONE]"))
 }
 
-func serve(addr string) error {
-	reply, err := chat("first")
+func serve(ctx context.Context, addr string) error {
+	reply, err := chat(ctx, "first")
 	fmt.Println("first:", reply, err) // what the application sees at its start
 	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, err := chat(r.FormValue("text"))
+		reply, err := chat(r.Context(), r.FormValue("text"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return

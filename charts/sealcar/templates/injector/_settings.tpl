@@ -55,7 +55,7 @@ variables.secrets.map(s, dyn({{ include "sealcar.cel" $secret }}))
 {{/* sealcar.injector.volumes: of the pod, as a CEL expression. */}}
 {{- define "sealcar.injector.volumes" -}}
 {{- $config := list (dict "name" "sealcar-config" "configMap" (dict "name" "@cel variables.configMap")) -}}
-{{- $secret := dict "name" "@cel \"sealcar-secret-\" + s" "secret" (dict "secretName" "@cel s" "defaultMode" 0440) -}}
+{{- $secret := dict "name" "@cel \"sealcar-secret-\" + s" "secret" (dict "secretName" "@cel s" "defaultMode" 0444) -}}
 {{ include "sealcar.cel" (fromYamlArray (include "sealcar.podVolumes" dict)) }} +
 (variables.configMap == "" ? [] : {{ include "sealcar.cel" $config }}) +
 variables.secrets.map(s, dyn({{ include "sealcar.cel" $secret }}))
