@@ -29,6 +29,9 @@ func sealcar() house {
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange", "filemode"}},
 
+			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone"},
+			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile"}},
+
 			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode"}},
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},
 			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
@@ -69,7 +72,7 @@ func sealcar() house {
 			"test/mutations": {why: "a guard that no test would miss is found by taking it out"},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
+			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs"}},
 			"github.com/elazarl/goproxy":            {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang":   {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":    {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},

@@ -61,9 +61,7 @@ volumeMounts:
   - name: sealcar-ca
     mountPath: /var/run/sealcar
   {{- if .configMap }}
-  - name: sealcar-config
-    mountPath: /etc/sealcar
-    readOnly: true
+  {{- include "sealcar.configMount" . | nindent 2 }}
   {{- end }}
   {{- if .trustBundle }}
   - name: sealcar-trust
@@ -71,10 +69,22 @@ volumeMounts:
     readOnly: true
   {{- end }}
   {{- range .secrets }}
-  - name: sealcar-secret-{{ . }}
-    mountPath: /var/run/secrets/sealcar/{{ . }}
-    readOnly: true
+  {{- include "sealcar.secretMount" . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* sealcar.configMount: where the sidecar finds its ConfigMap. */}}
+{{- define "sealcar.configMount" -}}
+- name: sealcar-config
+  mountPath: /etc/sealcar
+  readOnly: true
+{{- end -}}
+
+{{/* sealcar.secretMount: where it finds the Secret of a name. */}}
+{{- define "sealcar.secretMount" -}}
+- name: sealcar-secret-{{ . }}
+  mountPath: /var/run/secrets/sealcar/{{ . }}
+  readOnly: true
 {{- end -}}
 
 {{/* sealcar.containerEnv: what this container needs, over whatever the configuration says. */}}
@@ -93,12 +103,8 @@ volumeMounts:
 - name: SEALCAR_STRICT
   value: "true"
 {{- end }}
-{{- if .configMap }}
-- name: SEALCAR_CONFIG
-  value: /etc/sealcar/sealcar.yaml
-{{- else if .config }}
-- name: SEALCAR_CONFIG_YAML
-  value: {{ toJson .config }}
+{{- if or .configMap .config }}
+{{ include "sealcar.configEnv" . }}
 {{- end }}
 {{- if .trustBundle }}
 - name: SSL_CERT_FILE
@@ -108,4 +114,15 @@ volumeMounts:
   valueFrom:
     resourceFieldRef:
       resource: limits.memory
+{{- end -}}
+
+{{/* sealcar.configEnv: where its configuration is. */}}
+{{- define "sealcar.configEnv" -}}
+{{- if .configMap -}}
+- name: SEALCAR_CONFIG
+  value: /etc/sealcar/sealcar.yaml
+{{- else if .config -}}
+- name: SEALCAR_CONFIG_YAML
+  value: {{ toJson .config }}
+{{- end -}}
 {{- end -}}
