@@ -70,7 +70,7 @@ func decode(text []byte, into any, strict bool) error {
 	if err := d.Decode(into); err != nil {
 		return err
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // a decoder gives it bare
+	if _, err := d.Token(); err != io.EOF {
 		return errors.New("there is more after the document")
 	}
 	return nil
