@@ -140,6 +140,30 @@ func TestInjectingAgainChangesNothing(t *testing.T) {
 	}
 }
 
+func TestOnePodsWishesAreNotAnothers(t *testing.T) {
+	t.Parallel()
+	shared := settings(t)
+	of := func(pod string) any {
+		t.Helper()
+		p, err := webhook.DecodePod([]byte(pod))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops, err := webhook.Inject(p, shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got any
+		unmarshal(t, apply(t, pod, ops), &got)
+		return at(got, side)
+	}
+	before := of(podWith(""))
+	of(podWith(`"sealcar/image":"r.example/s:2","sealcar/log-level":"debug","sealcar/cpu":"1","sealcar/memory-limit":"1Gi","sealcar/strict":"true","sealcar/config-map":"mine","sealcar/secrets":"a"`))
+	if after := of(podWith("")); !reflect.DeepEqual(after, before) {
+		t.Errorf("%v, before %v", after, before)
+	}
+}
+
 func TestAContainerThatCameLaterIsRedirected(t *testing.T) {
 	t.Parallel()
 	pod := strings.Replace(injected(t, podWith("")), `"containers":[`, `"containers":[{"name":"late"},`, 1)

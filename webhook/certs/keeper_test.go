@@ -253,15 +253,20 @@ func TestOtherNamesNeedAnotherCertificate(t *testing.T) {
 	t.Parallel()
 	a, c := newAPIServer(t), newClock()
 	look(t, newKeeper(t, a, c))
-	o := options(t, a, c)
-	o.Names = []string{name, "renamed.sealcar-system.svc"}
-	k, err := certs.NewKeeper(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	look(t, k)
-	if shown, err := k.Certificate(); err != nil || shown.Leaf.VerifyHostname(o.Names[1]) != nil {
-		t.Errorf("%v, %v", err, shown.Leaf.DNSNames)
+	for _, added := range []string{"second", "third", "fourth"} {
+		o := options(t, a, c)
+		o.Names = []string{name, added + ".sealcar-system.svc"}
+		k, err := certs.NewKeeper(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look(t, k)
+		if shown, err := k.Certificate(); err != nil || shown.Leaf.VerifyHostname(o.Names[1]) != nil {
+			t.Errorf("%v, %v", err, shown.Leaf.DNSNames)
+		}
+		if n := bytes.Count(a.secret["ca.crt"], []byte("BEGIN")); n != 2 {
+			t.Errorf("%d authorities, want that of the certificate and the one before", n)
+		}
 	}
 }
 
