@@ -33,7 +33,7 @@ type apiServer struct {
 	mu      sync.Mutex
 	secret  map[string][]byte
 	bundles map[string][]byte // by webhook
-	version int
+	version map[string]int    // by path
 	patches int
 	before  func(*http.Request) // called before each request, without the lock; nil: nothing
 	answer  http.HandlerFunc    // in place of all that; nil: none
@@ -41,7 +41,7 @@ type apiServer struct {
 
 func newAPIServer(t *testing.T) *apiServer {
 	t.Helper()
-	a := &apiServer{bundles: map[string][]byte{"namespaces": nil, "pods": nil}, dir: t.TempDir()}
+	a := &apiServer{bundles: map[string][]byte{"namespaces": nil, "pods": nil}, version: map[string]int{}, dir: t.TempDir()}
 	a.Server = httptest.NewTLSServer(a)
 	t.Cleanup(a.Close)
 	write(t, filepath.Join(a.dir, "ca.crt"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})))
@@ -107,7 +107,7 @@ type named struct {
 func (a *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	version := strconv.Itoa(a.version)
+	version := strconv.Itoa(a.version[r.URL.Path])
 	if r.Method == http.MethodPatch {
 		body, _ := io.ReadAll(r.Body)
 		var change struct {
@@ -124,7 +124,7 @@ func (a *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		a.patches++
-		a.version++
+		a.version[r.URL.Path]++
 		if r.URL.Path == secretPath {
 			a.secret = change.Data
 		}
@@ -132,7 +132,7 @@ func (a *apiServer) serve(w http.ResponseWriter, r *http.Request) {
 			a.bundles[c.Name] = c.ClientConfig.CABundle
 		}
 	}
-	object := map[string]any{"metadata": map[string]any{"resourceVersion": strconv.Itoa(a.version)}, "more": "of it"}
+	object := map[string]any{"metadata": map[string]any{"resourceVersion": strconv.Itoa(a.version[r.URL.Path])}, "more": "of it"}
 	if r.URL.Path == secretPath {
 		object["data"] = a.secret
 	} else {
@@ -178,7 +178,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		{"forbidden", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusForbidden, "secrets is forbidden") }, "GET " + secretPath + ": 403 Forbidden: secrets is forbidden"},
+		{"forbidden", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusForbidden, "that is forbidden") }, "GET " + configurationPath + ": 403 Forbidden: that is forbidden"},
 		{"no reason", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "502 Bad Gateway: it gives no reason"},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "302 Found"},
 		{"too large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 4<<20+1)) }, "more than 4194304 bytes"},

@@ -95,12 +95,20 @@ func (k *Keeper) Ready() error {
 
 // Look sees to it that there is a certificate with time left, that API servers
 // trust its authority, and then that it is the one that is shown.
+//
+// The configuration is read before the Secret and written after it, from what was
+// read: a replica that reads an old Secret cannot take back what one that has
+// replaced it has written there meanwhile.
 func (k *Keeper) Look(ctx context.Context) error {
+	var found configuration
+	if err := k.o.Cluster.get(ctx, k.configurationPath(), &found); err != nil {
+		return err
+	}
 	m, pair, err := k.keep(ctx)
 	if err != nil {
 		return err
 	}
-	known, err := k.register(ctx, m.authorities)
+	known, err := k.register(ctx, found, m.authorities)
 	if err != nil {
 		return err
 	}
@@ -174,14 +182,13 @@ type configuration struct {
 	} `json:"webhooks"`
 }
 
+func (k *Keeper) configurationPath() string {
+	return "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/" + k.o.Configuration
+}
+
 // register makes API servers trust the authorities, and tells whether they did
 // before.
-func (k *Keeper) register(ctx context.Context, authorities []byte) (known bool, err error) {
-	path := "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/" + k.o.Configuration
-	var found configuration
-	if err := k.o.Cluster.get(ctx, path, &found); err != nil {
-		return false, err
-	}
+func (k *Keeper) register(ctx context.Context, found configuration, authorities []byte) (known bool, err error) {
 	var stale []object
 	for _, w := range found.Webhooks {
 		if !bytes.Equal(w.ClientConfig.CABundle, authorities) {
@@ -192,7 +199,7 @@ func (k *Keeper) register(ctx context.Context, authorities []byte) (known bool, 
 		return true, nil
 	}
 	change := object{"metadata": object{"resourceVersion": found.Metadata.ResourceVersion}, "webhooks": stale}
-	if err := k.o.Cluster.patch(ctx, path, change, &found); err != nil {
+	if err := k.o.Cluster.patch(ctx, k.configurationPath(), change, &found); err != nil {
 		return false, err
 	}
 	k.o.Log.Info().Int("webhooks", len(stale)).Msg("API servers were told of the webhook's authority")

@@ -213,6 +213,34 @@ func TestOfTwoReplicasThatMakeACertificateOneWins(t *testing.T) {
 	a.count(t, 2)
 }
 
+func TestAnOldLookTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	a, c, late := newAPIServer(t), newClock(), newClock()
+	first, second := newKeeper(t, a, c), newKeeper(t, a, late)
+	look(t, first)
+	look(t, second)
+	c.pass(lifetime*2/3 + time.Minute)
+	late.pass(lifetime*2/3 - time.Minute) // the second sees no need of a new one yet
+	var requests atomic.Int32
+	a.with(func() {
+		a.before = func(*http.Request) {
+			if requests.Add(1) == 2 { // between what the second reads first and what it reads then
+				look(t, first)
+			}
+		}
+	})
+	_ = second.Look(t.Context()) // it may fail, and does better the next time
+	a.with(func() {
+		for hook, bundle := range a.bundles {
+			if n := bytes.Count(bundle, []byte("BEGIN")); n != 2 {
+				t.Errorf("%s: %d authorities, want the new and the old", hook, n)
+			}
+		}
+	})
+	look(t, second)
+	a.trusted(t, c.Now(), first, second)
+}
+
 func TestWhatOthersSpoiltIsMended(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -229,7 +257,7 @@ func TestWhatOthersSpoiltIsMended(t *testing.T) {
 			a, c := newAPIServer(t), newClock()
 			k := newKeeper(t, a, c)
 			look(t, k)
-			a.with(func() { tt.spoil(a); a.version++ })
+			a.with(func() { tt.spoil(a) })
 			look(t, k)
 			a.trusted(t, c.Now(), k)
 		})
