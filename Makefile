@@ -16,8 +16,6 @@ DEADCODE      := $(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0
 BENCHSTAT     := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 PIP_TOOLS     := pip-tools==7.6.2
 
-SYFT          := $(GO) run github.com/anchore/syft/cmd/syft@v1.57.0
-GO_LICENSES   := $(GO) run github.com/google/go-licenses/v2@v2.0.1
 
 CLIENTS := .cache/clients
 
@@ -65,6 +63,7 @@ tidy: ## fail if a go.mod is not tidy
 	$(GO) -C test/faults mod tidy -diff
 	$(GO) -C test/bench/vendor mod tidy -diff
 	$(GO) -C image mod tidy -diff
+	$(GO) -C image/tools mod tidy -diff
 
 .PHONY: docs
 docs: ## fill in the names of the tests in docs/cases.md
@@ -188,12 +187,13 @@ image-tar: ## write dist/sealcar.tar, the same as an OCI archive, with Go alone 
 sbom: ## write dist/sbom.cdx.json, what the binary is made of (CycloneDX)
 	@mkdir -p dist
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o dist/sealcar .
-	$(SYFT) scan file:dist/sealcar --source-name sealcar --source-version $(VERSION) -o cyclonedx-json=dist/sbom.cdx.json
+	$(GO) -C image run . -version $(VERSION) -sbom $(CURDIR)/dist/sbom.cdx.json $(CURDIR)/dist/sealcar
 
 .PHONY: licenses
 licenses: ## write dist/licenses.csv, the licences of all that the binary is made of
 	@mkdir -p dist
-	$(GO_LICENSES) report . --ignore sealcar >dist/licenses.csv
+	GOBIN=$(CURDIR)/.cache/image $(GO) -C image/tools install github.com/google/go-licenses/v2
+	.cache/image/go-licenses report . --ignore sealcar >dist/licenses.csv
 
 # Charts.
 .PHONY: chart-tools

@@ -37,9 +37,10 @@ const (
 // pki is both hierarchies, as far as a running enclave needs them. Immutable.
 type pki struct {
 	endpointKey *ecdh.PrivateKey
-	retired     []retiredKey      // newest first
-	leaf        *x509.Certificate // for endpointKey
-	aiccLeaf    *x509.Certificate // the same key under ring. and key. names
+	accepted    []*ecdh.PrivateKey // beside it; nobody is given a certificate for these
+	retired     []retiredKey       // newest first
+	leaf        *x509.Certificate  // for endpointKey
+	aiccLeaf    *x509.Certificate  // the same key under ring. and key. names
 	subCA, root *x509.Certificate
 	server      tls.Certificate
 }
@@ -62,6 +63,10 @@ func loadPKI(dir *stateDir, names []string, now time.Time, forge forgery) (*pki,
 	if err != nil {
 		return nil, fmt.Errorf("endpoint key: %w", err)
 	}
+	accepted, err := loadAccepted(dir)
+	if err != nil {
+		return nil, err
+	}
 	retired, err := loadRetired(dir, now)
 	if err != nil {
 		return nil, err
@@ -75,6 +80,7 @@ func loadPKI(dir *stateDir, names []string, now time.Time, forge forgery) (*pki,
 	}
 	return &pki{
 		endpointKey: key,
+		accepted:    accepted,
 		retired:     retired,
 		leaf:        endpoint.certs[0],
 		aiccLeaf:    endpoint.certs[1],

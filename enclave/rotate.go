@@ -124,10 +124,10 @@ func newRetiredKey(block *pem.Block, until time.Time) (retiredKey, error) {
 	return retiredKey{key: key, der: block.Bytes, until: until}, nil
 }
 
-// keys gives ark.Handler the private keys of the endpoint, newest first.
+// keys gives ark.Handler the private keys of the endpoint, the one that is handed out first.
 func (s *Server) keys() []*ecdh.PrivateKey {
 	p, now := s.pki.Load(), s.o.Now()
-	keys := []*ecdh.PrivateKey{p.endpointKey}
+	keys := append([]*ecdh.PrivateKey{p.endpointKey}, p.accepted...)
 	for _, r := range p.retired {
 		if now.Before(r.until) {
 			keys = append(keys, r.key)

@@ -5,6 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"io/fs"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +106,54 @@ func TestSeedTakesKeysAsOpenSSLAndHelmWriteThem(t *testing.T) {
 	}
 }
 
+// TestEnclavesOfOneEndpointRotateWithoutARefusal follows docs/rotation.md: the
+// next key is accepted everywhere before anybody hands out its certificate, and
+// the former one after that.
+func TestEnclavesOfOneEndpointRotateWithoutARefusal(t *testing.T) {
+	t.Parallel()
+	original, next := snapshot(t, newState(t)), snapshot(t, newState(t))["endpoint.key"]
+	common := map[string]string{"api-key": original["api-key"], "root.key": original["root.key"], "sub-ca.key": original["sub-ca.key"], "tls-ca.key": original["tls-ca.key"]}
+	run := func(endpoint, accepted string) *running {
+		files := maps.Clone(common)
+		files["endpoint.key"] = endpoint
+		if accepted != "" {
+			files["endpoint-accepted.key"] = accepted
+		}
+		return start(t, enclave.Options{SeedDir: mount(t, files)})
+	}
+	before := run(original["endpoint.key"], "")
+	prepared := run(original["endpoint.key"], next)
+	switched := run(next, original["endpoint.key"])
+	for _, tt := range []struct {
+		name     string
+		from, to *running
+		opens    bool
+	}{
+		{"prepared to not yet prepared", prepared, before, true},
+		{"switched to prepared", switched, prepared, true},
+		{"prepared to switched", prepared, switched, true},
+		{"switched to not yet prepared: what the order avoids", switched, before, false},
+	} {
+		got := tt.to.send(t, chatPath, tt.from.seal(t, "", canary))
+		if opened := got.StatusCode == http.StatusOK; opened != tt.opens {
+			t.Errorf("%s: %s", tt.name, got.Status)
+		}
+	}
+}
+
+func TestWhatTheSeedAcceptsNoMoreIsForgotten(t *testing.T) {
+	t.Parallel()
+	state, key := filepath.Join(t.TempDir(), "state"), snapshot(t, newState(t))["endpoint.key"]
+	for _, files := range []map[string]string{{"endpoint-accepted.key": key}, {}} {
+		if err := seeded(t, mount(t, files), state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(state, "endpoint-accepted.key")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the accepted key: %v", err)
+	}
+}
+
 func TestSeedIsRefused(t *testing.T) {
 	t.Parallel()
 	open := mount(t, map[string]string{"api-key": "sk-0123456789abcdef"})
@@ -110,8 +162,9 @@ func TestSeedIsRefused(t *testing.T) {
 	}
 	for want, seed := range map[string]string{
 		"lets everybody in": open,
-		"more than":         mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
+		"has more than":     mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
 		"fewer than 16":     mount(t, map[string]string{"api-key": "short"}),
+		"more than 8 keys":  mount(t, map[string]string{"endpoint-accepted.key": strings.Repeat(snapshot(t, newState(t))["endpoint.key"]+"\n", 9)}),
 		"no private key":    mount(t, map[string]string{"endpoint.key": "junk"}),
 		"no seed directory": filepath.Join(open, "missing"),
 	} {

@@ -140,6 +140,36 @@ func TestRootsAloneArePEM(t *testing.T) {
 	}
 }
 
+func TestBillOfMaterialsIsThatOfTheBinary(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "sbom.json")
+	if err := run([]string{"-version", "v1", "-sbom", file, self}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bom struct {
+		BOMFormat  string
+		Components []struct{ Name, Purl string }
+	}
+	if err := json.Unmarshal(text, &bom); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, c := range bom.Components {
+		names[c.Name] = true
+	}
+	if bom.BOMFormat != "CycloneDX" || !names["std"] || !names["github.com/google/go-containerregistry"] {
+		t.Errorf("%q of %v", bom.BOMFormat, names)
+	}
+}
+
 // open gives the layout's own index and the one of the images.
 func open(t *testing.T, archive string) (*v1.IndexManifest, v1.ImageIndex) {
 	t.Helper()

@@ -86,7 +86,7 @@ func TestWhatIsInjected(t *testing.T) {
 		}},
 		{"Secrets of its own", podWith(`"sealcar/secrets":"a, b,,a"`), map[string]any{
 			side + "/volumeMounts/sealcar-secret-a/mountPath": "/var/run/secrets/sealcar/a", "/spec/volumes/sealcar-secret-a/secret/secretName": "a",
-			"/spec/volumes/sealcar-secret-b/secret/secretName": "b", "/spec/volumes/4": nil, app + "/volumeMounts/sealcar-secret-a": nil,
+			"/spec/volumes/sealcar-secret-b/secret/secretName": "b", "/spec/volumes/5": nil, app + "/volumeMounts/sealcar-secret-a": nil,
 		}},
 		{"image", podWith(`"sealcar/image":"r.example/s:2"`), map[string]any{side + "/image": "r.example/s:2"}},
 		{"log level", podWith(`"sealcar/log-level":"debug"`), map[string]any{side + "/env/SEALCAR_LOG_LEVEL/value": "debug"}},

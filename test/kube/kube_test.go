@@ -32,14 +32,15 @@ func TestCharts(t *testing.T) {
 		{"which pods are injected", selection},
 		{"annotations change the sidecar", annotations},
 		{"an injected pod is not injected again", idempotence},
-		{"the key of the CA is the sidecar's own", secrecy},
+		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},
 		{"an open stream outlives SIGTERM", drain},
 		{"a ConfigMap is taken over", reload},
 		{"a chart of one's own", library},
 		{"a gateway of two pods", gateway},
 		{"both injectors add the same", bothInjectors},
-		{"the webhook's certificate changes without a refused pod", rotation},
+		{"the webhook's certificate changes without a refused pod", webhookRotation},
+		{"the endpoint's key rotates without a failed request", rotation},
 		{"an upgrade keeps the keys", upgrade},
 		{"uninstalling leaves nothing", uninstall},
 	} {
@@ -182,6 +183,34 @@ func uninstall(c *cluster) {
 	if left != "" {
 		c.t.Errorf("left behind: %s", left)
 	}
+}
+
+// rotation gives an enclave of two pods a new key while an application talks to it.
+func rotation(c *cluster) {
+	set := func(values string) {
+		c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reuse-values", "--wait", "--timeout", patience.String(), "--set", values)
+		c.kubectl("rollout", "status", "deployment/sealcar-enclave", "--timeout", patience.String())
+	}
+	key := func() string {
+		return c.kubectl("get", "secret", "sealcar-enclave", "-o", `jsonpath={.data.endpoint\.key}`)
+	}
+	set("enclave.replicas=2")
+	before := key()
+	c.removed("pod/loop")
+	c.apply(pod("loop", "", "", "loop", "40"))
+	c.eventually("true", "kubectl", "-n", namespace, "get", "pod", "loop", "-o", "jsonpath={.status.containerStatuses[0].started}")
+	set("enclave.keys.rotation=prepare")
+	if key() != before {
+		c.t.Error("the key changed before all pods accept the next one")
+	}
+	set("enclave.keys.rotation=switch")
+	if key() == before {
+		c.t.Error("the key has not changed")
+	}
+	if out := c.logs("chat", "loop", "app"); !strings.Contains(out, "without a failure") {
+		c.t.Error(out)
+	}
+	set("enclave.keys.rotation=,enclave.replicas=1")
 }
 
 func upgrade(c *cluster) {

@@ -253,11 +253,18 @@ func reload(c *cluster) {
 	c.logs("the new configuration is not used", "reload", "sealcar")
 }
 
+// secrecy looks at who mounts what: the application has no way to the CA's key,
+// and the sidecar none to the cluster's API.
 func secrecy(c *cluster) {
 	got := c.admitted(pod("p", "", "", "chat", "x"), namespace)
 	for _, m := range got.Spec.Containers[0].VolumeMounts {
 		if m.Name == "sealcar-state" {
 			c.t.Error("the application mounts the volume of the CA's key")
+		}
+	}
+	for _, m := range got.Spec.InitContainers[0].VolumeMounts {
+		if m.MountPath == "/var/run/secrets/kubernetes.io/serviceaccount" && m.Name != "sealcar-no-token" {
+			c.t.Errorf("the sidecar mounts %s", m.Name)
 		}
 	}
 }

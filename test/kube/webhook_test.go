@@ -98,10 +98,10 @@ func (c *cluster) until(what string, reached func() bool) {
 	c.t.Fatalf("never: %s", what)
 }
 
-// rotation lets the webhook change its certificate often, takes the caBundle and
+// webhookRotation lets the webhook change its certificate often, takes the caBundle and
 // a pod away from it, and creates pods all the while. It comes after
 // bothInjectors, which leaves the webhook in place.
-func rotation(c *cluster) {
+func webhookRotation(c *cluster) {
 	if _, err := c.try("", "kubectl", "-n", namespace, "get", "deployment", "sealcar-webhook"); err != nil {
 		c.t.Skip("there is no webhook")
 	}

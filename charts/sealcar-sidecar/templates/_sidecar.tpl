@@ -60,6 +60,9 @@ volumeMounts:
     mountPath: /var/lib/sealcar
   - name: sealcar-ca
     mountPath: /var/run/sealcar
+  - name: sealcar-no-token # in the place of the pod's token for the cluster's API, which the sidecar has no use for
+    mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+    readOnly: true
   {{- if .configMap }}
   {{- include "sealcar.configMount" . | nindent 2 }}
   {{- end }}

@@ -18,6 +18,9 @@ mount, for the pod's list.
 - name: sealcar-ca # what applications trust: public
   emptyDir:
     sizeLimit: 16Mi
+- name: sealcar-no-token # empty
+  emptyDir:
+    sizeLimit: 1Mi
 {{- with .configMap }}
 {{ include "sealcar.configVolume" . }}
 {{- end }}

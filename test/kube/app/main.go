@@ -5,6 +5,8 @@
 //	app chat TEXT          one chat; prints the reply
 //	app stream TEXT        one streamed chat; prints "streaming" at its first
 //	                       event and the reply at its end, SIGTERM or not
+//	app loop SECONDS       one chat after the other, for so long; ends at the first
+//	                       that fails, else prints their number
 //	app serve ADDR         answers GET /?text=… with the reply to a chat
 //	app kill NAME          SIGKILL to the processes of that name that it can see
 package main
@@ -31,7 +33,7 @@ import (
 func main() {
 	signal.Ignore(syscall.SIGTERM) // it ends when its work is done
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: app chat|stream|serve|kill ARGUMENT")
+		fmt.Fprintln(os.Stderr, "usage: app chat|stream|loop|serve|kill ARGUMENT")
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {
@@ -50,6 +52,8 @@ func run(ctx context.Context, verb, argument string) error {
 		reply, err := stream(ctx, argument)
 		fmt.Println("reply:", reply)
 		return err
+	case "loop":
+		return loop(ctx, argument)
 	case "serve":
 		signal.Reset(syscall.SIGTERM)
 		return serve(ctx, argument)
@@ -142,6 +146,21 @@ func stream(ctx context.Context, text string) (string, error) {
 		}
 	}
 	return reply.String(), cmp.Or(lines.Err(), errors.New("the stream ended before [DONE]"))
+}
+
+func loop(ctx context.Context, seconds string) error {
+	d, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		return err
+	}
+	chats := 0
+	for end := time.Now().Add(d); time.Now().Before(end); chats++ {
+		if _, err := chat(ctx, "again"); err != nil {
+			return fmt.Errorf("chat %d: %w", chats, err)
+		}
+	}
+	fmt.Println("reply: chats without a failure:", chats)
+	return nil
 }
 
 func serve(ctx context.Context, addr string) error {

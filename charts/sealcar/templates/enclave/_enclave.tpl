@@ -20,6 +20,7 @@ every pod issues its own certificates, for one endpoint key.
 {{- $found := lookup "v1" "Secret" .Release.Namespace (include "sealcar.name" (list . "enclave")) -}}
 {{- if $found -}}
 {{- range $name, $content := $found.data -}}{{- $_ := set $keys $name ($content | b64dec) -}}{{- end -}}
+{{- include "sealcar.enclave.rotate" (list $keys .Values.enclave.keys.rotation) -}}
 {{- else -}}
 {{- $ca := genCAWithKey "sealcar enclave CA" 3650 (genPrivateKey "ecdsa") -}}
 {{- $keys = dict "roots.pem" $ca.Cert -}}
@@ -32,6 +33,28 @@ every pod issues its own certificates, for one endpoint key.
 {{- $_ := set .Release "sealcarKeys" $keys -}}
 {{- end -}}
 {{- toJson .Release.sealcarKeys -}}
+{{- end -}}
+
+{{/*
+sealcar.enclave.rotate: changes the keys of the Secret. First all pods accept the
+next key (prepare), then it is the endpoint's, and the former one is accepted
+(switch). The Secret remembers the step, so that a step repeated changes nothing.
+*/}}
+{{- define "sealcar.enclave.rotate" -}}
+{{- $keys := index . 0 -}}
+{{- $step := index . 1 -}}
+{{- $done := get $keys "rotation" -}}
+{{- if and (eq $step "prepare") (ne $done "prepare") -}}
+{{- $_ := set $keys "endpoint-accepted.key" (genPrivateKey "ecdsa") -}}
+{{- $_ := set $keys "rotation" "prepare" -}}
+{{- else if and (eq $step "switch") (eq $done "prepare") -}}
+{{- $former := get $keys "endpoint.key" -}}
+{{- $_ := set $keys "endpoint.key" (get $keys "endpoint-accepted.key") -}}
+{{- $_ := set $keys "endpoint-accepted.key" $former -}}
+{{- $_ := set $keys "rotation" "switch" -}}
+{{- else if and (eq $step "switch") (ne $done "switch") -}}
+{{- fail "enclave.keys.rotation: switch comes after prepare, when all pods have the next key" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* sealcar.enclave.roots: PEM that sidecars trust. */}}
