@@ -1,7 +1,6 @@
 package certfetch
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,14 +18,13 @@ import (
 const (
 	maxEntry    = 2 * maxPEM // bytes of one file
 	entrySuffix = ".json"
-	tempSuffix  = ".tmp"
 	timeFormat  = time.RFC3339
 )
 
 // disk keeps entries as files, one each. Several processes may share its
 // directory: a file is replaced as a whole or not at all.
 type disk struct {
-	root  *os.Root
+	dir   *filemode.Dir
 	scope string
 	size  int // files kept
 }
@@ -51,14 +48,14 @@ type stored struct {
 }
 
 func openDisk(dir, scope string, size int) (*disk, error) {
-	root, err := filemode.OpenPrivateDir(dir)
+	opened, err := filemode.OpenPrivateDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the certificate cache %w", err)
 	}
-	return &disk{root: root, scope: scope, size: size}, nil
+	return &disk{dir: opened, scope: scope, size: size}, nil
 }
 
-func (d *disk) close() { _ = d.root.Close() }
+func (d *disk) close() { d.dir.Close() }
 
 func (d *disk) name(k key) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t", d.scope, k.model, k.aicc))
@@ -67,54 +64,28 @@ func (d *disk) name(k key) string {
 
 // load reads k's file. Without one it returns nil and no error.
 func (d *disk) load(k key) (*stored, error) {
-	text, err := d.read(d.name(k))
+	text, err := d.dir.Read(d.name(k), maxEntry)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", d.name(k), err)
+		return nil, fmt.Errorf("reading %w", err)
 	}
 	var e diskEntry
 	if err := json.Unmarshal(text, &e); err != nil {
-		return nil, fmt.Errorf("reading %q: %w", d.name(k), err)
+		return nil, fmt.Errorf("reading %q: %w", d.dir.Path(d.name(k)), err)
 	}
 	if e.Scope != d.scope || e.Model != k.model || e.AICC != k.aicc {
-		return nil, fmt.Errorf("reading %q: it is another certificate's file", d.name(k))
+		return nil, fmt.Errorf("reading %q: it is another certificate's file", d.dir.Path(d.name(k)))
 	}
 	chain, err := ParseChain([]byte(e.Chain))
 	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", d.name(k), err)
+		return nil, fmt.Errorf("reading %q: %w", d.dir.Path(d.name(k)), err)
 	}
 	return &stored{chain: chain, source: e.Source, fetched: e.Fetched}, nil
 }
 
-// read takes only a regular file that nobody else could have written. Nobody
-// else can exchange it between the look and the opening: the directory is ours.
-func (d *disk) read(name string) ([]byte, error) {
-	seen, err := d.root.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !seen.Mode().IsRegular() {
-		return nil, fmt.Errorf("it is not a regular file (%s)", seen.Mode().Type())
-	}
-	f, err := d.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := filemode.CheckPrivate(info); err != nil {
-		return nil, err
-	}
-	return readAtMost(f, maxEntry)
-}
-
-// save writes k's file beside its place and moves it there. It is not flushed
-// to the device: what a crash leaves broken is ignored when it is read.
+// save writes k's file, and makes room for it.
 func (d *disk) save(k key, e *entry) error {
 	text, err := json.Marshal(diskEntry{
 		Scope: d.scope, Model: k.model, AICC: k.aicc, Source: e.source, Fetched: e.fetched, Chain: string(encodeChain(e.chain)),
@@ -122,60 +93,29 @@ func (d *disk) save(k key, e *entry) error {
 	if err != nil {
 		return err
 	}
-	temp := rand.Text() + tempSuffix
-	if err := d.write(temp, text); err != nil {
-		return errors.Join(err, d.root.Remove(temp))
-	}
-	if err := d.root.Rename(temp, d.name(k)); err != nil {
-		return errors.Join(err, d.root.Remove(temp))
+	if err := d.dir.Replace(d.name(k), text, 0o600); err != nil {
+		return fmt.Errorf("writing %w", err)
 	}
 	return d.prune()
 }
 
 // remove takes k's file away, if there is one.
-func (d *disk) remove(k key) error {
-	if err := d.root.Remove(d.name(k)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func (d *disk) write(name string, text []byte) error {
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
-}
+func (d *disk) remove(k key) error { return d.dir.Remove(d.name(k)) }
 
 // prune removes the oldest of our files beyond the number kept, those that a
 // crash left half-written included.
 func (d *disk) prune() error {
-	files, err := fs.ReadDir(d.root.FS(), ".")
+	files, err := d.dir.Files()
 	if err != nil {
 		return err
 	}
-	var ours []fs.FileInfo
-	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), entrySuffix) && !strings.HasSuffix(f.Name(), tempSuffix) {
-			continue
-		}
-		info, err := f.Info()
-		if errors.Is(err, fs.ErrNotExist) { // another process was faster
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		ours = append(ours, info)
-	}
+	ours := slices.DeleteFunc(files, func(f fs.FileInfo) bool {
+		return !strings.HasSuffix(f.Name(), entrySuffix) && !strings.HasSuffix(f.Name(), filemode.TempSuffix)
+	})
 	slices.SortFunc(ours, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	var faults []error
 	for _, old := range ours[min(d.size, len(ours)):] {
-		if err := d.root.Remove(old.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			faults = append(faults, err)
-		}
+		faults = append(faults, d.dir.Remove(old.Name()))
 	}
 	return errors.Join(faults...)
 }

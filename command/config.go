@@ -35,7 +35,7 @@ func newSidecar(p Process, c *config.Config) (*proxy.Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sidecar.New(c, log, Version(), p.Getenv)
+	return sidecar.New(sidecar.Options{Config: c, Log: log, Version: Version(), Getenv: p.Getenv})
 }
 
 // appSettings is what an application must know of a sidecar to go through it.

@@ -97,7 +97,7 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	if err != nil {
 		return err
 	}
-	fitMachine(p, 0, log)
+	limits := config.Default().Fit(fitMachine(p, 0, log)).Limits
 	server, err := enclave.New(enclave.Options{
 		StateDir:        f.state,
 		SeedDir:         f.seed,
@@ -109,6 +109,9 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 		EchoDelay:       f.echoDelay,
 		KeyOverlap:      f.keyOverlap,
 		Misbehave:       f.misbehave,
+		MaxConnections:  limits.Connections,
+		MaxRequests:     limits.Requests,
+		BufferedBytes:   int64(limits.BufferedBytes),
 		Log:             log,
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func execute(ctx context.Context, p Process, configFile, logLevel string, args [
 	if err != nil {
 		return err
 	}
-	side, err := sidecar.New(c.Fit(fitMachine(p, execShare, log)), log, Version(), p.Getenv)
+	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fitMachine(p, execShare, log), Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}

@@ -46,15 +46,14 @@ func run(ctx context.Context, p Process, configFile string) error {
 	if err != nil {
 		return err
 	}
-	fitted := fitMachine(p, 0, log)
-	side, err := sidecar.New(c.Fit(fitted), log, Version(), p.Getenv)
+	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fitMachine(p, 0, log), Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}
 	if unwatched != nil {
 		log.Warn().Err(unwatched).Msg("the configuration file is not watched; SIGHUP still reloads it")
 	}
-	r := reloader{source: source, machine: fitted, watcher: watcher, sidecar: side, log: log}
+	r := reloader{source: source, watcher: watcher, sidecar: side, log: log}
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
@@ -78,7 +77,6 @@ func newWatcher(s config.Source) (*config.Watcher, error) {
 // reloader gives a running sidecar its changed configuration.
 type reloader struct {
 	source  config.Source
-	machine config.Machine
 	watcher *config.Watcher // nil: only SIGHUP reloads
 	sidecar *proxy.Proxy
 	log     zerolog.Logger
@@ -129,5 +127,5 @@ func (r *reloader) reload() {
 		r.sidecar.ReloadFailed(err)
 		return
 	}
-	_ = r.sidecar.Reload(c.Fit(r.machine)) // it logs and counts a failure itself
+	_ = r.sidecar.Reload(c) // it logs and counts a failure itself
 }

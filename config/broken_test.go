@@ -10,7 +10,6 @@ import (
 	"sealcar/config"
 )
 
-//nolint:gochecknoglobals // flags of a test binary are registered before it runs
 var update = flag.Bool("update", false, "write what is said of each broken file, to be read before it is committed")
 
 // Each testdata/broken/NAME.yaml is refused with exactly the text of NAME.txt.

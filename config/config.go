@@ -157,7 +157,7 @@ type Pins struct {
 // where that may lead.
 type Revocation struct {
 	Mode         string        `mapstructure:"mode"`          // off, soft (not knowing passes), hard (it does not)
-	AllowPrivate bool          `mapstructure:"allow_private"` // addresses of private networks too
+	Addresses    string        `mapstructure:"addresses"`     // public, private (networks of the operator's own too)
 	AllowedHosts []string      `mapstructure:"allowed_hosts"` // host or host:port; empty = every public host, ports 80 and 443
 	Timeout      time.Duration `mapstructure:"timeout"`       // of one check
 	MaxBytes     Bytes         `mapstructure:"max_bytes"`     // of one CRL
@@ -210,7 +210,7 @@ type InlineImages struct {
 	MaxBytes     Bytes         `mapstructure:"max_bytes"`     // of one image
 	Timeout      time.Duration `mapstructure:"timeout"`       // of all images of one request
 	AllowedHosts []string      `mapstructure:"allowed_hosts"` // host or host:port; empty = every host, ports 80 and 443
-	AllowPrivate bool          `mapstructure:"allow_private"` // addresses of private networks too
+	Addresses    string        `mapstructure:"addresses"`     // public, private (networks of the operator's own too)
 }
 
 // Interception is the local CA that terminates CONNECT for routed hosts.

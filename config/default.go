@@ -85,6 +85,7 @@ func NewRoute(name string, hosts ...string) Route {
 			Pins:    Pins{Serials: []string{}, SPKI: []string{}},
 			Revocation: Revocation{
 				Mode:         "soft",
+				Addresses:    addressesPublic,
 				AllowedHosts: []string{},
 				Timeout:      3 * time.Second,
 				MaxBytes:     4 << 20,
@@ -105,7 +106,13 @@ func NewRoute(name string, hosts ...string) Route {
 		Replies:              Replies{Clear: "report"},
 		UnsafePlaintextPaths: []string{},
 
-		InlineImages: InlineImages{MaxImages: 16, MaxBytes: 10 << 20, Timeout: 10 * time.Second, AllowedHosts: []string{}},
+		InlineImages: InlineImages{
+			MaxImages:    16,
+			MaxBytes:     10 << 20,
+			Timeout:      10 * time.Second,
+			AllowedHosts: []string{},
+			Addresses:    addressesPublic,
+		},
 	}
 }
 

@@ -28,9 +28,7 @@ func (c *Config) Validate() error {
 func (c *Config) mistakes() Mistakes {
 	var m Mistakes
 	c.checkListeners(&m)
-	for i, host := range c.AllowedHosts {
-		m.check(index("allowed_hosts", i), host, hostSyntax(host))
-	}
+	m.hosts("allowed_hosts", c.AllowedHosts)
 	if c.StateDir == "" {
 		m.hide("state_dir", "no user cache directory, since HOME and XDG_CACHE_HOME are not set: set state_dir or SEALCAR_STATE_DIR to an absolute path")
 	}
@@ -120,18 +118,16 @@ func (i *Interception) check(m *Mistakes) {
 
 func (e *Egress) check(m *Mistakes) {
 	m.oneOf("egress.default", e.Default, "tunnel", "deny")
-	for i, host := range e.AllowedHosts {
-		m.check(index("egress.allowed_hosts", i), host, hostSyntax(host))
-	}
+	m.hosts("egress.allowed_hosts", e.AllowedHosts)
 	for i, port := range e.AllowedPorts {
 		if port < 1 || port > 65535 {
 			m.add(index("egress.allowed_ports", i), strconv.Itoa(port), "a port from 1 to 65535")
 		}
 	}
-	m.oneOf("egress.addresses", e.Addresses, "auto", "public", "private", "any")
+	m.oneOf("egress.addresses", e.Addresses, "auto", addressesPublic, addressesPrivate, "any")
 }
 
-// maxAhead bounds Sessions.Ahead, which take about 2 KiB each.
+// maxAhead bounds Sessions.Ahead, which take about 1.5 KiB each.
 const maxAhead = 1 << 16
 
 func (s Sessions) check(m *Mistakes) {
@@ -148,6 +144,25 @@ func (m *Mistakes) check(key, value, allowed string) {
 	if allowed != "" {
 		m.add(key, value, allowed)
 	}
+}
+
+func (m *Mistakes) hosts(key string, hosts []string) {
+	for i, host := range hosts {
+		m.check(index(key, i), host, hostSyntax(host))
+	}
+}
+
+// Values of every setting named addresses.
+const (
+	addressesPublic  = "public"
+	addressesPrivate = "private"
+)
+
+// strangers checks where addresses that somebody else chose may lead. Never to
+// what no server of the operator's can be behind: there is no any.
+func (m *Mistakes) strangers(key, addresses string, hosts []string) {
+	m.oneOf(key+".addresses", addresses, addressesPublic, addressesPrivate)
+	m.hosts(key+".allowed_hosts", hosts)
 }
 
 func (m *Mistakes) oneOf(key, value string, allowed ...string) {

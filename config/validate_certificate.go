@@ -95,9 +95,7 @@ func (r *Route) checkWarmUp(m *Mistakes, key string) {
 
 func (r *Revocation) check(m *Mistakes, key string) {
 	m.oneOf(key+".mode", r.Mode, "off", "soft", "hard")
-	for i, host := range r.AllowedHosts {
-		m.check(index(key+".allowed_hosts", i), host, hostSyntax(host))
-	}
+	m.strangers(key, r.Addresses, r.AllowedHosts)
 	if r.Timeout <= 0 {
 		m.add(key+".timeout", formatDuration(r.Timeout), "more than 0s")
 	}

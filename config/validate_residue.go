@@ -48,9 +48,7 @@ func (r *Route) checkResidue(m *Mistakes, key string) {
 
 func (i *InlineImages) check(m *Mistakes, key string) {
 	m.positive(key, reflect.ValueOf(*i))
-	for j, host := range i.AllowedHosts {
-		m.check(index(key+".allowed_hosts", j), host, hostSyntax(host))
-	}
+	m.strangers(key, i.Addresses, i.AllowedHosts)
 }
 
 // checkStrict wants nothing to be set that strict forbids.

@@ -61,7 +61,7 @@ func loadCredentials(dir *stateDir) (*credentials, error) {
 			return nil, err
 		}
 		if *f.value = strings.TrimSpace(string(data)); len(*f.value) < minCredential {
-			return nil, dir.fault("reading", f.name, fmt.Errorf("it holds fewer than %d characters; remove it to have one made", minCredential))
+			return nil, dir.unusable(f.name, fmt.Errorf("it holds fewer than %d characters; remove it to have one made", minCredential))
 		}
 	}
 	var err error

@@ -16,7 +16,9 @@
 // What is refused: a state directory, or a private file in it, that others can
 // read or that is a symbolic link; a request without one of the enclave's own
 // credentials; a chat that is not sealed, unless Options.AcceptPlaintext; every
-// path that is not listed in routes. A redirect of the backend is not followed.
+// path that is not listed in routes; requests and bodies beyond
+// Options.MaxRequests and Options.BufferedBytes. A redirect of the backend is
+// not followed.
 //
 // What it does not do: narrow a temporary API key to the resources it was asked
 // for, meter, limit rates, or attest where it runs.

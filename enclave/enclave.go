@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -28,6 +29,10 @@ const (
 	defaultReadRequest   = time.Minute
 	defaultIdle          = 2 * time.Minute
 	defaultBackendHeader = 10 * time.Minute
+
+	defaultConnections   = 16384
+	defaultRequests      = 4096
+	defaultBufferedBytes = 1 << 30
 )
 
 // Options are the settings of a Server. StateDir and Backend are required.
@@ -52,6 +57,10 @@ type Options struct {
 	Idle          time.Duration // a kept-alive connection without a request; 0 means 2 min
 	BackendHeader time.Duration // the backend's response headers; 0 means 10 min: models may think long
 	Drain         time.Duration // open requests, once Serve's context has ended; 0 means 30 s
+
+	MaxConnections int   // open at once, further ones wait for a place; 0 means 16384
+	MaxRequests    int   // in flight, further ones get 503 too_many_requests; 0 means 4096
+	BufferedBytes  int64 // that the bodies of all chats take up in memory together; 0 means 1 GiB
 
 	Log zerolog.Logger   // one line a request, no content; the zero Logger writes nothing
 	Now func() time.Time // nil means time.Now
@@ -107,7 +116,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.close()
+	defer dir.Close()
 	if o.SeedDir != "" {
 		if err := dir.takeOver(o.SeedDir); err != nil {
 			return nil, err
@@ -139,6 +148,9 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.MaxConnections = cmp.Or(o.MaxConnections, defaultConnections)
+	o.MaxRequests = cmp.Or(o.MaxRequests, defaultRequests)
+	o.BufferedBytes = cmp.Or(o.BufferedBytes, defaultBufferedBytes)
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration

@@ -52,6 +52,12 @@ func start(t *testing.T, o enclave.Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, s, o, ln)
+}
+
+// serve runs s, which o made, on ln.
+func serve(t *testing.T, s *enclave.Server, o enclave.Options, ln net.Listener) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()

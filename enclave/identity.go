@@ -1,7 +1,6 @@
 package enclave
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -76,7 +75,7 @@ func (r *registrar) load(file string, issuer *identity, profiles []profile) (*id
 	}
 	id, err := parseIdentity(data)
 	if err != nil {
-		return nil, r.dir.fault("reading", file, err)
+		return nil, r.dir.unusable(file, err)
 	}
 	if id.fits(issuer, profiles, r.now) {
 		return id, nil
@@ -132,7 +131,7 @@ func (r *registrar) publish(file string, ids ...*identity) {
 		certs = append(certs, id.certs[0])
 	}
 	data := encodePEM(certs...)
-	if old, err := r.dir.root.ReadFile(file); err == nil && bytes.Equal(old, data) {
+	if r.dir.Holds(file, data) {
 		return
 	}
 	r.err = r.dir.replace(file, data, modePublic)

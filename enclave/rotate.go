@@ -39,7 +39,7 @@ func (s *Server) Rotate() error {
 	if err != nil {
 		return err
 	}
-	defer dir.close()
+	defer dir.Close()
 	now := s.o.Now()
 	// Kept before it is replaced: a crash in between leaves a key too many, not one too few.
 	if err := s.retire(dir, now); err != nil {
@@ -71,7 +71,7 @@ func (s *Server) retire(dir *stateDir, now time.Time) error {
 		block, _ := pem.Decode(data) // the key comes first
 		retired, err := newRetiredKey(block, now.Add(s.o.KeyOverlap))
 		if err != nil {
-			return dir.fault("reading", fileEndpoint, err)
+			return dir.unusable(fileEndpoint, err)
 		}
 		former = append([]retiredKey{retired}, former...)
 	}
@@ -98,11 +98,11 @@ func loadRetired(dir *stateDir, now time.Time) ([]retiredKey, error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		until, err := time.Parse(time.RFC3339, block.Headers[headerUntil])
 		if err != nil {
-			return nil, dir.fault("reading", fileRetired, fmt.Errorf("a key has no time in its header %s: %w", headerUntil, err))
+			return nil, dir.unusable(fileRetired, fmt.Errorf("a key has no time in its header %s: %w", headerUntil, err))
 		}
 		r, err := newRetiredKey(block, until)
 		if err != nil {
-			return nil, dir.fault("reading", fileRetired, err)
+			return nil, dir.unusable(fileRetired, err)
 		}
 		if now.Before(until) {
 			keys = append(keys, r)

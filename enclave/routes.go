@@ -4,12 +4,15 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 	"sealcar/exchange"
+	"sealcar/payload"
 )
 
 // headerRequestID is the client's own name for a request. Ark answers with it,
@@ -28,6 +31,7 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 		Backend:         backend,
 		AcceptPlaintext: s.o.AcceptPlaintext,
 		JoinReplies:     s.o.JoinReplies,
+		Budget:          payload.NewBudget(s.o.BufferedBytes),
 		ErrorLog:        s.errorLog(),
 	}))
 	models := s.authenticated(s.forward(backend))
@@ -40,13 +44,33 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 	mux.Handle("GET "+ark.BasePath+"/models/{id}", models)
 	mux.Handle("POST "+ark.CertificatePath, s.authenticated(s.misbehaviour.certificates(s.serveCertificate)))
 	mux.HandleFunc("POST /{$}", s.misbehaviour.certificates(s.serveOpenAPI))
-	mux.HandleFunc(probePattern, func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		notFound("the enclave has no such endpoint; it serves chats, models and the endpoint's certificate").write(w)
 	})
-	return s.logged(mux)
+
+	outer := http.NewServeMux()
+	outer.Handle("/", s.bounded(mux))
+	outer.HandleFunc(probePattern, func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	return s.logged(outer)
+}
+
+// bounded refuses requests beyond Options.MaxRequests at once. Probes are not
+// asked to wait: a full enclave is not an ill one.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	var inFlight atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer inFlight.Add(-1)
+		if inFlight.Add(1) > int64(s.o.MaxRequests) {
+			(&apierror.Error{
+				Status: http.StatusServiceUnavailable, Code: "too_many_requests", RetryAfter: time.Second,
+				Message: "As many requests are in flight as the enclave's memory allows. Try again when some have ended, or give it more memory.",
+			}).Write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // forward passes a request without content on to the backend.

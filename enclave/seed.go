@@ -41,14 +41,14 @@ func loadAccepted(dir *stateDir) ([]*ecdh.PrivateKey, error) {
 		}
 		key, err := parseKey(block)
 		if err != nil {
-			return nil, dir.fault("reading", fileAccepted, err)
+			return nil, dir.unusable(fileAccepted, err)
 		}
 		agreement, err := key.ECDH()
 		if err != nil {
-			return nil, dir.fault("reading", fileAccepted, err)
+			return nil, dir.unusable(fileAccepted, err)
 		}
 		if keys = append(keys, agreement); len(keys) > maxRetired {
-			return nil, dir.fault("reading", fileAccepted, fmt.Errorf("it holds more than %d keys", maxRetired))
+			return nil, dir.unusable(fileAccepted, fmt.Errorf("it holds more than %d keys", maxRetired))
 		}
 	}
 	return keys, nil
@@ -92,8 +92,8 @@ func (d *stateDir) put(name string, data []byte) error {
 
 // remove removes a file if it is there.
 func (d *stateDir) remove(name string) error {
-	if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return d.fault("removing", name, err)
+	if err := d.Remove(name); err != nil {
+		return fmt.Errorf("removing %w", err)
 	}
 	return nil
 }

@@ -8,13 +8,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+
+	"golang.org/x/net/netutil"
 )
 
 const maxHeaderBytes = 64 << 10
 
 // Serve answers HTTPS on ln, HTTP/1.1 and HTTP/2, until ctx ends. Then it takes
 // no more requests, gives the open ones Options.Drain to end, cuts the rest and
-// returns nil. It closes ln.
+// returns nil. It closes ln. A connection over Options.MaxConnections waits in the
+// kernel's queue: before its TLS handshake there is nothing to tell it.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	b, stop, err := s.openBackend(ctx)
 	if err != nil {
@@ -32,7 +35,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{s.pki.Load().server}},
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.serve(server, ln) }()
+	go func() { served <- s.serve(server, netutil.LimitListener(ln, s.o.MaxConnections)) }()
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serving on %s: %w", ln.Addr(), err), server.Close())

@@ -7,14 +7,27 @@ import (
 	"os"
 )
 
-// What a directory that is for nobody else, and what is in it, grants others.
+// What a directory or file that is for nobody else grants others.
 const privateMask fs.FileMode = 0o077
+
+// Dir is a directory in which we keep files of our own. No name leads out of it.
+type Dir struct{ root *os.Root }
+
+// OpenDir opens a directory that others may use too: what is read of it is
+// judged by itself.
+func OpenDir(path string) (*Dir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fault(path, err)
+	}
+	return &Dir{root: root}, nil
+}
 
 // OpenPrivateDir opens a directory that is for this user alone, and makes it,
 // mode 0700, if it is missing. One above it may be anybody's to write, as an
 // emptyDir of Kubernetes is: a symbolic link is refused, and so is a directory
 // that others may enter, or that belongs to somebody else.
-func OpenPrivateDir(path string) (*os.Root, error) {
+func OpenPrivateDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fault(path, err)
 	}
@@ -25,16 +38,21 @@ func OpenPrivateDir(path string) (*os.Root, error) {
 	if !seen.IsDir() {
 		return nil, fault(path, errors.New("it is not a directory itself (symbolic links are refused)"))
 	}
-	root, err := os.OpenRoot(path)
+	d, err := OpenDir(path)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkOpened(d.root, seen); err != nil {
+		d.Close()
 		return nil, fault(path, err)
 	}
-	if err := checkOpened(root, seen); err != nil {
-		_ = root.Close() // nothing was done with it
-		return nil, fault(path, err)
-	}
-	return root, nil
+	return d, nil
 }
+
+// Close gives the directory back; files are written through by then.
+func (d *Dir) Close() { _ = d.root.Close() }
+
+var errExchanged = errors.New("it was exchanged while it was opened")
 
 // checkOpened judges the directory that was opened, which may be another than
 // the one that was seen before.
@@ -44,15 +62,15 @@ func checkOpened(root *os.Root, seen fs.FileInfo) error {
 		return err
 	}
 	if !os.SameFile(info, seen) {
-		return errors.New("it was exchanged while it was opened")
+		return errExchanged
 	}
-	return CheckPrivate(info)
+	return checkPrivate(info)
 }
 
-// CheckPrivate says why a file or directory is not for this user alone.
-func CheckPrivate(info fs.FileInfo) error {
+// checkPrivate says why a file or directory is not for this user alone.
+func checkPrivate(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&privateMask != 0 {
-		return fmt.Errorf("mode %#o lets others in: chmod %#o it", mode, mode&^privateMask)
+		return fmt.Errorf("mode %#o lets others in: chmod %#o it, and think about replacing what they saw", mode, mode&^privateMask)
 	}
 	if uid, ours := owner(info); !ours {
 		return fmt.Errorf("it belongs to the user %d: remove it, or run as that user", uid)

@@ -2,13 +2,17 @@
 // which not everybody may read, and those that decide what is trusted, which not
 // everybody may write.
 //
-// Start at ReadSecret and ReadTrusted (filemode.go); ReadWord is ReadSecret for a
-// key or a token.
+// Start at ReadSecret and ReadTrusted (filemode.go) for what somebody else put
+// there; ReadWord is ReadSecret for a key or a token. What sealcar keeps itself is
+// in a Dir (dir.go, kept.go), which also writes: whole or not at all.
 //
 // What is refused: a secret that others than owner and group may read, or that
 // the group may write; a trusted file that everybody may write; what is no
-// regular file; more than the limit. The mode is that of the file that was
+// regular file; more than the limit; a private directory that is a symbolic link,
+// belongs to somebody else, or lets others in. The mode is that of the file that was
 // opened, so links, which is how Kubernetes mounts Secrets, are followed.
+// Of what sealcar keeps, anything that others may use or own is refused, and links
+// are, for nobody but sealcar should have put one there.
 // Errors begin with the file's name; callers put before it what it is for.
 //
 // A file system that is mounted read-only is written by nobody through that

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -118,12 +117,9 @@ func read(path string, limit int64, check func(*os.File) error) ([]byte, error) 
 	if err := check(f); err != nil {
 		return nil, fault(path, err)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	text, err := readAtMost(f, limit)
 	if err != nil {
 		return nil, fault(path, err)
-	}
-	if int64(len(text)) > limit {
-		return nil, fault(path, fmt.Errorf("it is over %d bytes", limit))
 	}
 	return text, nil
 }
@@ -131,6 +127,9 @@ func read(path string, limit int64, check func(*os.File) error) ([]byte, error) 
 func fault(path string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err // the path is said already
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		err = e.Err // so are both
 	}
 	return fmt.Errorf("%q: %w", path, err)
 }

@@ -173,7 +173,7 @@ func TestAPrivateDirectoryIsForNobodyElse(t *testing.T) {
 			}
 			root, err := filemode.OpenPrivateDir(path)
 			if err == nil {
-				_ = root.Close()
+				root.Close()
 			}
 			if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path)) {
 				t.Errorf("got %v, want %q", err, test.want)

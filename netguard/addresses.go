@@ -5,15 +5,6 @@ import (
 	"slices"
 )
 
-// kind is who can be behind an address.
-type kind int
-
-const (
-	public  kind = iota
-	private      // a network of the operator's, this machine included
-	never        // nobody whom a name or certificate could mean
-)
-
 // Networks that are not public, beyond what net/netip knows by itself (IANA
 // special-purpose address registries, RFC 6890).
 //
@@ -25,7 +16,7 @@ var (
 		netip.MustParsePrefix("64:ff9b:1::/48"), // local NAT64 (RFC 8215)
 		netip.MustParsePrefix("fec0::/10"),      // site-local, deprecated (RFC 3879)
 	}
-	neverNets = []netip.Prefix{
+	otherNets = []netip.Prefix{
 		netip.MustParsePrefix("0.0.0.0/8"),    // this network
 		netip.MustParsePrefix("192.0.0.0/24"), // IETF protocols; cloud metadata at .192
 		netip.MustParsePrefix("192.0.2.0/24"), // documentation, and the next two
@@ -48,21 +39,22 @@ var (
 	globalUnicast = netip.MustParsePrefix("2000::/3")     // all that IANA has given out of IPv6 so far
 )
 
-func kindOf(addr netip.Addr) kind {
+// narrowest is the narrowest reach that includes addr.
+func narrowest(addr netip.Addr) Reach {
 	addr = addr.WithZone("").Unmap()
 	if nat64.Contains(addr) {
 		b := addr.As16()
-		return kindOf(netip.AddrFrom4([4]byte(b[12:])))
+		return narrowest(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	in := func(p netip.Prefix) bool { return p.Contains(addr) }
 	switch {
-	case !addr.IsValid(), addr.IsUnspecified(), addr.IsMulticast(), addr.IsLinkLocalUnicast(), slices.ContainsFunc(neverNets, in):
-		return never
+	case !addr.IsValid(), addr.IsUnspecified(), addr.IsMulticast(), addr.IsLinkLocalUnicast(), slices.ContainsFunc(otherNets, in):
+		return Any
 	case addr.IsLoopback(), addr.IsPrivate(), slices.ContainsFunc(privateNets, in):
-		return private
+		return Private
 	case addr.Is6() && !globalUnicast.Contains(addr):
-		return never
+		return Any
 	default:
-		return public
+		return Public
 	}
 }

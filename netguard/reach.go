@@ -19,6 +19,18 @@ const (
 	Any                  // and all the rest: link-local, reserved, cloud metadata
 )
 
+// ReachOf reads a setting: public, private, any. Whatever else is the narrowest.
+func ReachOf(setting string) Reach {
+	switch setting {
+	case "any":
+		return Any
+	case "private":
+		return Private
+	default:
+		return Public
+	}
+}
+
 // ErrRefused is in the chain of every refusal to go somewhere, so that it can be
 // told from a failure to get there.
 var ErrRefused = errors.New("refused")
@@ -42,14 +54,7 @@ func (e *AddressError) Is(target error) bool { return target == ErrRefused }
 
 // Check says whether addr may be dialled. A refusal is an *AddressError.
 func (r Reach) Check(addr netip.Addr) error {
-	needs := Any
-	switch kindOf(addr) {
-	case public:
-		needs = Public
-	case private:
-		needs = Private
-	case never:
-	}
+	needs := narrowest(addr)
 	if r >= needs {
 		return nil
 	}

@@ -94,3 +94,15 @@ func TestT43_OddSpellingsOfAnAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestASettingThatIsNoReachIsTheNarrowest(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]netguard.Reach{
+		"public": netguard.Public, "private": netguard.Private, "any": netguard.Any,
+		"": netguard.Public, "auto": netguard.Public, "Any": netguard.Public, "all": netguard.Public,
+	} {
+		if got := netguard.ReachOf(setting); got != want {
+			t.Errorf("%q is %d, want %d", setting, got, want)
+		}
+	}
+}

@@ -16,13 +16,16 @@ import (
 // buffer and the smaller one before it; then a request as it came, one string of
 // it, and sealed, which base64 makes longer by a third; a reply as it came, with
 // room that was not needed, and opened; an event in its buffer, joined, opened, and
-// put together again. sendingCost is that of a sealed request.
+// put together again. sendingCost is that of a sealed request. What a translation
+// keeps is there as it came, joined, and several times in what it writes at the
+// end.
 const (
 	readingCost = 2
 	requestCost = 4
 	sendingCost = 3
 	replyCost   = 3
 	eventCost   = 4
+	keptCost    = 8
 )
 
 // fullPause is what clients are asked to wait when other bodies have taken the
@@ -80,10 +83,12 @@ func (b *leasedBody) Close() error {
 type lease struct {
 	budget *Budget
 
-	mu             sync.Mutex
-	request, reply int64
-	sent           bool // what was last sent is held no more
-	ended          bool
+	mu      sync.Mutex
+	request int64
+	reply   int64
+	kept    int64 // of the reply, by those who translate it
+	sent    bool  // what was last sent is held no more
+	ended   bool
 }
 
 type leaseKey struct{}
@@ -120,6 +125,23 @@ func (l *lease) forRequest(n, cost int64) error {
 	return l.take(&l.request, n*cost)
 }
 
+// forPart makes it larger by n bytes of what is being read to become part of the
+// request.
+func (l *lease) forPart(n int64) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.request+n*readingCost > l.budget.limit {
+		return &apierror.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+			Message: fmt.Sprintf("with what it links, the request needs more memory than limits.buffered_bytes (%d bytes) allows; nothing was sent; send less, or raise the limit and the memory with it", l.budget.limit),
+		}
+	}
+	return l.add(&l.request, n*readingCost)
+}
+
 // fits is an error if a request body of n bytes does not fit by now, so that not
 // a byte of it need be read.
 func (l *lease) fits(n int64) error {
@@ -135,7 +157,7 @@ func (l *lease) fits(n int64) error {
 	return nil
 }
 
-// giveBack empties one of the two parts. The caller holds l.mu.
+// giveBack empties one of the parts. The caller holds l.mu.
 func (l *lease) giveBack(part *int64) {
 	l.budget.used.Add(-*part)
 	*part = 0
@@ -153,19 +175,26 @@ func (l *lease) forSending(n int) error {
 }
 
 // forReply makes it large enough for a reply of n bytes.
-func (l *lease) forReply(n int64) error { return l.forOpening(n, replyCost) }
-
-// forReadingReply is forReading for a reply.
-func (l *lease) forReadingReply(n int64) error { return l.forOpening(n, readingCost) }
-
-func (l *lease) forOpening(n, cost int64) error {
+func (l *lease) forReply(n int64) error {
 	if l == nil {
 		return nil
 	}
+	return l.forOpening(&l.reply, n, replyCost)
+}
+
+// forReadingReply is forReading for a reply.
+func (l *lease) forReadingReply(n int64) error {
+	if l == nil {
+		return nil
+	}
+	return l.forOpening(&l.reply, n, readingCost)
+}
+
+func (l *lease) forOpening(part *int64, n, cost int64) error {
 	if n > l.budget.limit/cost {
 		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
 	}
-	return l.take(&l.reply, n*cost)
+	return l.take(part, n*cost)
 }
 
 // EventRoom is asked before the buffer of resp's events grows to n bytes.
@@ -179,11 +208,27 @@ func EventRoom(resp *http.Response) func(n int) error {
 	}
 }
 
-// take makes one of the two parts as large as need.
+// KeepRoom is asked before what is kept for resp, besides the event or document
+// in hand, grows to n bytes.
+func KeepRoom(resp *http.Response) func(n int64) error {
+	l := leaseOfReply(resp)
+	return func(n int64) error {
+		if l == nil {
+			return nil
+		}
+		return l.forOpening(&l.kept, n, keptCost)
+	}
+}
+
+// take makes one of the parts as large as need.
 func (l *lease) take(part *int64, need int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	more := need - *part
+	return l.add(part, need-*part)
+}
+
+// add makes one of the parts larger, if more is above 0. The caller holds l.mu.
+func (l *lease) add(part *int64, more int64) error {
 	if more <= 0 {
 		return nil
 	}
@@ -194,7 +239,7 @@ func (l *lease) take(part *int64, need int64) error {
 			Message: "the bodies of other requests take up the memory that limits.buffered_bytes allows; try again when some have ended",
 		}
 	}
-	*part = need
+	*part += more
 	return nil
 }
 
@@ -230,4 +275,5 @@ func (l *lease) end() {
 	l.ended = true
 	l.giveBack(&l.request)
 	l.giveBack(&l.reply)
+	l.giveBack(&l.kept)
 }

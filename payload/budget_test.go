@@ -139,14 +139,23 @@ func (f roundReader) Read(p []byte) (int, error) { return f(p) }
 
 func TestASentRequestIsNotHeldWhileItsReplyStreams(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ read, held int64 }{
-		"all of it is out":            {-1, 0},
-		"the upstream answered early": {10, 4 * 8 * kib},
+	for name, test := range map[string]struct {
+		read, held int64
+		hands      int // it goes through
+	}{
+		"all of it is out":                                {-1, 0, 1},
+		"the upstream answered early":                     {10, 4 * 8 * kib, 1},
+		"all of it is out, through several hands":         {-1, 0, 3},
+		"the upstream answered the last of several early": {10, 4 * 8 * kib, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			budget := payload.NewBudget(1 << 20)
-			resp, err := budget.Within(carry(upstream(test.read, strings.NewReader("reply")))).RoundTrip(request(t, bytes.NewReader(make([]byte, 8*kib)), 8*kib))
+			rt := upstream(test.read, strings.NewReader("reply"))
+			for range test.hands {
+				rt = carry(rt)
+			}
+			resp, err := budget.Within(rt).RoundTrip(request(t, bytes.NewReader(make([]byte, 8*kib)), 8*kib))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package payload
 import (
 	"cmp"
 	"errors"
+	"io"
 	"net/http"
 
 	"sealcar/apierror"
@@ -22,6 +23,12 @@ type Limits struct {
 // DefaultEventLimit is the largest event where a limit is 0, in bytes.
 const DefaultEventLimit = 16 << 20
 
+// Opened are the limits of the same replies once they have been opened, or
+// rewritten after that.
+func (l Limits) Opened() Limits {
+	return Limits{Reply: grown * orDefault(l.Reply), Event: grown * cmp.Or(l.Event, DefaultEventLimit)}
+}
+
 // grown is by how much JSON may be longer than the same in ciphertext, which is
 // what an operator's limits are about: a byte of text can be six there, \u0000.
 const grown = 6
@@ -38,15 +45,15 @@ func Edit(resp *http.Response, l Limits, fn func(dst, doc []byte, stream bool) (
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil
 	}
+	l = l.Opened()
 	switch MediaType(resp.Header) {
 	case "text/event-stream":
-		s := streamEdit{fn: fn}
-		resp.Header.Del("Content-Length")
-		resp.ContentLength = -1
-		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: grown * cmp.Or(l.Event, DefaultEventLimit), Room: EventRoom(resp), Data: s.event, End: s.end})
+		s := streamEdit{fn: fn, body: &noting{ReadCloser: resp.Body}}
+		resp.Body = s.body
+		Events(resp, rewrite.EventConfig{Limit: l.Event, Data: s.event, End: s.end})
 		return nil
 	case "application/json":
-		return Replace(resp, grown*orDefault(l.Reply), func(doc []byte) ([]byte, error) {
+		return Replace(resp, l.Reply, func(doc []byte) ([]byte, error) {
 			out, changed, err := fn(nil, doc, false)
 			switch {
 			case err != nil:
@@ -62,9 +69,26 @@ func Edit(resp *http.Response, l Limits, fn func(dst, doc []byte, stream bool) (
 	}
 }
 
+// Events has the events of resp's stream rewritten by c, whose Room is the
+// budget's. An event over c.Limit is an *apierror.Error for c.End.
+func Events(resp *http.Response, c rewrite.EventConfig) {
+	end := c.End
+	c.Room = EventRoom(resp)
+	c.End = func(dst []byte, err error) ([]byte, error) {
+		if errors.Is(err, rewrite.ErrEventTooLarge) {
+			err = fault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+		}
+		return end(dst, err)
+	}
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	resp.Body = rewrite.Events(resp.Body, c)
+}
+
 // streamEdit is the state of editing one stream.
 type streamEdit struct {
 	fn    func(dst, data []byte, stream bool) ([]byte, bool, error)
+	body  *noting
 	fault *apierror.Error
 }
 
@@ -80,14 +104,28 @@ func (s *streamEdit) event(dst, data []byte) (out []byte, changed bool, err erro
 // end tells of a fault that was found here. One of the body has been told by
 // whoever found it.
 func (s *streamEdit) end(dst []byte, err error) ([]byte, error) {
-	if errors.Is(err, rewrite.ErrEventTooLarge) {
-		s.fault = fault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+	if found, ok := errors.AsType[*apierror.Error](err); ok && s.body.fault == nil {
+		s.fault = found
 	}
 	if s.fault == nil {
 		return dst, err
 	}
 	dst = append(append(dst, "data: "...), s.fault.Document()...)
 	return append(dst, "\n\n"...), s.fault
+}
+
+// noting notes the fault that a body ends with.
+type noting struct {
+	io.ReadCloser
+	fault error
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	size, err := n.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		n.fault = err
+	}
+	return size, err
 }
 
 // unreadable is what the application sees of an error of a function.

@@ -76,3 +76,41 @@ func TestEditPassesFaultsOfTheBody(t *testing.T) {
 		t.Errorf("%v: %q, %+v", err, got, resp)
 	}
 }
+
+// The fault of a body has been told in an event; to tell it again would be a
+// second error event.
+func TestEditTellsNoFaultTwice(t *testing.T) {
+	t.Parallel()
+	resp := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(strings.NewReader("data: " + strings.Repeat("b", 200) + "\n\n"))}
+	for _, limit := range []int{20, 30} { // the first to see it is the one that is nearer
+		if err := payload.Edit(resp, payload.Limits{Event: limit}, upper); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := io.ReadAll(resp.Body)
+	wantCode(t, err, http.StatusBadGateway, "reply_too_large")
+	if n := strings.Count(strings.ToLower(string(got)), "reply_too_large"); n != 1 {
+		t.Errorf("it is told %d times: %s", n, got)
+	}
+}
+
+// An event for which the budget has no room is a fault that is found here.
+func TestT84_EditTellsThatThereIsNoRoom(t *testing.T) {
+	t.Parallel()
+	budget := payload.NewBudget(64 * kib)
+	stream := "data: " + strings.Repeat("a", 30*kib) + "\n\n"
+	resp, err := inside(t, budget, func(r *http.Request) (*http.Response, error) {
+		resp := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(strings.NewReader(stream)), Request: r}
+		return resp, payload.Edit(resp, payload.Limits{}, upper)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(resp.Body)
+	wantCode(t, err, http.StatusServiceUnavailable, "buffers_full")
+	if !strings.Contains(string(got), `"code":"buffers_full"`) {
+		t.Errorf("the stream ends in %q", got)
+	}
+	_ = resp.Body.Close()
+	wantUsed(t, budget, 0)
+}

@@ -58,6 +58,20 @@ type outgoing struct {
 	isOut bool // a reader has given everything
 }
 
+// takeOver gives the whole body to another one to send, who holds it alone from
+// then on; nil if some of it has been read.
+func (r *outgoingReader) takeOver() []byte {
+	o := r.outgoing
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r.at > 0 {
+		return nil
+	}
+	body := o.data
+	o.data = nil
+	return body
+}
+
 func newOutgoing(body []byte) *outgoing { return &outgoing{data: body, size: len(body)} }
 
 // letGo lets the bytes go if they are out, and tells whether they are. An

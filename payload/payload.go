@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ const DefaultLimit = 64 << 20
 // Read reads the whole body of a request, up to limit bytes, and closes it.
 // Passing it on unread would let the server's connection handling cut a streamed
 // reply short (golang/go#40747). hint tells what to do about a body over the
-// limit.
+// limit. A body that comes from Send is taken over as it is, without a copy.
 func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
@@ -29,10 +30,7 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 		return nil, tooLarge(limit, hint) // no byte of it is taken into memory
 	}
 	l := leaseOf(req.Context())
-	if err := l.fits(req.ContentLength); err != nil {
-		return nil, err
-	}
-	body, err := readAll(req.Body, limit, req.ContentLength, l.forReading)
+	body, err := l.read(req, limit)
 	if int64(len(body)) > limit {
 		return nil, tooLarge(limit, hint)
 	}
@@ -47,6 +45,34 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 	}
 	return body, nil
 }
+
+// read reads a request's body, or a byte more than limit, inside the lease.
+func (l *lease) read(req *http.Request, limit int64) ([]byte, error) {
+	if r, ok := req.Body.(*outgoingReader); ok {
+		if body := r.takeOver(); body != nil {
+			return body, nil
+		}
+	}
+	if err := l.fits(req.ContentLength); err != nil {
+		return nil, err
+	}
+	return readAll(req.Body, limit, req.ContentLength, l.forReading)
+}
+
+// ReadPart reads what is to become part of a request, such as an image that it
+// links, to its end, or a byte more than limit. expected is the length that was
+// announced, -1 if none was. Several parts may be read at a time.
+func ReadPart(ctx context.Context, part io.Reader, limit, expected int64) ([]byte, error) {
+	l, size := leaseOf(ctx), int64(0)
+	return readAll(part, limit, expected, func(n int64) error {
+		more := n - size
+		size = n
+		return l.forPart(more)
+	})
+}
+
+// Reserve is asked before a request's body of n bytes is put together from parts.
+func Reserve(ctx context.Context, n int64) error { return leaseOf(ctx).forRequest(n, requestCost) }
 
 func tooLarge(limit int64, hint string) *apierror.Error {
 	return &apierror.Error{
@@ -79,7 +105,7 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 	req.Body = out.reader()
 	resp, err := base.RoundTrip(req)
 	if err == nil && out.letGo() {
-		l.isSent(len(body))
+		l.isSent(out.size)
 	}
 	return resp, err
 }
@@ -88,12 +114,28 @@ func Send(base http.RoundTripper, req *http.Request, body []byte) (*http.Respons
 // will send as much, in bytes.
 const maxTrusted = 1 << 20
 
+// replaced is a body that Replace has made.
+type replaced struct {
+	bytes.Reader
+	doc []byte
+}
+
+func newReplaced(doc []byte) *replaced {
+	b := &replaced{doc: doc}
+	b.Reset(doc)
+	return b
+}
+
+// Close has nothing to close.
+func (b *replaced) Close() error { return nil }
+
 // Replace reads the body of resp, up to limit bytes, and replaces it by what fn
-// makes of it.
+// makes of it. A body that comes from Replace is taken over as it is, without a
+// copy.
 func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, error)) error {
 	limit = orDefault(limit)
 	l := leaseOfReply(resp)
-	doc, err := readAll(resp.Body, limit, min(resp.ContentLength, maxTrusted), l.forReadingReply)
+	doc, err := l.readReply(resp, limit)
 	if _, ours := errors.AsType[*apierror.Error](err); ours {
 		return err
 	}
@@ -111,11 +153,19 @@ func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, erro
 		return err
 	}
 	_ = resp.Body.Close() // read to its end
-	resp.Body = io.NopCloser(bytes.NewReader(out))
+	resp.Body = newReplaced(out)
 	resp.ContentLength = int64(len(out))
 	resp.TransferEncoding = nil
 	resp.Header.Set("Content-Length", strconv.Itoa(len(out)))
 	return nil
+}
+
+// readReply reads a reply, or a byte more than limit, inside the lease.
+func (l *lease) readReply(resp *http.Response, limit int64) ([]byte, error) {
+	if b, ok := resp.Body.(*replaced); ok && b.Len() == len(b.doc) {
+		return b.doc, nil
+	}
+	return readAll(resp.Body, limit, min(resp.ContentLength, maxTrusted), l.forReadingReply)
 }
 
 func fault(code, message string, cause error) *apierror.Error {

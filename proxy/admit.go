@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"sealcar/apierror"
@@ -140,11 +141,10 @@ func looksLikeLLMCall(r *http.Request) bool {
 	if bodyless {
 		return false
 	}
-	path := strings.TrimRight(strings.ToLower(r.URL.Path), "/")
-	for _, end := range llmPaths {
-		if strings.HasSuffix(path, end) {
-			return true
-		}
+	segments := strings.Split(strings.ToLower(r.URL.Path), "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";") // servers may leave parameters out
 	}
-	return false
+	path := strings.TrimRightFunc(strings.Join(segments, "/"), func(c rune) bool { return c == '/' || c <= ' ' })
+	return slices.ContainsFunc(llmPaths, func(end string) bool { return strings.HasSuffix(path, end) })
 }

@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -16,6 +14,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"sealcar/config"
+	"sealcar/filemode"
 )
 
 // CAFiles are absolute paths of the files that make applications trust the
@@ -59,7 +58,12 @@ func (f CAFiles) write(cas []*localCA, systemRoots []byte) error {
 		ca = append(ca, encodeCertificates(c.chain)...)
 	}
 	bundle := slices.Concat(systemRoots, ca)
-	if same(f.CA, ca) && same(f.Bundle, bundle) && exists(f.Truststore) {
+	dir, err := filemode.OpenDir(filepath.Dir(f.CA))
+	if err != nil {
+		return fmt.Errorf("opening public_dir %w", err)
+	}
+	defer dir.Close()
+	if dir.Holds(filepath.Base(f.CA), ca) && dir.Holds(filepath.Base(f.Bundle), bundle) && exists(f.Truststore) {
 		return nil
 	}
 	store, err := pkcs12.Modern2023.EncodeTrustStore(distinct(parseCertificates(bundle)), f.TruststorePassword) // the newest form that Java 17 reads
@@ -72,40 +76,16 @@ func (f CAFiles) write(cas []*localCA, systemRoots []byte) error {
 		path    string
 		content []byte
 	}{{f.CA, ca}, {f.Truststore, store}, {f.Bundle, bundle}} {
-		if err := writeFile(file.path, file.content, 0o644); err != nil {
-			return err
+		if err := dir.Replace(filepath.Base(file.path), file.content, 0o644); err != nil {
+			return fmt.Errorf("writing %w", err)
 		}
 	}
 	return nil
 }
 
-func same(path string, content []byte) bool {
-	old, err := os.ReadFile(path)
-	return err == nil && bytes.Equal(old, content)
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// writeFile puts a file in place whole: readers see the old or the new one.
-func writeFile(path string, content []byte, mode fs.FileMode) error {
-	temp := path + "." + rand.Text()[:8]
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) // EXCL follows no link
-	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Close()) // whatever the umask
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		_ = os.Remove(temp) // the first error is the one that matters
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
-	return nil
 }
 
 // systemRootFiles are where Linux distributions, Alpine, the BSDs and macOS

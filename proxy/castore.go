@@ -7,12 +7,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"sealcar/config"
@@ -35,12 +32,17 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 		return nil, fmt.Errorf("locking ca_dir %q: %w", dir, err)
 	}
 	defer unlock() // until the public files match the key too
+	kept, err := filemode.OpenDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening ca_dir %w", err)
+	}
+	defer kept.Close()
 
 	var cas []*localCA
 	if c.Interception.CACertFile != "" {
 		cas, err = loadOwnCA(c.Interception)
 	} else {
-		cas, err = p.loadOrMakeCAs(c.Interception, filepath.Join(dir, "ca.key"), hosts)
+		cas, err = p.loadOrMakeCAs(c.Interception, kept, hosts)
 	}
 	if err != nil {
 		return nil, err
@@ -59,6 +61,9 @@ func (p *Proxy) openAuthority(c *config.Config, hosts []string) (*authority, err
 	return newAuthority(cas, c, hosts, p.options.Now)
 }
 
+// caKeyFile is in ca_dir.
+const caKeyFile = "ca.key"
+
 // maxCAs bounds the CAs of a ca_dir. Each set of hosts that no CA there covers
 // adds one, so it takes that many changes within interception.ca_lifetime to
 // push out one that running applications may still need.
@@ -69,9 +74,9 @@ const maxCAs = 8
 // still, for hosts of their own: the new one may vouch for those hosts too, so
 // that it does for all, and the older ones stay trusted. The caller holds the
 // lock of ca_dir, so processes that share it agree.
-func (p *Proxy) loadOrMakeCAs(c config.Interception, path string, hosts []string) ([]*localCA, error) {
+func (p *Proxy) loadOrMakeCAs(c config.Interception, dir *filemode.Dir, hosts []string) ([]*localCA, error) {
 	now := p.options.Now()
-	old, err := readCAs(path)
+	old, err := readCAs(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func (p *Proxy) loadOrMakeCAs(c config.Interception, path string, hosts []string
 		return nil, fmt.Errorf("making a CA: %w", err)
 	}
 	cas := append([]*localCA{next}, kept...)
-	if err := writeCAs(path, cas); err != nil {
+	if err := writeCAs(dir, cas); err != nil {
 		return nil, err
 	}
 	if unfit != nil {
@@ -121,7 +126,7 @@ func stillGood(cas []*localCA, c config.Interception, now time.Time) []*localCA 
 
 // writeCAs writes the file that readCAs reads: of each CA its key and its
 // certificate, so that there is no moment with half a pair.
-func writeCAs(path string, cas []*localCA) error {
+func writeCAs(dir *filemode.Dir, cas []*localCA) error {
 	var content []byte
 	for _, ca := range cas {
 		der, err := x509.MarshalPKCS8PrivateKey(ca.key)
@@ -131,54 +136,29 @@ func writeCAs(path string, cas []*localCA) error {
 		content = append(content, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
 		content = append(content, encodeCertificates(ca.chain)...)
 	}
-	return writeFile(path, content, 0o600)
+	if err := dir.Replace(caKeyFile, content, 0o600); err != nil {
+		return fmt.Errorf("writing %w", err)
+	}
+	return nil
 }
 
 // readCAs reads the CAs that earlier runs made, the newest first. A file that
 // somebody else can read or put in place is refused, rather than trusted once
 // more.
-func readCAs(path string) ([]*localCA, error) {
-	content, err := readOwn(path)
+func readCAs(dir *filemode.Dir) ([]*localCA, error) {
+	content, err := dir.Read(caKeyFile, maxOwnCA)
 	if err != nil {
-		return nil, fmt.Errorf("reading the CA's key: %w", err)
+		return nil, fmt.Errorf("reading the CA's key %w; if it is removed, a new CA will be made", err)
 	}
 	var cas []*localCA
 	for _, pair := range splitPairs(content) {
 		ca, err := parseCA(pair, pair)
 		if err != nil {
-			return nil, fmt.Errorf("reading the CA's key %q: %w", path, err)
+			return nil, fmt.Errorf("reading the CA's key %q: %w", dir.Path(caKeyFile), err)
 		}
 		cas = append(cas, ca)
 	}
 	return cas, nil
-}
-
-// readOwn reads a file that we wrote into a directory which may be anybody's to
-// write: it judges what it has opened.
-func readOwn(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return nil, notRegular(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, notRegular(path)
-	}
-	if err := filemode.CheckPrivate(info); err != nil {
-		return nil, fmt.Errorf("%q: %w; without it a new CA will be made", path, err)
-	}
-	return io.ReadAll(io.LimitReader(f, maxOwnCA))
-}
-
-func notRegular(path string) error {
-	return fmt.Errorf("%q is not a regular file: remove it, and a new CA will be made", path)
 }
 
 // splitPairs cuts PEM behind each certificate. There is at least one piece, and

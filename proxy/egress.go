@@ -45,14 +45,10 @@ func (p *Proxy) newEgress(c *config.Config) (*egress, error) {
 
 // reachOf reads egress.addresses.
 func reachOf(setting string, local bool) netguard.Reach {
-	switch {
-	case setting == "any":
-		return netguard.Any
-	case setting == "private", setting != "public" && local:
+	if setting == "auto" && local {
 		return netguard.Private
-	default:
-		return netguard.Public
 	}
+	return netguard.ReachOf(setting)
 }
 
 // guard refuses our own listeners and what is out of reach.

@@ -130,7 +130,7 @@ func TestT44_WhatASidecarReaches(t *testing.T) {
 		arrives           bool
 	}{
 		"sidecar":                  {"127.0.0.1:0", "auto", true},
-		"sidecar, nothing said":    {"127.0.0.1:0", "", true},
+		"sidecar, another setting": {"127.0.0.1:0", "other", false},
 		"sidecar, public":          {"127.0.0.1:0", "public", false},
 		"gateway":                  {"0.0.0.0:0", "auto", false},
 		"gateway, private":         {"0.0.0.0:0", "private", true},

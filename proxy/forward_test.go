@@ -514,6 +514,7 @@ func TestUnsealedLLMCalls(t *testing.T) {
 		"/v1/chat/completions", "/v1/chat/completions/", "/V1/Chat/Completions", "/completions", "/v1/responses", "/v1/messages", "/v1/embeddings",
 		"/api/v3/embeddings/multimodal", "/v1/images/generations", "/v1/audio/speech", "/api/v3/contents/generations/tasks", "/api/chat",
 		"/v1beta/models/gemini:generateContent", "/v1/chat%2Fcompletions",
+		"/v1/chat/completions;x", "/v1/chat;v=1/completions;x", "/v1/chat/completions%20", "/v1/chat/completions%00/",
 	}
 	for _, path := range calls {
 		resp, body := do(t, strict.client(), newPost(t.Context(), t, s.URL+path, strings.NewReader(chat)))

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -314,61 +313,6 @@ func TestT62_BadReloadKeepsTheOld(t *testing.T) {
 	}
 	if got := metric(t, r, `sealcar_config_reloads_total{result="error"}`); got != "1" {
 		t.Errorf("%s failed reloads", got)
-	}
-}
-
-func TestReloadNamesWhatNeedsARestart(t *testing.T) {
-	t.Parallel()
-	c := testConfig(t)
-	r := start(t, new(recorder), c)
-	before := r.Addr().String()
-	next := *c
-	next.Listen, next.Interception.CADir, next.Egress.Default = "127.0.0.1:1", t.TempDir(), "deny"
-	if err := r.Reload(&next); err != nil {
-		t.Fatal(err)
-	}
-	line := r.log.line(t, map[string]any{"level": "warn", "settings": "listen, interception.ca_dir"})
-	if !strings.Contains(line["message"].(string), "restart") || r.Addr().String() != before {
-		t.Errorf("%v", line)
-	}
-	if _, body := get(t, r.client(), "http://127.0.0.1:1/"); !strings.Contains(body, "egress_denied") {
-		t.Errorf("the rest is not in force: %s", body)
-	}
-}
-
-func TestEachSettingThatNeedsARestartIsNamed(t *testing.T) {
-	t.Parallel()
-	ca, key := newRoot(t, nil)
-	certFile, keyFile := filepath.Join(t.TempDir(), "c"), filepath.Join(t.TempDir(), "k")
-	writeTest(t, certFile, encode(ca), 0o644)
-	writeTest(t, keyFile, encodeKey(t, key), 0o600)
-	for setting, change := range map[string]func(*config.Config){
-		"admin.listen":              func(c *config.Config) { c.Admin.Listen = "" },
-		"log":                       func(c *config.Config) { c.Log.Level = "debug" },
-		"limits.connections":        func(c *config.Config) { c.Limits.Connections = 7 },
-		"limits.buffered_bytes":     func(c *config.Config) { c.Limits.BufferedBytes = 7 },
-		"limits.header_bytes":       func(c *config.Config) { c.Limits.HeaderBytes++ },
-		"timeouts.read_header":      func(c *config.Config) { c.Timeouts.ReadHeader++ },
-		"timeouts.idle":             func(c *config.Config) { c.Timeouts.Idle++ },
-		"interception.ca_cert_file": func(c *config.Config) { c.Interception.CACertFile = certFile },
-		"interception.ca_key_file":  func(c *config.Config) { c.Interception.CAKeyFile = keyFile },
-		"":                          func(c *config.Config) { c.Egress.Default = "deny" },
-	} {
-		c := testConfig(t)
-		r := start(t, new(recorder), c)
-		next := *c
-		change(&next)
-		if err := r.Reload(&next); err != nil {
-			t.Errorf("%s: %v", setting, err)
-			continue
-		}
-		if setting == "" {
-			if strings.Contains(r.log.String(), "restart") {
-				t.Errorf("a restart for nothing: %s", r.log)
-			}
-			continue
-		}
-		r.log.line(t, map[string]any{"level": "warn", "settings": setting, "message": "changed settings need a restart; the rest of the configuration is in force"})
 	}
 }
 

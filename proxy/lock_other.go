@@ -2,9 +2,6 @@
 
 package proxy
 
-// noFollow does nothing here.
-const noFollow = 0
-
 // lockDir does nothing here: two first starts at the same moment may each make
 // a CA, and applications of one must be restarted.
 func lockDir(string) (unlock func(), err error) { return func() {}, nil }

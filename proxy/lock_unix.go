@@ -8,10 +8,6 @@ import (
 	"syscall"
 )
 
-// noFollow makes opening a file fail if it is a symbolic link, and not wait if
-// it is a pipe.
-const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-
 // lockDir locks a directory against other processes that do so too. The lock is
 // on the directory itself, so it needs no file and no write permission, and it
 // ends with the process.

@@ -12,9 +12,21 @@ import (
 	"time"
 )
 
+// The first byte of a TLS record is its content type (RFC 8446 section 5.1).
 const (
-	recordHandshake = 0x16     // first byte of a TLS connection (RFC 8446 section 5.1)
-	maxOpening      = 16 << 10 // bytes of a ClientHello; the largest in use are about 2 KiB
+	recordFirst     = 0x14 // change_cipher_spec
+	recordHandshake = 0x16 // what a client begins with
+	recordLast      = 0x17 // application_data
+)
+
+const (
+	maxOpening = 16 << 10 // bytes of a ClientHello; the largest in use are about 2 KiB
+	maxBlank   = 1 << 10  // bytes of white space before a request
+)
+
+var (
+	errNoHello = errors.New("TLS that does not begin with a hello: a server may skip what comes before it")
+	errBlank   = errors.New("nothing but white space")
 )
 
 // opening is what a client sends first in a tunnel.
@@ -40,8 +52,11 @@ func readOpening(ctx context.Context, client net.Conn, patience time.Duration) (
 	}
 	o := &opening{head: first}
 	read := o.readHTTP
-	if first[0] == recordHandshake {
+	switch {
+	case first[0] == recordHandshake:
 		read = o.readHello
+	case first[0] >= recordFirst && first[0] <= recordLast:
+		return nil, errNoHello
 	}
 	if err := read(ctx, client); err != nil {
 		return nil, err
@@ -87,10 +102,15 @@ func (m mute) Write(p []byte) (int, error) { return len(p), nil }
 func (m mute) Close() error                { return nil }
 
 // readHTTP reads as long as the bytes may become the start of an HTTP request.
+// Servers skip empty lines before one (RFC 9112 section 2.2), and some skip blanks.
 func (o *opening) readHTTP(_ context.Context, client net.Conn) error {
 	next := make([]byte, 1)
 	for {
-		is, undecided := startsHTTP(string(o.head))
+		said := bytes.TrimLeft(o.head, "\r\n \t")
+		if len(o.head)-len(said) > maxBlank {
+			return errBlank
+		}
+		is, undecided := startsHTTP(string(said))
 		if !undecided {
 			o.http = is
 			return nil

@@ -22,11 +22,11 @@ import (
 // and their first request at a time.
 const maxPreambles = 1024
 
-// Options make a Proxy. Config and Protocol are required; limits that Config.Fit
-// has not fitted to the machine are those of one without limits.
+// Options make a Proxy. Config and Protocol are required.
 type Options struct {
 	Config   *config.Config
-	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload
+	Machine  config.Machine                                        // what limits of 0 are fitted to, those of a reload too
+	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload; limits are fitted
 	Log      zerolog.Logger                                        // the zero value logs nothing
 	Version  string                                                // shown in metrics
 
@@ -129,7 +129,7 @@ func New(o Options) (*Proxy, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
-	o.Config = o.Config.Fit(config.Machine{}) // whoever knows the machine has done so already
+	o.Config = o.Config.Fit(o.Machine)
 	p := &Proxy{
 		options:   o,
 		log:       o.Log,

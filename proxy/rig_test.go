@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -53,7 +52,7 @@ func testConfig(t *testing.T, change ...func(*config.Config)) *config.Config {
 			{Name: "third", Hosts: []string{thirdHost}, BasePaths: []config.BasePath{{From: "/third", To: "/up"}}},
 		},
 		Interception: config.Interception{NameConstraints: true, CALifetime: 1000 * time.Hour, CARotateBefore: time.Hour, LeafLifetime: 24 * time.Hour},
-		Egress:       config.Egress{Default: "tunnel"},
+		Egress:       config.Egress{Default: "tunnel", Addresses: "auto"},
 	}
 	for _, f := range change {
 		f(c)
@@ -401,5 +400,3 @@ func do(t *testing.T, c *http.Client, req *http.Request) (*http.Response, string
 }
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
-
-func length(s string) string { return strconv.Itoa(len(s)) }

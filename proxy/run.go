@@ -114,18 +114,16 @@ func (p *Proxy) drain(ctx context.Context) error {
 }
 
 // Reload puts c in force for requests to come; those on their way keep what
-// they started with. On an error the old configuration stays whole. Settings
-// of the listeners themselves (listen, listen_tls, client_auth, admin, limits.connections,
-// limits.header_bytes, timeouts.read_header, timeouts.idle of connections), limits.buffered_bytes,
-// state_dir, log, ca_dir, public_dir and the bring-your-own CA need a restart: a change is
-// logged, the rest applies.
+// they started with. On an error the old configuration stays whole. What
+// keepUntilRestart keeps needs a restart: a change of that is logged, the rest
+// applies.
 func (p *Proxy) Reload(c *config.Config) (err error) {
 	defer func() {
 		if err != nil {
 			p.ReloadFailed(err)
 		}
 	}()
-	kept, waiting := keepUntilRestart(p.options.Config, c.Fit(config.Machine{}))
+	kept, waiting := keepUntilRestart(p.options.Config, c.Fit(p.options.Machine))
 	t, err := p.newTable(kept)
 	if err != nil {
 		return fmt.Errorf("reloading: %w", err)
@@ -155,39 +153,6 @@ func (p *Proxy) warnUnsafe(c *config.Config) {
 	for _, setting := range c.Unsafe() {
 		p.log.Warn().Str("setting", setting).Msg("an unsafe setting is on")
 	}
-}
-
-// keepUntilRestart is next with the settings that cannot change at run time as
-// they were, and the names of those that would have changed.
-func keepUntilRestart(first, next *config.Config) (kept *config.Config, waiting []string) {
-	c := *next
-	keep := func(name string, same bool) {
-		if !same {
-			waiting = append(waiting, name)
-		}
-	}
-	keep("listen", c.Listen == first.Listen)
-	keep("listen_tls", c.ListenTLS == first.ListenTLS)
-	keep("client_auth", c.ClientAuth == first.ClientAuth)
-	keep("admin.listen", c.Admin == first.Admin)
-	keep("state_dir", c.StateDir == first.StateDir)
-	keep("log", c.Log == first.Log)
-	keep("limits.connections", c.Limits.Connections == first.Limits.Connections)
-	keep("limits.buffered_bytes", c.Limits.BufferedBytes == first.Limits.BufferedBytes)
-	keep("limits.header_bytes", c.Limits.HeaderBytes == first.Limits.HeaderBytes)
-	keep("timeouts.read_header", c.Timeouts.ReadHeader == first.Timeouts.ReadHeader)
-	keep("timeouts.idle", c.Timeouts.Idle == first.Timeouts.Idle)
-	keep("interception.ca_dir", caDir(&c) == caDir(first))
-	keep("interception.public_dir", c.Interception.PublicDir == first.Interception.PublicDir)
-	keep("interception.ca_cert_file", c.Interception.CACertFile == first.Interception.CACertFile)
-	keep("interception.ca_key_file", c.Interception.CAKeyFile == first.Interception.CAKeyFile)
-	c.Listen, c.Admin, c.StateDir, c.Log = first.Listen, first.Admin, first.StateDir, first.Log
-	c.ListenTLS, c.ClientAuth = first.ListenTLS, first.ClientAuth
-	c.Limits.Connections, c.Limits.BufferedBytes, c.Limits.HeaderBytes = first.Limits.Connections, first.Limits.BufferedBytes, first.Limits.HeaderBytes
-	c.Timeouts.ReadHeader, c.Timeouts.Idle = first.Timeouts.ReadHeader, first.Timeouts.Idle
-	c.Interception.CADir, c.Interception.PublicDir = first.Interception.CADir, first.Interception.PublicDir
-	c.Interception.CACertFile, c.Interception.CAKeyFile = first.Interception.CACertFile, first.Interception.CAKeyFile
-	return &c, waiting
 }
 
 // current is the configuration in force, or the last one once stopped.

@@ -189,13 +189,19 @@ func TestTunnelRefusesAHelloForARoutedHost(t *testing.T) {
 		slow  bool
 		alert bool
 	}{
-		"plain":             {plain, false, true},
-		"upper case":        {hello(t, strings.ToUpper(routedHost)), false, true},
-		"second route":      {hello(t, thirdHost), false, true},
-		"byte by byte":      {plain, true, true},
-		"in many records":   {fragments(plain, 7), false, true},
-		"not a hello":       {append([]byte{0x16, 3, 1, 0, 4}, 2, 0, 0, 0), false, false},
-		"no end of a hello": {bytes.Repeat(append([]byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}, make([]byte, 0x4000-4)...), 2), false, false},
+		"plain":                 {plain, false, true},
+		"upper case":            {hello(t, strings.ToUpper(routedHost)), false, true},
+		"second route":          {hello(t, thirdHost), false, true},
+		"byte by byte":          {plain, true, true},
+		"in many records":       {fragments(plain, 7), false, true},
+		"behind a CCS":          {append([]byte{0x14, 3, 3, 0, 1, 1}, plain...), false, false},
+		"behind an alert":       {append([]byte{0x15, 3, 3, 0, 2, 1, 0}, plain...), false, false},
+		"behind data":           {append([]byte{0x17, 3, 3, 0, 1, 0}, plain...), false, false},
+		"a chat, a blank first": {[]byte(" " + post("/v1/chat/completions", "a.example", "")), false, false},
+		"a chat, lines first":   {[]byte("\r\n\r\n" + post("/v1/chat/completions", "a.example", "")), false, false},
+		"blanks":                {bytes.Repeat([]byte("\r\n"), 600), false, false},
+		"not a hello":           {append([]byte{0x16, 3, 1, 0, 4}, 2, 0, 0, 0), false, false},
+		"no end of a hello":     {bytes.Repeat(append([]byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}, make([]byte, 0x4000-4)...), 2), false, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

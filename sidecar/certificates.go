@@ -92,7 +92,7 @@ func newRevocation(c *config.Config, r config.Route) (certfetch.RevocationPolicy
 		return certfetch.RevocationPolicy{}, nil
 	}
 	out, err := upstream.NewGuarded(r, c.Timeouts, upstream.Bounds{
-		Setting: "certificate.revocation", AllowedHosts: settings.AllowedHosts, Reach: reach(settings.AllowPrivate),
+		Setting: "certificate.revocation", AllowedHosts: settings.AllowedHosts, Reach: netguard.ReachOf(settings.Addresses),
 	})
 	if err != nil {
 		return certfetch.RevocationPolicy{}, err
@@ -105,14 +105,6 @@ func newRevocation(c *config.Config, r config.Route) (certfetch.RevocationPolicy
 		Jitter:   rand.Float64,
 	})
 	return certfetch.RevocationPolicy{Checker: checker, Hard: settings.Mode == "hard"}, err
-}
-
-// reach is how far addresses that somebody else chose may lead.
-func reach(allowPrivate bool) netguard.Reach {
-	if allowPrivate {
-		return netguard.Private
-	}
-	return netguard.Public
 }
 
 func newSource(r config.Route, origin string, client *http.Client, verifier *certfetch.Verifier) (certfetch.Source, error) {

@@ -20,8 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"sealcar/certfetch"
 	"sealcar/config"
 	"sealcar/proxy"
@@ -126,7 +124,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,12 +198,12 @@ func TestT20_RevocationAsConfigured(t *testing.T) {
 	}{
 		{"off", "revocation: {mode: off}", "", 0, `"detail":"1 endpoint certificates verified"`},
 		{"soft, its address is private", "revocation: {allowed_hosts: [HOST]}", "", 0, "revocation of 1 unknown: CRL"},
-		{"soft, its port is odd", "revocation: {allow_private: true}", "", 0, "port"},
-		{"soft, its host is not in the list", "revocation: {allow_private: true, allowed_hosts: [crl.example]}", "", 0, "not in certificate.revocation.allowed_hosts"},
-		{"soft, it is reached", "revocation: {allow_private: true, allowed_hosts: [HOST], timeout: 1m}", "certificate_revoked", 1, ""},
-		{"hard, it is reached", "revocation: {mode: hard, allow_private: true, allowed_hosts: [HOST], timeout: 1m}", "certificate_revoked", 1, ""},
+		{"soft, its port is odd", "revocation: {addresses: private}", "", 0, "port"},
+		{"soft, its host is not in the list", "revocation: {addresses: private, allowed_hosts: [crl.example]}", "", 0, "not in certificate.revocation.allowed_hosts"},
+		{"soft, it is reached", "revocation: {addresses: private, allowed_hosts: [HOST], timeout: 1m}", "certificate_revoked", 1, ""},
+		{"hard, it is reached", "revocation: {mode: hard, addresses: private, allowed_hosts: [HOST], timeout: 1m}", "certificate_revoked", 1, ""},
 		{"hard, it may not be asked", "revocation: {mode: hard}", "certificate_untrusted", 0, ""},
-		{"soft, its list is too large", "revocation: {allow_private: true, allowed_hosts: [HOST], max_bytes: 100B, timeout: 1m}", "", 1, "over 100 bytes"},
+		{"soft, its list is too large", "revocation: {addresses: private, allowed_hosts: [HOST], max_bytes: 100B, timeout: 1m}", "", 1, "over 100 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

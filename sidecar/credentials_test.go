@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"sealcar/config"
 	"sealcar/sidecar"
 )
@@ -60,7 +58,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +112,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "credentials.api_key_file") || !strings.Contains(err.Error(), "missing") {
+	if _, err = sidecar.New(sidecar.Options{Config: c, Version: "test"}); err == nil || !strings.Contains(err.Error(), "credentials.api_key_file") || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("got %v", err)
 	}
 }

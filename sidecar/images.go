@@ -6,6 +6,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/netguard"
 	"sealcar/translate/images"
 	"sealcar/upstream"
 )
@@ -18,7 +19,7 @@ func withImages(seal http.RoundTripper, c *config.Config, r config.Route) (http.
 		return seal, nil
 	}
 	out, err := upstream.NewGuarded(r, c.Timeouts, upstream.Bounds{
-		Setting: "inline_images", HTTPS: true, AllowedHosts: settings.AllowedHosts, Reach: reach(settings.AllowPrivate),
+		Setting: "inline_images", HTTPS: true, AllowedHosts: settings.AllowedHosts, Reach: netguard.ReachOf(settings.Addresses),
 	})
 	if err != nil {
 		return nil, err

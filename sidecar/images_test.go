@@ -23,7 +23,7 @@ func TestT26_LinkedImagesAreSealedWhereTheRouteSaysSo(t *testing.T) {
 	}))
 	t.Cleanup(pictures.Close)
 	host := strings.TrimPrefix(pictures.URL, "http://")
-	enabled := fmt.Sprintf("enabled: true, allow_private: true, allowed_hosts: [%q]", host)
+	enabled := fmt.Sprintf("enabled: true, addresses: private, allowed_hosts: [%q]", host)
 	for _, tt := range []struct {
 		name, settings, path, token string
 		arrives                     bool
@@ -34,8 +34,8 @@ func TestT26_LinkedImagesAreSealedWhereTheRouteSaysSo(t *testing.T) {
 		{"batch", enabled, "/v1/batch/chat/completions", "", true, "", 1},
 		{"off", "enabled: false", "/v1/chat/completions", "", false, "unsealable_content", 0},
 		{"private", fmt.Sprintf("enabled: true, allowed_hosts: [%q]", host), "/v1/chat/completions", "", false, "image_refused", 0},
-		{"an odd port", "enabled: true, allow_private: true", "/v1/chat/completions", "", false, "image_refused", 0},
-		{"another host", "enabled: true, allow_private: true, allowed_hosts: [example.com]", "/v1/chat/completions", "", false, "image_refused", 0},
+		{"an odd port", "enabled: true, addresses: private", "/v1/chat/completions", "", false, "image_refused", 0},
+		{"another host", "enabled: true, addresses: private, allowed_hosts: [example.com]", "/v1/chat/completions", "", false, "image_refused", 0},
 		{"sealed by the application", enabled, "/v1/chat/completions", "junk", false, "invalid_session_token", 0},
 		{"another endpoint", enabled, "/v1/embeddings", "", false, "endpoint_not_sealable", 0},
 	} {

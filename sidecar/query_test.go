@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"sealcar/config"
 	"sealcar/crypto/ark"
 	"sealcar/sidecar"
@@ -125,7 +123,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,17 +16,29 @@ import (
 	"sealcar/upstream"
 )
 
-// New makes the sidecar of a configuration, with both ports bound. getenv is
-// asked for where the system's certificate authorities are.
-func New(c *config.Config, log zerolog.Logger, version string, getenv func(string) string) (*proxy.Proxy, error) {
-	budget := payload.NewBudget(int64(c.Fit(config.Machine{}).Limits.BufferedBytes)) // of all routes, and over reloads
+// Options make a sidecar. Config is required.
+type Options struct {
+	Config  *config.Config
+	Machine config.Machine      // what limits of 0 are fitted to; the zero value knows no limits
+	Log     zerolog.Logger      // the zero value logs nothing
+	Version string              // shown in metrics
+	Getenv  func(string) string // asked where the system's certificate authorities are; nil means no environment
+}
+
+// New makes the sidecar of a configuration, with both ports bound.
+func New(o Options) (*proxy.Proxy, error) {
+	var budget *payload.Budget // of all routes, and over reloads: made with the first of them
 	return proxy.New(proxy.Options{
-		Config:  c,
-		Log:     log,
-		Version: version,
-		Getenv:  getenv,
+		Config:  o.Config,
+		Machine: o.Machine,
+		Log:     o.Log,
+		Version: o.Version,
+		Getenv:  o.Getenv,
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
-			p, err := NewRoute(c, r, log.With().Str("route", r.Name).Logger())
+			if budget == nil {
+				budget = payload.NewBudget(int64(c.Limits.BufferedBytes))
+			}
+			p, err := NewRoute(c, r, o.Log.With().Str("route", r.Name).Logger())
 			if err != nil {
 				return nil, err // the proxy names the route
 			}
@@ -40,6 +52,7 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 type Route struct {
 	config      config.Route
 	out         *http.Transport
+	pool        *upstream.Pool // of connections for short requests, beside out
 	credentials credentials
 	sessions    *ark.Sessions        // nil: none are made ahead
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
@@ -89,7 +102,8 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	made := &Route{config: r, out: out, credentials: keys, endpoints: map[string]*Endpoint{}}
+	pool := upstream.NewPool(out, upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader))
+	made := &Route{config: r, out: out, pool: pool, credentials: keys, endpoints: map[string]*Endpoint{}}
 	if c.Sessions.Ahead > 0 {
 		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
 	}
@@ -101,7 +115,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		}
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
-		if err := e.addTransport(c, r, policy, made.sessions); err != nil {
+		if err := e.addTransport(c, r, policy, pool, made.sessions); err != nil {
 			made.Close()
 			return nil, err
 		}
@@ -110,9 +124,9 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 }
 
 // addTransport joins the seal to the rest.
-func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) (err error) {
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, pool *upstream.Pool, sessions *ark.Sessions) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 upstream.Patient(e.Out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader),
+		Base:                 pool,
 		Certificates:         e.Certificates,
 		Sessions:             sessions,
 		AICC:                 r.Certificate.AICC,
@@ -163,5 +177,6 @@ func (r *Route) Close() {
 		r.sessions.Close()
 	}
 	r.credentials.close()
+	r.pool.Close()
 	r.out.CloseIdleConnections()
 }

@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"sealcar/config"
 	"sealcar/sidecar"
 )
@@ -59,7 +57,7 @@ func start(t *testing.T, text string) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

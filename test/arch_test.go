@@ -21,13 +21,13 @@ func sealcar() house {
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
 			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "translate/images", "filemode"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "filemode"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
 			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode"}},
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
-			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "apierror", "exchange", "filemode"}},
+			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone"},
 			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile"}},
@@ -66,6 +66,7 @@ func sealcar() house {
 			"test/cases":     {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":       {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
 			"test/clients":   {why: "real SDKs meet the real binary, nothing of ours in between", may: []string{"test/process"}},
+			"test/bench/hop": {why: "what a hop costs is measured from outside, with the real binary", may: []string{"crypto/ark"}},
 			"test/charts":    {why: "what a chart promises can be held to without a cluster"},
 			"test/kube":      {why: "pods run the charts and the real image, nothing of ours in between"},
 			"test/kube/app":  {why: "the application of those pods is a program of its own"},
@@ -86,6 +87,7 @@ func sealcar() house {
 			"github.com/KimMachineGun/automemlimit": {why: "cgroups, v1 and v2, nested and mounted in many ways, are read by one that keeps up with them", by: []string{"machine"}},
 			"golang.org/x/sync":                     {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                   {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
+			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks", by: []string{"enclave"}},
 			"golang.org/x/sys":                      {why: "what a system offers and package syscall lacks", by: []string{"hardening", "filemode"}},
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},

@@ -3,7 +3,8 @@
 //
 // Start at NewTransport (transport.go). roots.go says whom TLS trusts, pins.go
 // what it must find in the verified chain, clientcert.go who we say we are,
-// egress.go how a corporate proxy is passed. NewGuarded (guard.go) is another way
+// egress.go how a corporate proxy is passed. Patient (patience.go) gives up
+// requests that an HTTP/2 upstream holds up. NewGuarded (guard.go) is another way
 // out, for addresses that somebody else chose; package netguard knows which those
 // may be.
 //

@@ -89,7 +89,7 @@ func (g *Guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 // hint tells of the setting that would allow what was refused.
 func (g *Guarded) hint(err error) error {
 	if e, ok := errors.AsType[*netguard.AddressError](err); ok && e.Needs == netguard.Private {
-		return refused("%v; %s.allow_private would allow it", e, g.bounds.Setting)
+		return refused("%v; %s.addresses: private would allow it", e, g.bounds.Setting)
 	}
 	return err
 }

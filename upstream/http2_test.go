@@ -231,33 +231,3 @@ func TestT38_SettingsThatHoldRequestsUp(t *testing.T) {
 		})
 	}
 }
-
-func TestPatienceIsForWhatMakesNoProgress(t *testing.T) {
-	t.Parallel()
-	a := newCA(t)
-	srv := server(t, a)
-	body, feed := io.Pipe()
-	go func() { // slower than the patience altogether, never between two writes
-		for range 20 {
-			time.Sleep(20 * time.Millisecond)
-			_, _ = io.WriteString(feed, "more")
-		}
-		_ = feed.Close()
-	}()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := upstream.Patient(transport(t, config.Route{UpstreamCAFile: a.file(t)}), 10*time.Second).RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.Request.Context().Err() != nil {
-		t.Error("the reply's context has ended before the reply")
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
-	if resp.Request.Context().Err() == nil {
-		t.Error("the context outlives the reply")
-	}
-}

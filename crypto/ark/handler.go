@@ -32,14 +32,20 @@ type Handler struct {
 	MaxReplyBytes   int64 // of a reply that is not a stream; 0 means 64 MiB
 	MaxEventBytes   int   // of one event of a stream; 0 means 16 MiB
 
+	Budget *payload.Budget // of all bodies in memory together; nil bounds each alone
+
 	ErrorLog *log.Logger // of connections that break while a reply is copied; nil means the log package's
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var transport http.RoundTripper = enclaveTransport{h}
+	if h.Budget != nil {
+		transport = h.Budget.Within(transport)
+	}
 	(&httputil.ReverseProxy{
 		Rewrite:   func(*httputil.ProxyRequest) {}, // Backend knows where to
-		Transport: enclaveTransport{h},
+		Transport: transport,
 		ErrorLog:  h.ErrorLog,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			apierror.From(err, "backend_unreachable", "the enclave could not reach its backend").Write(w)
@@ -159,7 +165,7 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 		record.Stream = true
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
-		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: h.MaxEventBytes, Data: sealEvent(seal(s.Seal))})
+		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: h.MaxEventBytes, Room: payload.EventRoom(resp), Data: sealEvent(seal(s.Seal))})
 		return nil
 	case "application/json":
 		return payload.Replace(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {

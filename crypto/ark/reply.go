@@ -29,9 +29,7 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	}
 	switch payload.MediaType(resp.Header) {
 	case "text/event-stream":
-		resp.Header.Del("Content-Length")
-		resp.ContentLength = -1
-		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Room: payload.EventRoom(resp), Data: o.event, End: o.end})
+		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
 		return o.peek(resp)
 	case "application/json":
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
@@ -181,9 +179,6 @@ func (o *opener) end(dst []byte, err error) ([]byte, error) {
 func streamFault(err error) *apierror.Error {
 	if fault, ok := errors.AsType[*apierror.Error](err); ok {
 		return fault
-	}
-	if errors.Is(err, rewrite.ErrEventTooLarge) {
-		return replyFault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
 	}
 	if errors.Is(err, io.EOF) { // no reader up the line may take this for a clean end
 		err = io.ErrUnexpectedEOF

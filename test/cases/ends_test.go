@@ -64,7 +64,7 @@ func start(t *testing.T, c *testCase, v values) *ends {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.sidecar, err = sidecar.New(settings, zerolog.New(e.log), "test", func(string) string { return "" }); err != nil {
+	if e.sidecar, err = sidecar.New(sidecar.Options{Config: settings, Log: zerolog.New(e.log), Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -115,7 +115,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	side, err := sidecar.New(c, zerolog.New(p.log), "test", func(string) string { return "" })
+	side, err := sidecar.New(sidecar.Options{Config: c, Log: zerolog.New(p.log), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	near, err := sidecar.New(c, zerolog.Nop(), "test", func(string) string { return "" })
+	near, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,9 @@ func TestEachGuardIsMissed(t *testing.T) {
 			}
 			overlay := overlayOf(t, m.file, text)
 			for _, test := range m.tests {
-				if err := missed(t, overlay, test); err != nil {
+				if out, err := run(t, test); err != nil {
+					t.Errorf("%s: it fails with the guard too: %v\n%s", test, err, out)
+				} else if err := missed(t, overlay, test); err != nil {
 					t.Errorf("%s: %v", test, err)
 				}
 			}
@@ -57,20 +59,36 @@ func TestEachGuardIsMissed(t *testing.T) {
 	}
 }
 
-// missed is nil if the test fails, for the mutation and not for want of building.
+// missed is nil if the test fails, for the mutation and not for want of building
+// or of time.
 func missed(t *testing.T, overlay, test string) error {
+	t.Helper()
+	out, err := run(t, test, "-overlay="+overlay)
+	return verdict(out, err)
+}
+
+// run runs one test of the tree and gives what it wrote.
+func run(t *testing.T, test string, flags ...string) ([]byte, error) {
 	t.Helper()
 	folder, name, _ := strings.Cut(test, " ")
 	pattern := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-timeout=1m", "-overlay="+overlay, "-run="+pattern, "./"+folder)
+	args := append([]string{"test", "-vet=off", "-timeout=1m", "-run=" + pattern}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "./"+folder)...)
 	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
+	return cmd.CombinedOutput()
+}
+
+// verdict is nil if what a test wrote without the guard shows that it failed.
+func verdict(out []byte, err error) error {
+	has := func(s string) bool { return bytes.Contains(out, []byte(s)) }
 	switch {
-	case err == nil && bytes.Contains(out, []byte("no tests to run")):
+	case err == nil && has("no tests to run"):
 		return errors.New("there is no such test")
 	case err == nil:
 		return errors.New("it passes without the guard")
-	case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: ")) && !bytes.Contains(out, []byte("fatal error: ")):
+	case has("panic: test timed out"):
+		return fmt.Errorf("it waits instead of failing: %s", out)
+	case !has("--- FAIL") && !has("panic: ") && !has("fatal error: "):
 		return fmt.Errorf("it does not run: %s", out)
 	}
 	return nil
@@ -163,6 +181,27 @@ func TestWhatDoesNotFitIsSeen(t *testing.T) {
 	} {
 		if _, err := m.apply(); err == nil {
 			t.Errorf("%s: it was applied", name)
+		}
+	}
+}
+
+func TestOnlyAFailureIsProof(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("exit status 1")
+	for name, test := range map[string]struct {
+		out   string
+		err   error
+		proof bool
+	}{
+		"a failure":   {"--- FAIL: TestX (0.00s)\nFAIL\n", failed, true},
+		"a panic":     {"panic: runtime error: index out of range\n", failed, true},
+		"a time-out":  {"panic: test timed out after 1m0s\n\trunning tests:\n", failed, false},
+		"no building": {"./x.go:1:1: undefined: y\nFAIL\tsealcar/x [build failed]\n", failed, false},
+		"a pass":      {"ok  \tsealcar/x\n", nil, false},
+		"no test":     {"ok  \tsealcar/x [no tests to run]\n", nil, false},
+	} {
+		if err := verdict([]byte(test.out), test.err); (err == nil) != test.proof {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

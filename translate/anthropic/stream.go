@@ -155,6 +155,9 @@ func (r *reply) Done(dst []byte) ([]byte, error) {
 	return r.stream.out, nil
 }
 
+// Kept implements dialect.Reply: nothing is said twice.
+func (r *reply) Kept(int64) int64 { return 0 }
+
 // Fail implements dialect.Reply.
 func (r *reply) Fail(dst []byte, f dialect.Fault) []byte {
 	return dialect.AppendEvent(dst, "error", failureOf(http.StatusBadGateway, f))

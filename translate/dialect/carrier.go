@@ -28,6 +28,10 @@ type Reply interface {
 	Done(dst []byte) ([]byte, error)
 	// Fail appends the events that say that the stream has failed.
 	Fail(dst []byte, f Fault) []byte
+	// Kept is what is kept in memory, of the request and of a stream that has said
+	// so many bytes, in bytes. The request is let go, so what is kept of it is a
+	// copy.
+	Kept(said int64) int64
 }
 
 // Settings are what the translations of all APIs are made with.
@@ -86,14 +90,15 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	out.URL.Path, out.URL.RawPath = c.BasePath+"/chat/completions", ""
-	text := Encode(chat)
+	text, stream := Encode(chat), chat.Stream
 	read := time.Since(start)
-	resp, err := payload.Send(c.Base, out, text)
+	resp, err := payload.Send(c.Base, out, text) // nothing above is used from here on, so it takes no memory
 	record.Seal += read
 	if err != nil {
 		return nil, err
 	}
-	if err := c.turnBack(resp, chat.Stream, &turning{reply: reply, record: record, limit: c.maxReplyBytes()}); err != nil {
+	t := &turning{reply: reply, record: record, limit: c.maxReplyBytes(), keep: payload.KeepRoom(resp)}
+	if err := c.turnBack(resp, stream, t); err != nil {
 		_ = resp.Body.Close() // it is not passed on
 		return nil, err
 	}
@@ -114,18 +119,22 @@ func checkHeaders(h http.Header) error {
 
 // turnBack gives resp the body that the application expects.
 func (c Carrier) turnBack(resp *http.Response, stream bool, t *turning) error {
+	limits := payload.Limits{Reply: c.MaxReplyBytes, Event: c.MaxEventBytes}.Opened()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		if c.Error == nil {
 			return nil
 		}
-		return payload.Replace(resp, c.MaxReplyBytes, func(doc []byte) ([]byte, error) { return c.failure(resp, doc), nil })
+		return payload.Replace(resp, limits.Reply, func(doc []byte) ([]byte, error) { return c.failure(resp, doc), nil })
+	}
+	if err := t.keep(t.reply.Kept(0)); err != nil {
+		return err
 	}
 	switch kind := payload.MediaType(resp.Header); {
 	case kind == "text/event-stream" && stream:
-		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: c.MaxEventBytes, Replace: t.event, End: t.end})
+		payload.Events(resp, rewrite.EventConfig{Limit: limits.Event, Replace: t.event, End: t.end})
 		return nil
 	case kind == "application/json" && !stream:
-		return payload.Replace(resp, c.MaxReplyBytes, func(doc []byte) ([]byte, error) {
+		return payload.Replace(resp, limits.Reply, func(doc []byte) ([]byte, error) {
 			out, err := t.document(doc)
 			if t.failed { // which a status of 2xx would hide
 				resp.StatusCode, resp.Status = http.StatusBadGateway, ""

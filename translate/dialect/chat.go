@@ -176,20 +176,21 @@ type Usage struct {
 }
 
 // Encode writes v as JSON with only the escapes that JSON requires.
-func Encode(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+func Encode(v any) []byte { return appendJSON(nil, v) }
+
+// AppendEvent appends one event of a stream (WHATWG HTML, section 9.2) with v as
+// its data.
+func AppendEvent(dst []byte, name string, v any) []byte {
+	dst = appendJSON(append(dst, "event: "+name+"\ndata: "...), v)
+	return append(dst, "\n\n"...)
+}
+
+func appendJSON(dst []byte, v any) []byte {
+	b := bytes.NewBuffer(dst)
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil { // v is of the types above and of JSON text that was read strictly
 		panic(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-}
-
-// AppendEvent appends one event of a stream (WHATWG HTML, section 9.2) with v as
-// its data.
-func AppendEvent(dst []byte, name string, v any) []byte {
-	dst = append(dst, "event: "+name+"\ndata: "...)
-	dst = append(dst, Encode(v)...)
-	return append(dst, "\n\n"...)
 }

@@ -15,7 +15,8 @@ import (
 type turning struct {
 	reply  Reply
 	record *exchange.Record
-	limit  int64 // of what a stream says, which some APIs repeat at its end
+	limit  int64               // of what a stream says
+	keep   func(n int64) error // asked before n bytes are kept for the reply
 
 	said   int64
 	done   bool // [DONE] has come
@@ -33,6 +34,9 @@ func (t *turning) document(doc []byte) ([]byte, error) {
 	}
 	if t.failed = c.isError(); t.failed {
 		return nil, nil
+	}
+	if err := t.keep(t.reply.Kept(0) + int64(len(doc))); err != nil {
+		return nil, err
 	}
 	return t.reply.Document(c)
 }
@@ -62,6 +66,9 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 	}
 	if t.said += c.size(); t.said > t.limit {
 		return nil, replyFault("reply_too_large", fmt.Sprintf("the upstream's stream says more than %d bytes; raise limits.reply_bytes", t.limit), nil)
+	}
+	if err := t.keep(t.reply.Kept(t.said)); err != nil {
+		return nil, err
 	}
 	return t.reply.Chunk(dst, c)
 }

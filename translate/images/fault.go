@@ -36,6 +36,9 @@ func (e statusError) permanent() bool {
 // explain is the refusal of a request for the image at path. Neither its message
 // nor its cause hold the image's address, which err may quote.
 func explain(err error, path string) error {
+	if full, ok := errors.AsType[*apierror.Error](err); ok {
+		return full // there is no room in memory, which is no fault of the image
+	}
 	status, answered := errors.AsType[statusError](err)
 	_, elsewhere := errors.AsType[*netguard.AddressError](err)
 	switch {
@@ -46,7 +49,7 @@ func explain(err error, path string) error {
 	case errors.Is(err, errAddress), errors.Is(err, errDowngrade):
 		return imageFault(http.StatusBadRequest, "image_refused", path, known(err), "Send its final https address, or a data: URL.")
 	case elsewhere:
-		return imageFault(http.StatusBadRequest, "image_refused", path, errors.New("it is in a network where no images are fetched from"), "inline_images.allow_private allows private networks; or send a data: URL.")
+		return imageFault(http.StatusBadRequest, "image_refused", path, errors.New("it is in a network where no images are fetched from"), "inline_images.addresses: private allows your own networks; or send a data: URL.")
 	case errors.Is(err, netguard.ErrRefused):
 		return imageFault(http.StatusBadRequest, "image_refused", path, errors.New("its host, port or scheme is not one where images are fetched from"), "See inline_images.allowed_hosts; or send a data: URL.")
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):

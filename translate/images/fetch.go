@@ -2,7 +2,6 @@ package images
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -69,7 +68,7 @@ func (f *fetcher) fetch(ctx context.Context, url string) (image, error) {
 	if mediaType == "" {
 		return image{}, errType
 	}
-	data, err := f.read(resp)
+	data, err := f.read(ctx, resp)
 	if err != nil {
 		return image{}, causeOr(ctx, err)
 	}
@@ -80,11 +79,11 @@ func (f *fetcher) fetch(ctx context.Context, url string) (image, error) {
 }
 
 // read reads an image, if it is not over the limit.
-func (f *fetcher) read(resp *http.Response) ([]byte, error) {
+func (f *fetcher) read(ctx context.Context, resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > f.maxBytes {
 		return nil, errSize // no byte of it is taken into memory
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, f.maxBytes+1))
+	data, err := payload.ReadPart(ctx, resp.Body, f.maxBytes, resp.ContentLength)
 	if err == nil && int64(len(data)) > f.maxBytes {
 		return nil, errSize
 	}

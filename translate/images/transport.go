@@ -70,7 +70,7 @@ func (t *Transport) inline(ctx context.Context, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return splice(body, links, fetched)
+	return splice(ctx, body, links, fetched)
 }
 
 // fetchAll gets the images of links, of which there is room bytes in the request.
@@ -100,11 +100,14 @@ func (t *Transport) fetchAll(ctx context.Context, links []link, room int64) ([]i
 }
 
 // splice puts images in the place of their links.
-func splice(body []byte, links []link, images []image) ([]byte, error) {
+func splice(ctx context.Context, body []byte, links []link, images []image) ([]byte, error) {
 	spans, size := make([]rewrite.Span, len(links)), len(body)
 	for i, l := range links {
 		spans[i] = l.span
 		size += images[i].size()
+	}
+	if err := payload.Reserve(ctx, int64(size)); err != nil {
+		return nil, err
 	}
 	i := -1
 	return rewrite.Splice(make([]byte, 0, size), body, spans, func(dst, _ []byte) ([]byte, error) {

@@ -3,7 +3,8 @@
 // applications which use that API are protected too.
 //
 // Start at Transport (transport.go). request.go, input.go and tools.go make the
-// chat, response.go and item.go the response object, stream.go its events.
+// chat; reply.go turns the reply back: response.go and item.go make the response
+// object, events.go the events of a stream.
 //
 // The translation is stateless: nothing is stored here or upstream. What is
 // refused with 400 before anything is sent: whatever refers to something stored

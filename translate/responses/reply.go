@@ -12,6 +12,7 @@ import (
 type reply struct {
 	response response
 	streamed bool
+	kept     int64 // bytes of the request, in response
 
 	begun  bool
 	finish string // the chat's finish_reason
@@ -60,6 +61,9 @@ func (r *reply) Fail(dst []byte, f dialect.Fault) []byte {
 	r.events.fail(f)
 	return r.events.out
 }
+
+// Kept implements dialect.Reply: the last event has all of the response.
+func (r *reply) Kept(said int64) int64 { return r.kept + said }
 
 // take takes in a document of the reply.
 func (r *reply) take(c *dialect.Completion, delta func(*dialect.Choice) dialect.Delta) {

@@ -38,7 +38,8 @@ func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
 	readReasoning(o, chat, &echo)
 	refuse(o)
 	o.End()
-	return chat, &reply{response: echo, streamed: chat.Stream}
+	kept := echo.detach()
+	return chat, &reply{response: echo, streamed: chat.Stream, kept: kept}
 }
 
 // refuse refuses what a stateless translation cannot honour, and leaves out what

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -94,6 +95,19 @@ func newResponse(chat *dialect.Chat) response {
 		ToolChoice:       json.RawMessage(`"auto"`),
 		Tools:            json.RawMessage(`[]`),
 	}
+}
+
+// detach copies what the response repeats of the request, so that it does not
+// hold all of that, and gives the length of the copies in bytes.
+func (r *response) detach() (size int64) {
+	for _, raw := range []*json.RawMessage{
+		&r.Instructions, &r.MaxOutputTokens, &r.Metadata, &r.ParallelToolCalls, &r.PromptCacheKey, &r.Reasoning,
+		&r.SafetyIdentifier, &r.ServiceTier, &r.Temperature, &r.Text, &r.ToolChoice, &r.Tools, &r.TopP, &r.User,
+	} {
+		*raw = bytes.Clone(*raw)
+		size += int64(len(*raw))
+	}
+	return size
 }
 
 // identify takes what the first document of a reply says about all of it. The

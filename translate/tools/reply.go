@@ -19,8 +19,9 @@ const maxChoices = 1024
 //nolint:gochecknoglobals // immutable tables
 var (
 	saidShape = &rewrite.Shape{Name: "said", Fields: map[string]*rewrite.Shape{
-		"content":    {Name: "content"},
-		"tool_calls": {Name: "calls"},
+		"content":       {Name: "content"},
+		"tool_calls":    {Name: "calls"},
+		"function_call": {Name: "call"}, // its predecessor
 	}}
 	replyShape = &rewrite.Shape{Fields: map[string]*rewrite.Shape{
 		"choices": {Items: &rewrite.Shape{Name: "choice", Fields: map[string]*rewrite.Shape{
@@ -63,6 +64,7 @@ type choiceOf struct {
 	said    value // message or delta
 	content value
 	calls   value // tool_calls
+	call    value // function_call
 	finish  value
 }
 
@@ -112,17 +114,15 @@ func (r *reply) value(v rewrite.Value) error {
 	case "choice":
 		c.object, kinds = valueOf(v), "{}"
 	case "index":
-		n, err := strconv.Atoi(string(r.raw(valueOf(v))))
-		if c.index = n; (err != nil || n < 0 || n >= maxChoices) && v.Kind != 'n' {
-			return errShape
-		}
-		return nil
+		return r.index(c, v)
 	case "said":
 		c.said = valueOf(v)
 	case "content":
 		c.content, kinds = valueOf(v), `"n`
 	case "calls":
 		c.calls, kinds = valueOf(v), "[]n"
+	case "call":
+		c.call, kinds = valueOf(v), "{}n"
 	case "finish":
 		c.finish, kinds = valueOf(v), `"n`
 	}
@@ -132,13 +132,21 @@ func (r *reply) value(v rewrite.Value) error {
 	return nil
 }
 
+func (r *reply) index(c *choiceOf, v rewrite.Value) error {
+	n, err := strconv.Atoi(string(r.raw(valueOf(v))))
+	if c.index = n; (err != nil || n < 0 || n >= maxChoices) && v.Kind != 'n' {
+		return errShape
+	}
+	return nil
+}
+
 func (r *reply) raw(v value) []byte { return r.doc[v.span.Start:v.span.End] }
 
-// choice rewrites what a document says of one choice. One with tool_calls of its
-// own, which were not asked for, is left alone.
+// choice rewrites what a document says of one choice. The model was offered no
+// tool but inside the seal, so a call outside of it is somebody else's.
 func (r *reply) choice(c *choiceOf) (err error) {
-	if c.calls.kind == ']' && !isHollow(r.raw(c.calls)) {
-		return nil
+	if c.calls.kind == ']' && !isHollow(r.raw(c.calls)) || c.call.kind == '}' {
+		return replyFault("reply_in_clear", "the upstream's reply calls a function in clear, though every function was offered inside the seal, so the reply is not believed", nil)
 	}
 	a := r.answer(c.index)
 	if r.text = r.text[:0]; c.content.kind == '"' {

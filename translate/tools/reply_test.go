@@ -259,7 +259,6 @@ func TestTextComesThroughAtOnce(t *testing.T) {
 // Whatever is not about calls stays byte for byte.
 func TestOtherRepliesPassByteForByte(t *testing.T) {
 	t.Parallel()
-	const native = `{"choices":[{"index":0,"message":{"content":` + `"<tool_call>{\"name\":\"time\"}</tool_call>"` + `,"tool_calls":[{"id":"a"}]},"finish_reason":"stop"}]}`
 	withoutTools := `{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"tool","content":"a"}]}`
 	none := strings.TrimSuffix(chat, "}") + `,"tool_choice":"none"}`
 	for name, test := range map[string]struct {
@@ -273,7 +272,7 @@ func TestOtherRepliesPassByteForByte(t *testing.T) {
 		"an error event":            {chat, upstream{mediaType: "text/event-stream", reply: "data: {\"error\":{}}\n\n"}},
 		"no choices":                {chat, upstream{mediaType: "application/json", reply: `{"choices":null}`}},
 		"another media type":        {chat, upstream{mediaType: "text/plain", reply: document(rome)}},
-		"tool_calls of its own":     {chat, upstream{mediaType: "application/json", reply: native}},
+		"no calls in clear":         {chat, upstream{mediaType: "application/json", reply: `{"choices":[{"index":0,"message":{"content":"a","tool_calls":[],"function_call":null},"finish_reason":"stop"}]}`}},
 		"a call, without tools":     {withoutTools, upstream{mediaType: "application/json", reply: document(rome)}},
 		"a call, but none is asked": {none, upstream{mediaType: "application/json", reply: document(rome)}},
 	} {
@@ -373,6 +372,23 @@ func TestEachChoiceHasCallsOfItsOwn(t *testing.T) {
 }
 
 // Faults of a reply never look like its end.
+// native is a reply with a call of the API's own: nobody can have offered that
+// function but whoever wrote the reply.
+const native = `{"choices":[{"index":0,"message":{"content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"time","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}`
+
+func TestNoCallInClearIsBelievedThoughNoneMayBeCalled(t *testing.T) {
+	t.Parallel()
+	for name, request := range map[string]string{
+		"no tools but in the history": `{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"tool","content":"a"}]}`,
+		"none may be called":          strings.TrimSuffix(chat, "}") + `,"tool_choice":"none"}`,
+	} {
+		_, err := send(t, &upstream{mediaType: "application/json", reply: native}, request)
+		if fault, ok := errors.AsType[*apierror.Error](err); !ok || fault.Code != "reply_in_clear" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestFaultsOfAReplyAreErrors(t *testing.T) {
 	t.Parallel()
 	half := strings.TrimSuffix(stream("<tool_call>{"), `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n"+"data: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n")
@@ -388,6 +404,9 @@ func TestFaultsOfAReplyAreErrors(t *testing.T) {
 		"an index below":          {upstream{mediaType: "application/json", reply: `{"choices":[{"index":-1}]}`}, "reply_unreadable"},
 		"content in a list":       {upstream{mediaType: "application/json", reply: `{"choices":[{"message":{"content":[]}}]}`}, "reply_unreadable"},
 		"no JSON in an event":     {upstream{mediaType: "text/event-stream", reply: "data: {\n\n"}, "reply_unreadable"},
+		"a call in clear":         {upstream{mediaType: "application/json", reply: native}, "reply_in_clear"},
+		"a call in a later event": {upstream{mediaType: "text/event-stream", reply: stream("a") + "data: " + native + "\n\n"}, "reply_in_clear"},
+		"an old call in clear":    {upstream{mediaType: "application/json", reply: `{"choices":[{"index":0,"message":{"content":null,"function_call":{"name":"time","arguments":"{}"}},"finish_reason":"stop"}]}`}, "reply_in_clear"},
 		"half a call at the end":  {upstream{mediaType: "text/event-stream", reply: half + "data: [DONE]\n\n"}, "reply_unfinished"},
 		"the connection breaks":   {upstream{mediaType: "text/event-stream", body: io.NopCloser(io.MultiReader(strings.NewReader(half), iotest.ErrReader(broken)))}, ""},
 		"it breaks in a document": {upstream{mediaType: "application/json", body: io.NopCloser(iotest.ErrReader(broken))}, "reply_truncated"},

@@ -47,8 +47,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return payload.Send(t.Base, out, body)
 	}
 	resp, err := payload.Send(t.Base, out, chat.body)
-	if err != nil || len(chat.names) == 0 {
-		return resp, err
+	if err != nil {
+		return nil, err
 	}
 	r := &reply{names: chat.names, random: t.Random, limit: cmp.Or(t.ReplyLimits.Event, payload.DefaultEventLimit)}
 	if r.random == nil {

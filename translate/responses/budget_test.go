@@ -1,0 +1,161 @@
+package responses_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sealcar/apierror"
+	"sealcar/exchange"
+	"sealcar/payload"
+	"sealcar/translate/dialect"
+	"sealcar/translate/responses"
+)
+
+const kib = 1 << 10
+
+// within sends a request inside a budget.
+func within(t *testing.T, b *payload.Budget, c *chats, s dialect.Settings, body string) (*http.Response, error) {
+	t.Helper()
+	s.Base, s.BasePath = c, base
+	return b.Within(&responses.Transport{Settings: s}).RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, body))
+}
+
+func said(text string) string { return chunk(`{"content":"`+text+`"}`, "null") }
+
+func streamEnd() string { return chunk(`{}`, `"stop"`) + theEnd }
+
+// fails wants a stream to end in the API's error event with code, and an error.
+func fails(t *testing.T, resp *http.Response, code string) {
+	t.Helper()
+	got, err := io.ReadAll(resp.Body)
+	if e, ok := errors.AsType[*apierror.Error](err); !ok || e.Code != code {
+		t.Errorf("the stream ends in %v, want %s", err, code)
+	}
+	all := events(t, string(got))
+	if last := all[len(all)-1]; last.name != "error" || last.text("code") != code {
+		t.Errorf("the last event is %v, want an error with code %s", last, code)
+	}
+}
+
+// A response is said again at its end, so all of it is kept until then.
+func TestT84_WhatAStreamHasSaidIsInsideTheBudget(t *testing.T) {
+	t.Parallel()
+	budget := payload.NewBudget(1000 * kib)
+	piece := strings.Repeat("x", 2*kib)
+	c := answering("text/event-stream", strings.Repeat(said(piece), 20)+streamEnd())
+	resp, err := within(t, budget, c, dialect.Settings{}, streaming)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	if used := budget.Used(); used < 8*20*2*kib {
+		t.Errorf("%d bytes are taken for a stream that has said %d", used, 20*2*kib)
+	}
+	_ = resp.Body.Close()
+
+	c = answering("text/event-stream", strings.Repeat(said(piece), 100)+streamEnd())
+	if resp, err = within(t, budget, c, dialect.Settings{}, streaming); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, resp, "reply_too_large")
+	_ = resp.Body.Close()
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes are taken after the end", used)
+	}
+}
+
+func TestT84_AResponseIsInsideTheBudget(t *testing.T) {
+	t.Parallel()
+	budget := payload.NewBudget(1000 * kib)
+	for size, fits := range map[int]bool{50 * kib: true, 150 * kib: false} {
+		c := answering("application/json", completionOf(`{"role":"assistant","content":"`+strings.Repeat("x", size)+`"}`, `"stop"`))
+		resp, err := within(t, budget, c, dialect.Settings{}, `{"model":"m","input":"u"}`)
+		if (err == nil) != fits {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if err != nil {
+			wantCode(t, err, http.StatusBadGateway, "reply_too_large", "")
+			continue
+		}
+		if used := budget.Used(); used < int64(11*size) {
+			t.Errorf("%d bytes are taken for a response of %d", used, size)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+// What a response repeats of its request is there for as long as it streams; the
+// rest of the request is not.
+func TestT84_WhatIsRepeatedOfARequestIsInsideTheBudget(t *testing.T) {
+	t.Parallel()
+	budget := payload.NewBudget(1000 * kib)
+	resp, err := within(t, budget, answering("text/event-stream", streamEnd()), dialect.Settings{},
+		`{"model":"m","stream":true,"input":"`+strings.Repeat("i", 30*kib)+`","instructions":"`+strings.Repeat("x", 20*kib)+`"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := budget.Used(); used < 8*20*kib || used > 8*21*kib {
+		t.Errorf("%d bytes are taken while a response streams that repeats %d", used, 20*kib)
+	}
+	_ = resp.Body.Close()
+}
+
+// The buffer of a stream's events is asked for as it grows, and a longer event
+// than the limit is said to be that.
+func TestT84_EventsAreInsideLimitAndBudget(t *testing.T) {
+	t.Parallel()
+	large := said(strings.Repeat("x", 100*kib))
+	for name, test := range map[string]struct {
+		settings dialect.Settings
+		budget   int64
+		code     string
+	}{
+		"an event that is opened is longer than it was": {dialect.Settings{MaxEventBytes: 50 * kib}, 4000 * kib, ""},
+		"an event over the limit":                       {dialect.Settings{MaxEventBytes: 10 * kib}, 4000 * kib, "reply_too_large"},
+		"an event that finds no room":                   {dialect.Settings{}, 200 * kib, "buffers_full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resp, err := within(t, payload.NewBudget(test.budget), answering("text/event-stream", large+streamEnd()), test.settings, streaming)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			if test.code != "" {
+				fails(t, resp, test.code)
+			} else if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The length of the chat's stream is not that of the response's.
+func TestAStreamThatIsTranslatedHasNoLength(t *testing.T) {
+	t.Parallel()
+	rt := roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := answering("text/event-stream", streamEnd()).RoundTrip(req)
+		resp.ContentLength = int64(len(streamEnd()))
+		resp.Header.Set("Content-Length", strconv.Itoa(len(streamEnd())))
+		return resp, err
+	})
+	s := &responses.Transport{Settings: dialect.Settings{Base: rt, BasePath: base}}
+	resp, err := s.RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, streaming))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.ContentLength != -1 || resp.Header.Get("Content-Length") != "" {
+		t.Errorf("the length is %d, %q", resp.ContentLength, resp.Header.Get("Content-Length"))
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
