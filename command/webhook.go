@@ -89,7 +89,7 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 		return err
 	}
 	server := webhook.Server{
-		Handler: &webhook.Handler{Settings: settings, Log: log},
+		Handler: webhook.NewHandler(settings, log),
 		Timeout: f.timeout, Drain: f.drain, Log: log,
 	}
 	keep := func(context.Context) {}

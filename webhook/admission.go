@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// maxReview bounds what is read: an API server takes objects of at most 3 MiB.
-const maxReview = 4 << 20
+// What a review may cost, for any pod of a cluster can send some. etcd takes
+// objects of 1.5 MiB, and one JSON object costs many times its text.
+const (
+	maxReview  = 2 << 20 // bytes
+	maxObjects = 20_000  // of JSON in a review
+	maxReviews = 8       // at a time; more wait, unread
+)
 
 // review is an AdmissionReview of admission.k8s.io/v1.
 type review struct {
@@ -53,21 +59,35 @@ type status struct {
 // Handler answers AdmissionReviews of pods that are to be created. Anything else
 // gets an HTTP error, upon which the API server refuses the pod, the failurePolicy
 // being Fail.
+// Make it with NewHandler.
 type Handler struct {
-	Settings func() *Settings // those in force; called for each review
-	Log      zerolog.Logger
+	settings func() *Settings
+	log      zerolog.Logger
+	places   chan struct{}
+}
+
+// NewHandler asks for the settings in force at each review.
+func NewHandler(settings func() *Settings, log zerolog.Logger) *Handler {
+	return &Handler{settings: settings, log: log, places: make(chan struct{}, maxReviews)}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.places <- struct{}{}:
+		defer func() { <-h.places }()
+	case <-r.Context().Done(): // the API server waits no longer
+		http.Error(w, "too many reviews at a time", http.StatusServiceUnavailable)
+		return
+	}
 	asked, err := readReview(w, r)
 	if err != nil {
-		h.Log.Warn().Err(err).Str("client", r.RemoteAddr).Msg("not an AdmissionReview of a new pod")
+		h.log.Warn().Err(err).Str("client", r.RemoteAddr).Msg("not an AdmissionReview of a new pod")
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	answer, err := json.Marshal(review{APIVersion: asked.APIVersion, Kind: asked.Kind, Response: h.answer(asked.Request)})
 	if err != nil {
-		h.Log.Error().Err(err).Msg("an answer could not be written")
+		h.log.Error().Err(err).Msg("an answer could not be written")
 		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
 		return
 	}
@@ -86,6 +106,9 @@ func readReview(w http.ResponseWriter, r *http.Request) (*review, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
 	if err != nil {
 		return nil, fmt.Errorf("reading the AdmissionReview: %w", err)
+	}
+	if bytes.Count(body, []byte("{")) > maxObjects {
+		return nil, fmt.Errorf("the AdmissionReview has more than %d objects", maxObjects)
 	}
 	var asked review
 	if err := decode(body, &asked, false); err != nil {
@@ -107,7 +130,7 @@ func readReview(w http.ResponseWriter, r *http.Request) (*review, error) {
 func (h *Handler) answer(q *request) *response {
 	a, err := h.admit(q)
 	if err != nil {
-		h.Log.Warn().Err(err).Str("namespace", q.Namespace).Str("uid", q.UID).Msg("a pod was refused")
+		h.log.Warn().Err(err).Str("namespace", q.Namespace).Str("uid", q.UID).Msg("a pod was refused")
 		return &response{UID: q.UID, Status: &status{
 			Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "sealcar cannot add its sidecar: " + err.Error(),
 		}}
@@ -121,9 +144,9 @@ func (h *Handler) admit(q *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := h.Settings()
+	s := h.settings()
 	if reason, told := Spared(p, q.Namespace, s); reason != "" {
-		h.Log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Str("reason", reason).Msg("a pod was let through")
+		h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Str("reason", reason).Msg("a pod was let through")
 		a := &response{Allowed: true}
 		if told {
 			a.Warnings = []string{"sealcar adds no sidecar to this pod: " + reason}
@@ -134,7 +157,7 @@ func (h *Handler) admit(q *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injected()).Msg("a pod was changed")
+	h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injected()).Msg("a pod was changed")
 	if len(ops) == 0 {
 		return &response{Allowed: true}, nil
 	}

@@ -2,12 +2,14 @@ package webhook_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -39,7 +41,7 @@ func asked(namespace, pod string) string {
 
 func post(t *testing.T, contentType, body string, log io.Writer) *httptest.ResponseRecorder {
 	t.Helper()
-	h := &webhook.Handler{Settings: func() *webhook.Settings { return settings(t) }, Log: zerolog.New(log)}
+	h := webhook.NewHandler(func() *webhook.Settings { return settings(t) }, zerolog.New(log))
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/pods", strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
@@ -117,7 +119,8 @@ func TestWhatIsNoReviewIsAnHTTPError(t *testing.T) {
 		{"no uid", "application/json", strings.Replace(good, "u-1", "", 1), "no request with a uid"},
 		{"an update", "application/json", strings.Replace(good, "CREATE", "UPDATE", 1), "want CREATE of v1 pods"},
 		{"another resource", "application/json", strings.Replace(good, `"resource":"pods"`, `"resource":"nodes"`, 1), "want CREATE of v1 pods"},
-		{"too large", "application/json", good + strings.Repeat(" ", 4<<20), "too large"},
+		{"too large", "application/json", good + strings.Repeat(" ", 2<<20), "too large"},
+		{"too many objects", "application/json", asked("apps", `{"spec":{"volumes":[`+strings.Repeat("{},", 20_000)+`{}]}}`), "more than 20000 objects"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -125,6 +128,43 @@ func TestWhatIsNoReviewIsAnHTTPError(t *testing.T) {
 				t.Errorf("status %d, %q, want %q", w.Code, w.Body, tt.want)
 			}
 		})
+	}
+}
+
+// stalled is a body that does not come before it is ended.
+type stalled struct{ begun, ended chan struct{} }
+
+func (s stalled) Read([]byte) (int, error) {
+	s.begun <- struct{}{}
+	<-s.ended
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestT84_ReviewsAtATimeAreBounded(t *testing.T) {
+	t.Parallel()
+	h := webhook.NewHandler(func() *webhook.Settings { return settings(t) }, zerolog.Nop())
+	ask := func(ctx context.Context, body io.Reader) int {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/pods", body)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	slow := stalled{begun: make(chan struct{}), ended: make(chan struct{})}
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() { ask(t.Context(), slow) })
+		<-slow.begun
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if code := ask(gone, slow); code != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", code)
+	}
+	close(slow.ended)
+	asking.Wait()
+	if code := ask(t.Context(), strings.NewReader(asked("apps", podWith("")))); code != http.StatusOK {
+		t.Errorf("status %d once there is room", code)
 	}
 }
 

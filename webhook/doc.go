@@ -14,5 +14,6 @@
 // as they are: pods of excluded namespaces, sealcar's own, those with
 // hostNetwork, and those with a container named sealcar that is not ours. Refused
 // with a message for their author: pods with annotations that cannot be followed
-// or with volumes that have our names.
+// or with volumes that have our names. Refused altogether: whatever is no review
+// of a new pod, and one of more than 2 MiB or 20,000 JSON objects.
 package webhook

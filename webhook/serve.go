@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
 )
 
 // Timeouts of a server where its owner sets none.
@@ -22,6 +23,8 @@ const (
 const (
 	idleTimeout    = 2 * time.Minute // API servers keep their connections
 	maxHeaderBytes = 64 << 10
+	maxConnections = 64 // more wait in the kernel's queue; each API server has one
+	maxStreams     = 32 // requests of one connection
 )
 
 // Server is the webhook's server: POST /pods is for the API server, GET /healthz
@@ -46,6 +49,7 @@ func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      2 * timeout, // it begins with the request's header
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          log.New(s.Log, "", 0),
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS12,
@@ -53,7 +57,7 @@ func (s Server) Serve(ctx context.Context, ln net.Listener) error {
 		},
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.ServeTLS(ln, "", "") }()
+	go func() { served <- server.ServeTLS(netutil.LimitListener(ln, maxConnections), "", "") }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving on %s: %w", ln.Addr(), err)

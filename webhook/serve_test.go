@@ -35,7 +35,7 @@ func serve(t *testing.T, s webhook.Server) *serving {
 	if s.Certificate == nil {
 		s.Certificate = func() (*tls.Certificate, error) { return &pki.TLS.Certificates[0], nil }
 	}
-	s.Handler = &webhook.Handler{Settings: func() *webhook.Settings { return settings(t) }}
+	s.Handler = webhook.NewHandler(func() *webhook.Settings { return settings(t) }, zerolog.Nop())
 	s.Log = zerolog.Nop()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -135,5 +135,34 @@ func TestT74_ASlowRequestIsCut(t *testing.T) {
 	code, text, err := answered((&http.Client{Transport: plain, Timeout: time.Minute}).Do(r))
 	if err != nil || code != http.StatusBadRequest || !strings.Contains(text, "i/o timeout") {
 		t.Errorf("%d, %v: %s", code, err, text)
+	}
+}
+
+func TestT75_ConnectionsOverTheLimitWait(t *testing.T) {
+	t.Parallel()
+	v := serve(t, webhook.Server{Timeout: time.Minute})
+	addr := strings.TrimPrefix(v.base, "https://")
+	var idle []net.Conn
+	for range 64 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		idle = append(idle, conn)
+	}
+	impatient := &http.Client{Transport: v.client.Transport, Timeout: 100 * time.Millisecond}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.base+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, err := answered(impatient.Do(r)); err == nil {
+		t.Errorf("status %d while all connections are taken", code)
+	}
+	for _, conn := range idle {
+		_ = conn.Close()
+	}
+	if code, _, err := v.get(t, "/healthz"); err != nil || code != http.StatusOK {
+		t.Errorf("%d, %v once they are free", code, err)
 	}
 }
