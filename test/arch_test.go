@@ -29,8 +29,8 @@ func sealcar() house {
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
-			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone"},
-			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile"}},
+			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode"}},
+			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile", "filemode"}},
 
 			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode"}},
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},

@@ -151,13 +151,12 @@ func TestT75_ConnectionsOverTheLimitWait(t *testing.T) {
 		defer conn.Close()
 		idle = append(idle, conn)
 	}
-	impatient := &http.Client{Transport: v.client.Transport, Timeout: 100 * time.Millisecond}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.base+"/healthz", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code, _, err := answered(impatient.Do(r)); err == nil {
-		t.Errorf("status %d while all connections are taken", code)
+	impatient, end := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer end()
+	dialer := &tls.Dialer{Config: v.client.Transport.(*http.Transport).TLSClientConfig}
+	if conn, err := dialer.DialContext(impatient, "tcp", addr); err == nil {
+		_ = conn.Close()
+		t.Error("TLS is spoken while all connections are taken")
 	}
 	for _, conn := range idle {
 		_ = conn.Close()

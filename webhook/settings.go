@@ -3,9 +3,13 @@ package webhook
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"sealcar/filemode"
 )
+
+// maxSettings is what Kubernetes lets a ConfigMap hold.
+const maxSettings = 1 << 20
 
 // placeholder stands for the name of a ConfigMap or Secret in a Part.
 const placeholder = "$(name)"
@@ -35,9 +39,9 @@ type Part struct {
 // ReadSettings reads them from a file of JSON, in which an unknown key is an
 // error.
 func ReadSettings(path string) (*Settings, error) {
-	text, err := os.ReadFile(path)
+	text, err := filemode.ReadTrusted(path, maxSettings)
 	if err != nil {
-		return nil, fmt.Errorf("reading settings: %w", err)
+		return nil, fmt.Errorf("reading settings %w", err)
 	}
 	s := &Settings{}
 	if err := decode(text, s, true); err != nil {

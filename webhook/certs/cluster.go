@@ -11,10 +11,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"sealcar/filemode"
 )
 
 // ServiceAccountDir is where a pod finds its service account.
@@ -49,9 +49,9 @@ func InCluster(getenv func(string) string, dir string, timeout time.Duration) (*
 		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this is no pod")
 	}
 	file := filepath.Join(dir, "ca.crt")
-	text, err := os.ReadFile(file)
+	text, err := filemode.ReadTrusted(file, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("reading the API server's authority: %w", err)
+		return nil, fmt.Errorf("reading the API server's authority %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
@@ -89,15 +89,15 @@ func (c *Cluster) patch(ctx context.Context, path string, change, into any) erro
 }
 
 func (c *Cluster) call(ctx context.Context, method, path string, body []byte, into any) error {
-	token, err := os.ReadFile(c.tokenFile)
+	token, err := filemode.ReadWord(c.tokenFile)
 	if err != nil {
-		return fmt.Errorf("reading the service account's token: %w", err)
+		return fmt.Errorf("reading the service account's token %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", "application/json")
 	if body != nil {
 		r.Header.Set("Content-Type", strategicMerge)

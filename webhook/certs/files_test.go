@@ -1,6 +1,7 @@
 package certs_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,7 +44,17 @@ func TestFilesAreReadAgain(t *testing.T) {
 	write(t, key, "none")
 	expect(first, false)
 	expect(first, false)
-	if len(reports) != 1 || !strings.Contains(reports[0], key) {
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(first, false)
+	if len(reports) != 2 || !strings.Contains(reports[1], "mode") {
+		t.Errorf("reports of a key that everybody may read: %q", reports)
+	}
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(reports[0], key) {
 		t.Errorf("reports: %q", reports)
 	}
 	renew()
