@@ -83,7 +83,7 @@ Start with 'sealcar demo'.`,
 		SilenceUsage:     true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(p), newExec(p), newEnv(p), newDemo(p), newEnclave(p), newCheck(p), newCert(p), newDoctor(p), newHealth(p), newVersion(p))
+	root.AddCommand(newRun(p), newExec(p), newEnv(p), newDemo(p), newEnclave(p), newWebhook(p), newCheck(p), newCert(p), newDoctor(p), newHealth(p), newVersion(p))
 	return root
 }
 

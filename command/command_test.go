@@ -37,6 +37,12 @@ func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
 		{"env of a port that nobody knows", []string{"SEALCAR_LISTEN=127.0.0.1:0"}, []string{"env"}, 1, "sealcar exec", ""},
 		{"env for an unknown runtime", nil, []string{"env", "--for", "perl"}, 1, "python, node, java, go", ""},
 		{"env for an unknown shell", nil, []string{"env", "--shell", "tcsh"}, 1, "bash, fish, powershell", ""},
+		{"webhook without settings", nil, []string{"webhook", "--tls-cert", "a", "--tls-key", "b"}, 2, `"settings" not set`, ""},
+		{"webhook without a certificate", nil, []string{"webhook", "--settings", "a"}, 2, "at least one of the flags in the group [tls-cert secret] is required", ""},
+		{"webhook with half a certificate", nil, []string{"webhook", "--settings", "a", "--tls-cert", "b"}, 2, "they must all be set", ""},
+		{"webhook with two certificates", nil, []string{"webhook", "--settings", "a", "--tls-cert", "b", "--tls-key", "c", "--secret", "d"}, 2, "none of the others can be", ""},
+		{"webhook whose settings are not there", nil, []string{"webhook", "--settings", "/nowhere/injection.json", "--secret", "a"}, 1, "/nowhere/injection.json", ""},
+		{"webhook outside of a cluster", nil, []string{"webhook", "--settings", "../webhook/testdata/injection.json", "--secret", "a"}, 1, "this is no pod", ""},
 		{"help", nil, []string{"--help"}, 0, "", "sealcar demo"},
 	}
 	for _, test := range tests {

@@ -29,7 +29,10 @@ func sealcar() house {
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
-			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode", "livefile"}},
+			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode", "livefile"}},
+			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode"}},
+			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile", "filemode"}},
+
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},
 			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
 			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
@@ -70,7 +73,7 @@ func sealcar() house {
 			"test/mutations": {why: "a guard that no test would miss is found by taking it out"},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave"}},
+			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs"}},
 			"github.com/elazarl/goproxy":            {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang":   {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":    {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
@@ -84,7 +87,7 @@ func sealcar() house {
 			"github.com/KimMachineGun/automemlimit": {why: "cgroups, v1 and v2, nested and mounted in many ways, are read by one that keeps up with them", by: []string{"machine"}},
 			"golang.org/x/sync":                     {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                   {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
-			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks", by: []string{"enclave"}},
+			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks", by: []string{"enclave", "webhook"}},
 			"golang.org/x/sys":                      {why: "what a system offers and package syscall lacks", by: []string{"hardening", "filemode"}},
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},

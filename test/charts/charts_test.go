@@ -58,7 +58,6 @@ func run(t *testing.T, stdin []byte, tool string, args ...string) (string, error
 type rendering struct {
 	name, chart string
 	set         []string
-	oldest      bool // supported there too
 }
 
 // renderings are the matrix that lint and the schemas are run over.
@@ -68,32 +67,39 @@ func renderings() []rendering {
 	enclave := "enclave.enabled=true"
 	side := "sealcar." + image
 	return []rendering{
-		{"injector", main, []string{image}, false},
+		{"injector", main, []string{image}},
 		{"injector with everything set", main, []string{
 			image, "image.digest=sha256:" + strings.Repeat("0", 64), "injector.sidecar.strict=true", "injector.sidecar.app.noProxy={db.example}",
 			"injector.sidecar.app.baseURL=http://127.0.0.1:14080/v1", "injector.sidecar.waitForCertificate=false", "test.apiKeySecret=mine",
-		}, false},
-		{"injector and enclave", main, []string{image, enclave}, false},
-		{"enclave", main, []string{image, off, enclave}, true},
+		}},
+		{"injector and enclave", main, []string{image, enclave}},
+		{"webhook", main, []string{image, "injector.mode=webhook"}},
+		{"webhook with everything set", main, []string{
+			image, "injector.mode=webhook", "injector.webhook.replicas=3", "injector.webhook.timeoutSeconds=5", "injector.webhook.tls.existingSecret=mine",
+			"injector.webhook.tls.caBundle=PEM", "injector.webhook.priorityClassName=system-cluster-critical", "imagePullSecrets[0].name=pull",
+			"injector.webhook.nodeSelector.role=infra", "injector.webhook.tolerations[0].operator=Exists", "injector.sidecar.strict=true",
+		}},
+		{"webhook by cert-manager", main, []string{image, "injector.mode=webhook", "injector.webhook.tls.certManager=true"}},
+		{"enclave", main, []string{image, off, enclave}},
 		{"enclave with everything set", main, []string{
 			image, off, enclave, "enclave.backend=http://vllm:8000/v1", "enclave.backendKeySecret=vllm", "enclave.keys.existingSecret=keys",
 			"enclave.keys.roots=PEM", "enclave.replicas=3", "enclave.service.clusterIP=10.0.0.5", "imagePullSecrets[0].name=pull",
 			"enclave.nodeSelector.gpu=yes", "enclave.tolerations[0].operator=Exists",
-		}, true},
-		{"gateway", main, []string{image, off, "gateway.enabled=true", "gateway.tlsSecret=tls", "gateway.clients.tokensSecret=tokens"}, true},
+		}},
+		{"gateway", main, []string{image, off, "gateway.enabled=true", "gateway.tlsSecret=tls", "gateway.clients.tokensSecret=tokens"}},
 		{"gateway with everything set", main, []string{
 			image, off, "gateway.enabled=true", "gateway.tlsSecret=tls", "gateway.clients.tokensSecret=tokens", "gateway.clients.caSecret=ca",
 			"gateway.config=egress: {default: tunnel}", "gateway.names={model.example}", "gateway.interceptionSecret=ca", "gateway.secrets={ak}", "gateway.autoscaling.enabled=true",
 			"gateway.networkPolicy.enabled=true", "gateway.networkPolicy.appNamespaces={default,kube-public}", "gateway.service.clusterIP=10.0.0.6",
 			"gateway.nodeSelector.net=fast", "gateway.tolerations[0].operator=Exists",
 			"metrics.podMonitor=true", "metrics.rules=true", "metrics.dashboard=true", "metrics.labels.release=prometheus",
-		}, true},
-		{"nothing", main, []string{image, off}, true},
-		{"library", library, []string{side}, true},
+		}},
+		{"nothing", main, []string{image, off}},
+		{"library", library, []string{side}},
 		{"library with everything set", library, []string{
 			side, "sealcar.configMap=mine", "sealcar.secrets={a,b}", "sealcar.hosts={model.example}", "sealcar.trustBundle=corporate",
 			"sealcar.strict=true", "sealcar.waitForCertificate=false", "sealcar.app.baseURL=http://127.0.0.1:14080/v1",
-		}, true},
+		}},
 	}
 }
 
@@ -140,9 +146,6 @@ func TestManifestsFitTheAPI(t *testing.T) {
 			schemas := t.TempDir()
 			writeSchemas(t, filepath.Join(tools(t), "swagger-"+version+".json"), schemas)
 			for _, r := range renderings() {
-				if version == oldest && !r.oldest {
-					continue
-				}
 				t.Run(r.name, func(t *testing.T) {
 					t.Parallel()
 					manifests, err := run(t, nil, "helm", r.args("template", version)...)
@@ -159,7 +162,7 @@ func TestManifestsFitTheAPI(t *testing.T) {
 // conform tells whether manifests fit the schemas.
 func conform(t *testing.T, schemas, manifests string, want bool) {
 	t.Helper()
-	out, err := run(t, []byte(manifests), "kubeconform", "-strict", "-summary", "-skip", "PodMonitor,PrometheusRule", // no part of Kubernetes
+	out, err := run(t, []byte(manifests), "kubeconform", "-strict", "-summary", "-skip", "PodMonitor,PrometheusRule,Issuer,Certificate", // no part of Kubernetes
 		"-schema-location", schemas+"/{{ .ResourceKind }}{{ .KindSuffix }}.json")
 	if (err == nil) != want {
 		t.Errorf("fits: %v, want %v\n%s", err == nil, want, out)
@@ -190,6 +193,10 @@ func TestValuesAreRefused(t *testing.T) {
 		{[]string{image, "injector.sidecar.logLevel=loud"}, "value must be one of"},
 		{[]string{image, "injector.sidecar.resources.limits.memory=lots"}, "does not match pattern"},
 		{[]string{image, "image.digest=sha256:0"}, "does not match pattern"},
+		{[]string{image, "injector.mode=none"}, "value must be one of"},
+		{[]string{image, "injector.webhook.tls.lifetime=90d"}, "does not match pattern"},
+		{[]string{image, "injector.mode=webhook", "injector.webhook.tls.existingSecret=mine"}, "injector.webhook.tls.caBundle is required"},
+		{[]string{image, "injector.mode=webhook", "injector.webhook.tls.existingSecret=mine", "injector.webhook.tls.certManager=true"}, "choose one"},
 		{[]string{image, "enclave.enabled=yes"}, "got string, want boolean"},
 		{[]string{image, "enclave.backend=vllm:8000"}, "does not match pattern"},
 		{[]string{image, "enclave.keyOverlap=1 day"}, "does not match pattern"},

@@ -39,6 +39,8 @@ func TestCharts(t *testing.T) {
 		{"a ConfigMap is taken over", reload},
 		{"a chart of one's own", library},
 		{"a gateway of two pods", gateway},
+		{"both injectors add the same", bothInjectors},
+		{"the webhook's certificate changes without a refused pod", webhookRotation},
 		{"the endpoint's key rotates without a failed request", rotation},
 		{"an upgrade keeps the keys", upgrade},
 		{"uninstalling leaves nothing", uninstall},
@@ -177,8 +179,9 @@ func library(c *cluster) {
 func uninstall(c *cluster) {
 	c.run("helm", "uninstall", "-n", namespace, release, "--wait")
 	c.eventually("No resources", "sh", "-c", "kubectl get pods -A -l app.kubernetes.io/part-of=sealcar 2>&1")
-	left := c.kubectl("get", "all,secrets,configmaps,serviceaccounts,networkpolicies,mutatingadmissionpolicies,mutatingadmissionpolicybindings",
-		"-A", "-l", "app.kubernetes.io/part-of=sealcar", "-o", "name")
+	admission := strings.Fields(c.run("kubectl", "api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name"))
+	left := c.kubectl("get", "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,roles,rolebindings,clusterroles,clusterrolebindings,"+
+		strings.Join(admission, ","), "-A", "-l", "app.kubernetes.io/part-of=sealcar", "-o", "name")
 	if left != "" {
 		c.t.Errorf("left behind: %s", left)
 	}

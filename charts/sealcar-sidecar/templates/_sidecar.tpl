@@ -64,9 +64,7 @@ volumeMounts:
     mountPath: /var/run/secrets/kubernetes.io/serviceaccount
     readOnly: true
   {{- if .configMap }}
-  - name: sealcar-config
-    mountPath: /etc/sealcar
-    readOnly: true
+  {{- include "sealcar.configMount" . | nindent 2 }}
   {{- end }}
   {{- if .trustBundle }}
   - name: sealcar-trust
@@ -74,10 +72,22 @@ volumeMounts:
     readOnly: true
   {{- end }}
   {{- range .secrets }}
-  - name: sealcar-secret-{{ . }}
-    mountPath: /var/run/secrets/sealcar/{{ . }}
-    readOnly: true
+  {{- include "sealcar.secretMount" . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* sealcar.configMount: where the sidecar finds its ConfigMap. */}}
+{{- define "sealcar.configMount" -}}
+- name: sealcar-config
+  mountPath: /etc/sealcar
+  readOnly: true
+{{- end -}}
+
+{{/* sealcar.secretMount: where it finds the Secret of a name. */}}
+{{- define "sealcar.secretMount" -}}
+- name: sealcar-secret-{{ . }}
+  mountPath: /var/run/secrets/sealcar/{{ . }}
+  readOnly: true
 {{- end -}}
 
 {{/* sealcar.containerEnv: what this container needs, over whatever the configuration says. */}}
@@ -96,15 +106,22 @@ volumeMounts:
 - name: SEALCAR_STRICT
   value: "true"
 {{- end }}
-{{- if .configMap }}
-- name: SEALCAR_CONFIG
-  value: /etc/sealcar/sealcar.yaml
-{{- else if .config }}
-- name: SEALCAR_CONFIG_YAML
-  value: {{ toJson .config }}
+{{- if or .configMap .config }}
+{{ include "sealcar.configEnv" . }}
 {{- end }}
 {{- if .trustBundle }}
 - name: SSL_CERT_FILE
   value: /etc/sealcar-trust/ca-certificates.crt
 {{- end }}
+{{- end -}}
+
+{{/* sealcar.configEnv: where its configuration is. */}}
+{{- define "sealcar.configEnv" -}}
+{{- if .configMap -}}
+- name: SEALCAR_CONFIG
+  value: /etc/sealcar/sealcar.yaml
+{{- else if .config -}}
+- name: SEALCAR_CONFIG_YAML
+  value: {{ toJson .config }}
+{{- end -}}
 {{- end -}}

@@ -22,9 +22,7 @@ mount, for the pod's list.
   emptyDir:
     sizeLimit: 1Mi
 {{- with .configMap }}
-- name: sealcar-config
-  configMap:
-    name: {{ . }}
+{{ include "sealcar.configVolume" . }}
 {{- end }}
 {{- with .trustBundle }}
 - name: sealcar-trust
@@ -32,9 +30,21 @@ mount, for the pod's list.
     name: {{ . }}
 {{- end }}
 {{- range .secrets }}
-- name: sealcar-secret-{{ . }} # mounted by the sidecar alone; its user has no group (fsGroup) in somebody else's pod
+{{ include "sealcar.secretVolume" . }}
+{{- end }}
+{{- end -}}
+
+{{/* sealcar.configVolume: of the ConfigMap of a name. */}}
+{{- define "sealcar.configVolume" -}}
+- name: sealcar-config
+  configMap:
+    name: {{ . }}
+{{- end -}}
+
+{{/* sealcar.secretVolume: of the Secret of a name. Its mode: it is mounted by the sidecar alone, whose user has no group (fsGroup) in somebody else's pod. */}}
+{{- define "sealcar.secretVolume" -}}
+- name: sealcar-secret-{{ . }}
   secret:
     secretName: {{ . }}
     defaultMode: 0444
-{{- end }}
 {{- end -}}

@@ -1,0 +1,60 @@
+{{/*
+sealcar.injector.settings: of injected sidecars, as the library chart takes them, in JSON.
+*/}}
+{{- define "sealcar.injector.settings" -}}
+{{- $s := deepCopy .Values.injector.sidecar -}}
+{{- if and (not $s.config) .Values.enclave.enabled -}}
+{{- $_ := set $s "config" (include "sealcar.enclave.sidecarConfig" .) -}}
+{{- end -}}
+{{- $_ := set $s "image" .Values.image -}}
+{{- $_ := set $s.image "tag" (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- toJson $s -}}
+{{- end -}}
+
+{{/*
+sealcar.injection: what is added to pods, in JSON. It is the library chart's, taken
+apart into what every pod gets and what depends on its annotations; $(name) stands for
+the name of the ConfigMap or Secret that one gives. The policy makes CEL of it, and
+the webhook reads it as it is (webhook.Settings), so that both add the same.
+*/}}
+{{- define "sealcar.injection" -}}
+{{- $s := fromJson (include "sealcar.injector.settings" .) -}}
+{{- $bare := set (set (deepCopy $s) "config" "") "strict" false -}}
+{{- $named := set (deepCopy $bare) "configMap" "$(name)" -}}
+{{- $c := fromYaml (include "sealcar.container" $bare) -}}
+{{- dict
+  "excludedNamespaces" .Values.injector.excludedNamespaces
+  "container" (omit $c "env" "volumeMounts")
+  "strict" (ternary "true" "" $s.strict)
+  "appMounts" (fromYamlArray (include "sealcar.appVolumeMounts" .))
+  "always" (dict
+    "env" $c.env
+    "mounts" $c.volumeMounts
+    "volumes" (fromYamlArray (include "sealcar.podVolumes" dict)))
+  "inline" (dict
+    "env" (fromYamlArray (include "sealcar.configEnv" $s))
+    "appEnv" (fromYamlArray (include "sealcar.clientEnv" $s)))
+  "configMap" (dict
+    "env" (fromYamlArray (include "sealcar.configEnv" $named))
+    "mounts" (fromYamlArray (include "sealcar.configMount" $named))
+    "volumes" (fromYamlArray (include "sealcar.configVolume" "$(name)"))
+    "appEnv" (fromYamlArray (include "sealcar.clientEnv" $named)))
+  "secret" (dict
+    "mounts" (fromYamlArray (include "sealcar.secretMount" "$(name)"))
+    "volumes" (fromYamlArray (include "sealcar.secretVolume" "$(name)")))
+  | toJson -}}
+{{- end -}}
+
+{{/* sealcar.injector.mode: policy or webhook. */}}
+{{- define "sealcar.injector.mode" -}}
+{{- $version := .Capabilities.KubeVersion.Version -}}
+{{- $hasPolicy := semverCompare ">=1.36.0-0" $version -}}
+{{- if eq .Values.injector.mode "auto" -}}
+{{- ternary "policy" "webhook" $hasPolicy -}}
+{{- else -}}
+{{- if and (eq .Values.injector.mode "policy") (not $hasPolicy) -}}
+{{- fail (printf "injector.mode=policy needs Kubernetes 1.36 (MutatingAdmissionPolicy), and this is %s: leave it at auto, or set it to webhook" $version) -}}
+{{- end -}}
+{{- .Values.injector.mode -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,75 @@
+{{/* sealcar.injector.annotated: an annotation's value, else the default, as sealcar.cel takes it. */}}
+{{- define "sealcar.injector.annotated" -}}
+@cel variables.annotations[?{{ index . 0 | toJson }}].orValue({{ index . 1 | toString | toJson }})
+{{- end -}}
+
+{{/* sealcar.injector.named: a value as CEL, with an expression in place of $(name). */}}
+{{- define "sealcar.injector.named" -}}
+{{- include "sealcar.cel" (index . 0) | replace "$(name)" (printf "\" + %s + \"" (index . 1)) -}}
+{{- end -}}
+
+{{/* sealcar.injector.container: the container as a CEL expression, with what annotations change. */}}
+{{- define "sealcar.injector.container" -}}
+{{- $i := fromJson (include "sealcar.injection" .) -}}
+{{- $c := $i.container -}}
+{{- $_ := set $c "image" (include "sealcar.injector.annotated" (list "sealcar/image" $c.image)) -}}
+{{- range $i.always.env -}}
+{{- if eq .name "SEALCAR_LOG_LEVEL" -}}
+{{- $_ := set . "value" (include "sealcar.injector.annotated" (list "sealcar/log-level" .value)) -}}
+{{- end -}}
+{{- end -}}
+{{- $r := $c.resources -}}
+{{- $_ := set $r.requests "cpu" (include "sealcar.injector.annotated" (list "sealcar/cpu" $r.requests.cpu)) -}}
+{{- $_ := set $r.requests "memory" (include "sealcar.injector.annotated" (list "sealcar/memory" $r.requests.memory)) -}}
+{{- $_ := set $r.limits "memory" (include "sealcar.injector.annotated" (list "sealcar/memory-limit" $r.limits.memory)) -}}
+{{- $_ := set $c "env" (printf "@cel %s" (include "sealcar.injector.env" $i)) -}}
+{{- $_ := set $c "volumeMounts" (printf "@cel %s" (include "sealcar.injector.parts" (list $i "mounts"))) -}}
+{{- include "sealcar.cel" $c -}}
+{{- end -}}
+
+{{/*
+sealcar.injector.env: its environment, as a CEL expression. SEALCAR_STRICT is there
+only if it is asked for: "false" would lift what a configuration asks for.
+*/}}
+{{- define "sealcar.injector.env" -}}
+{{- $strict := list -}}
+{{- if .strict -}}{{- $strict = list (dict "name" "SEALCAR_STRICT" "value" .strict) -}}{{- end -}}
+{{- $asked := list (dict "name" "SEALCAR_STRICT" "value" "@cel variables.annotations[\"sealcar/strict\"]") -}}
+{{ include "sealcar.cel" .always.env }} +
+(variables.configMap == "" ? {{ include "sealcar.cel" .inline.env }} : {{ include "sealcar.cel" .configMap.env }}) +
+("sealcar/strict" in variables.annotations ? {{ include "sealcar.cel" $asked }} : {{ include "sealcar.cel" $strict }})
+{{- end -}}
+
+{{/* sealcar.injector.parts: its mounts, or the pod's volumes, as a CEL expression. */}}
+{{- define "sealcar.injector.parts" -}}
+{{- $i := index . 0 -}}
+{{- $what := index . 1 -}}
+{{ include "sealcar.cel" (index $i.always $what) }} +
+(variables.configMap == "" ? [] : {{ include "sealcar.injector.named" (list (index $i.configMap $what) "variables.configMap") }}) +
+variables.secrets.map(s, dyn({{ include "sealcar.injector.named" (list (first (index $i.secret $what)) "s") }}))
+{{- end -}}
+
+{{/* sealcar.injector.volumes: of the pod, as a CEL expression. */}}
+{{- define "sealcar.injector.volumes" -}}
+{{- include "sealcar.injector.parts" (list (fromJson (include "sealcar.injection" .)) "volumes") -}}
+{{- end -}}
+
+{{/*
+sealcar.injector.clientEnv: the environment of container c, as a CEL expression.
+Its own options of the JVM stay in front of ours, of which the last wins.
+*/}}
+{{- define "sealcar.injector.clientEnv" -}}
+{{- $i := fromJson (include "sealcar.injection" .) -}}
+{{- $known := $i.inline.appEnv -}}
+{{- $unknown := $i.configMap.appEnv -}}
+{{- $own := `c.?env.orValue([]).filter(e, e.name == "JAVA_TOOL_OPTIONS").map(e, e.?value.orValue(""))` -}}
+{{- range concat $known $unknown -}}
+{{- if eq .name "JAVA_TOOL_OPTIONS" -}}
+{{- $_ := set . "value" (printf `@cel (%s.map(o, o.endsWith(%s) ? o : o + " " + %s) + [%s])[0]` $own (toJson .value) (toJson .value) (toJson .value)) -}}
+{{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range $known -}}{{- $names = append $names .name -}}{{- end -}}
+c.?env.orValue([]).filter(e, !(e.name in {{ $names | uniq | toJson }})) +
+(variables.configMap == "" ? {{ include "sealcar.cel" $known }} : {{ include "sealcar.cel" $unknown }})
+{{- end -}}

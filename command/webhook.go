@@ -1,0 +1,162 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"sealcar/config"
+	"sealcar/livefile"
+	"sealcar/webhook"
+	"sealcar/webhook/certs"
+)
+
+// webhookFlags are the flags of `sealcar webhook`.
+type webhookFlags struct {
+	listen         string
+	settings       string
+	tlsCert        string
+	tlsKey         string
+	names          []string
+	secret         string
+	configuration  string
+	serviceAccount string
+	lifetime       time.Duration
+	interval       time.Duration
+	timeout        time.Duration
+	drain          time.Duration
+	logLevel       string
+}
+
+func newWebhook(p Process) *cobra.Command {
+	var f webhookFlags
+	cmd := &cobra.Command{
+		Use:   "webhook",
+		Short: "Add the sidecar to pods of a Kubernetes cluster, as an admission webhook",
+		Long: `Add the sidecar to pods of a Kubernetes cluster, as a mutating admission webhook.
+charts/sealcar runs this where the cluster has no MutatingAdmissionPolicy, and
+says in --settings what is added to pods.
+
+Its certificate is that of --tls-cert and --tls-key, which are read again when they
+change, or else one that it makes itself, keeps in a Secret with the other
+replicas, and replaces when a third of its lifetime is left. For that, its service
+account may get and patch that Secret and the MutatingWebhookConfiguration.`,
+		Args: cobra.NoArgs,
+		RunE: failing(func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return runWebhook(ctx, p, f)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", ":8443", "host:port of the TLS listener")
+	flags.StringVar(&f.settings, "settings", "", "file with what is added to pods, as the chart renders it; read again when it changes (required)")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "file with a certificate that API servers trust, for SERVICE.NAMESPACE.svc")
+	flags.StringVar(&f.tlsKey, "tls-key", "", "file with its key")
+	flags.StringSliceVar(&f.names, "names", nil, "without --tls-cert: names of the certificate, SERVICE.NAMESPACE.svc")
+	flags.StringVar(&f.secret, "secret", "", "without --tls-cert: Secret of the webhook's own namespace that the certificate is kept in; it has to exist")
+	flags.StringVar(&f.configuration, "configuration", "", "without --tls-cert: MutatingWebhookConfiguration that API servers find the authority in")
+	flags.StringVar(&f.serviceAccount, "service-account", certs.ServiceAccountDir, "directory of the service account")
+	flags.DurationVar(&f.lifetime, "lifetime", certs.DefaultLifetime, "lifetime of a certificate of its own")
+	flags.DurationVar(&f.interval, "interval", certs.DefaultInterval, "how often the Secret and the MutatingWebhookConfiguration are looked at")
+	flags.DurationVar(&f.timeout, "timeout", webhook.DefaultTimeout, "time for one request, and for one call of the API server")
+	flags.DurationVar(&f.drain, "drain", webhook.DefaultDrain, "time for open requests at the end")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	_ = cmd.MarkFlagRequired("settings") // fails only for an unknown flag
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	cmd.MarkFlagsMutuallyExclusive("tls-cert", "secret")
+	cmd.MarkFlagsOneRequired("tls-cert", "secret")
+	return cmd
+}
+
+func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
+	log, err := newLogger(p, config.Log{Level: f.logLevel, Format: "auto"})
+	if err != nil {
+		return err
+	}
+	fitMachine(p, 0, log)
+	settings, err := liveSettings(f.settings, log)
+	if err != nil {
+		return err
+	}
+	server := webhook.Server{
+		Handler: webhook.NewHandler(settings, log),
+		Timeout: f.timeout, Drain: f.drain, Log: log,
+	}
+	keep := func(context.Context) {}
+	if f.tlsCert != "" {
+		report := func(err error) { log.Error().Err(err).Msg("the former certificate stays in use") }
+		server.Certificate, err = certs.Files(f.tlsCert, f.tlsKey, report)
+	} else {
+		var k *certs.Keeper
+		if k, err = newKeeper(p, f, log); err == nil {
+			server.Certificate, server.Ready, keep = k.Certificate, k.Ready, k.Run
+		}
+	}
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("listening on --listen %q: %w", f.listen, err)
+	}
+	log.Info().Str("listen", ln.Addr().String()).Msg("the webhook is up")
+	return serveKept(ctx, server, ln, keep)
+}
+
+// serveKept serves while keep runs, and ends both.
+func serveKept(ctx context.Context, server webhook.Server, ln net.Listener, keep func(context.Context)) error {
+	keeping, stop := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		keep(keeping)
+	}()
+	err := server.Serve(ctx, ln)
+	stop()
+	<-kept
+	return err
+}
+
+// liveSettings are the settings as the file has them now; a bad change is logged,
+// and the former ones stay in force.
+func liveSettings(path string, log zerolog.Logger) (func() *webhook.Settings, error) {
+	file, err := livefile.New(livefile.Source[*webhook.Settings]{
+		Paths:  []string{path},
+		Read:   func() (*webhook.Settings, error) { return webhook.ReadSettings(path) },
+		Report: func(err error) { log.Error().Err(err).Msg("the former settings stay in force") },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() *webhook.Settings {
+		s, _ := file.Get() // its error was reported
+		return s
+	}, nil
+}
+
+// newKeeper looks after a certificate of our own.
+func newKeeper(p Process, f webhookFlags, log zerolog.Logger) (*certs.Keeper, error) {
+	cluster, err := certs.InCluster(p.Getenv, f.serviceAccount, f.timeout)
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := os.ReadFile(filepath.Join(f.serviceAccount, "namespace"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the namespace: %w", err)
+	}
+	return certs.NewKeeper(certs.Options{
+		Cluster: cluster, Namespace: strings.TrimSpace(string(namespace)),
+		Secret: f.secret, Configuration: f.configuration, Names: f.names,
+		Lifetime: f.lifetime, Interval: f.interval, Now: time.Now, Log: log,
+	})
+}

@@ -1,0 +1,108 @@
+package webhook
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// PatchOp is one operation of a JSON Patch (RFC 6902).
+type PatchOp struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"` // JSON Pointer, RFC 6901
+	Value any    `json:"value"`
+}
+
+// Spared tells why a pod of a namespace is let through as it is, "" if it is not,
+// and whether its author may not expect that.
+func Spared(p *Pod, namespace string, s *Settings) (reason string, told bool) {
+	switch {
+	case slices.Contains(s.ExcludedNamespaces, namespace):
+		return "its namespace is excluded", false
+	case p.Metadata.Labels[partOfLabel] == partOfOurs:
+		return "it is a part of sealcar", false
+	case p.Spec.HostNetwork:
+		return "with hostNetwork its loopback is that of the node", true
+	case p.hasSidecar() && !p.injected():
+		return "it has a container named " + containerName, true
+	}
+	return "", false
+}
+
+// Inject gives what makes a pod's containers go through a sidecar. Given a pod
+// that it changed already, it gives what containers that others have added since
+// still need, most often nothing. An error is for the pod's author: the pod asks
+// for something that cannot be done.
+func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
+	w, err := readWishes(p.Metadata.Annotations)
+	if err != nil {
+		return nil, err
+	}
+	part := s.Inline
+	if w.configMap != "" {
+		part = s.ConfigMap.named(w.configMap)
+	}
+	// The indices are those of the pod as it came: the sidecar goes in front last.
+	ops := slices.Concat(
+		redirect("/spec/containers", p.Spec.Containers, w, part.AppEnv, s.AppMounts),
+		redirect("/spec/initContainers", p.Spec.InitContainers, w, part.AppEnv, s.AppMounts))
+	if p.injected() {
+		return ops, nil
+	}
+	parts := []Part{s.Always, part}
+	for _, name := range w.secrets {
+		parts = append(parts, s.Secret.named(name))
+	}
+	volumes, err := addVolumes(p.Spec.Volumes, parts)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(ops, volumes, addSidecar(p, sidecar(s, w, parts)), mark(p)), nil
+}
+
+// redirect makes containers use the sidecar and trust its CA. Variables of their
+// own with our names are left out, for one could lead around the sidecar.
+func redirect(path string, containers []Container, w wishes, env, mounts []object) []PatchOp {
+	var ops []PatchOp
+	names, mountNames := namesOf(env), namesOf(mounts)
+	for i, c := range containers {
+		if slices.Contains(w.skipped, c.Name) {
+			continue
+		}
+		at := path + "/" + strconv.Itoa(i)
+		if changed := append(without(c.Env, names), withOwnOptions(c.Env, env)...); !reflect.DeepEqual(changed, c.Env) {
+			ops = append(ops, PatchOp{"add", at + "/env", changed})
+		}
+		if changed := append(without(c.VolumeMounts, mountNames), mounts...); !reflect.DeepEqual(changed, c.VolumeMounts) {
+			ops = append(ops, PatchOp{"add", at + "/volumeMounts", changed})
+		}
+	}
+	return ops
+}
+
+// withOwnOptions is ours with a container's own options for the JVM in front of
+// our own, of which the last wins.
+func withOwnOptions(own, ours []object) []object {
+	i := slices.IndexFunc(own, func(o object) bool { return nameOf(o) == javaToolOptions })
+	if i < 0 {
+		return ours
+	}
+	options, _ := own[i]["value"].(string) // "" if it comes from elsewhere
+	joined := make([]object, len(ours))
+	for j, o := range ours {
+		joined[j] = o
+		if value, _ := o["value"].(string); nameOf(o) == javaToolOptions {
+			joined[j] = object{"name": javaToolOptions, "value": appended(options, value)}
+		}
+	}
+	return joined
+}
+
+// appended is idempotent, as all of Inject is.
+func appended(options, ours string) string {
+	if strings.HasSuffix(options, ours) {
+		return options
+	}
+	return options + " " + ours
+}
