@@ -3,7 +3,7 @@ Responses API, which it calls if not told otherwise."""
 
 import os
 
-from agents import Agent, RunConfig, Runner, function_tool, set_default_openai_api, set_tracing_disabled
+from agents import Agent, ModelSettings, Runner, function_tool, set_default_openai_api, set_tracing_disabled
 from openai.types.responses import ResponseTextDeltaEvent
 
 from cell import run_async
@@ -21,13 +21,16 @@ def weather(city: str) -> str:
 async def chat(request, seen):
     messages = list(request["messages"])
     instructions = messages.pop(0)["content"] if messages[0]["role"] == "system" else None
-    agent = Agent(name="assistant", instructions=instructions, model=request["model"], tools=[weather] if "tools" in request else [])
+    agent = Agent(
+        name="assistant", instructions=instructions, model=request["model"], tools=[weather] if "tools" in request else [],
+        model_settings=ModelSettings(include_usage=True),
+    )
     items = [{"role": m["role"], "content": content(m["content"])} for m in messages]
     if not request.get("stream"):
-        result = await Runner.run(agent, items, run_config=RunConfig(tracing_disabled=True))
+        result = await Runner.run(agent, items)
         take(seen, result)
         return
-    result = Runner.run_streamed(agent, items, run_config=RunConfig(tracing_disabled=True))
+    result = Runner.run_streamed(agent, items)
     async for event in result.stream_events():
         if event.type == "raw_response_event" and isinstance(event.data, ResponseTextDeltaEvent):
             if seen.event(event.data.delta):

@@ -1,5 +1,6 @@
 """langchain-openai."""
 
+from langchain_core.messages import convert_to_messages
 from langchain_openai import ChatOpenAI
 
 from cell import run
@@ -9,24 +10,25 @@ def chat(request, seen):
     model = ChatOpenAI(model=request["model"], n=request.get("n"), stream_usage=True)
     if "tools" in request:
         model = model.bind_tools(request["tools"])
+    messages = convert_to_messages(request["messages"])
     if not request.get("stream"):
-        for index, generation in enumerate(model.generate([request["messages"]]).generations[0]):
+        for index, generation in enumerate(model.generate([messages]).generations[0]):
             take(seen, generation.message, index)
         return
-    for chunk in model.stream(request["messages"]):
-        take(seen, chunk)
+    whole = None
+    for chunk in model.stream(messages):
+        whole = chunk if whole is None else whole + chunk
         if seen.event(chunk.text):
-            return
+            break
+    take(seen, whole)
 
 
 def take(seen, message, index=0):
-    choice = seen.choice(index)
-    choice["text"] += message.text
-    choice["finish"] = message.response_metadata.get("finish_reason") or choice["finish"]
+    seen.choice(index).update(text=message.text, finish=message.response_metadata.get("finish_reason") or "")
     for call in message.tool_calls:
         seen.tool(index, call["name"], call["args"])
     usage = message.usage_metadata
-    if usage and usage["total_tokens"]:
+    if usage:
         seen.usage = [usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]]
 
 

@@ -9,6 +9,8 @@ import litellm
 
 from cell import run_async
 
+litellm.suppress_debug_info = True  # it goes to standard output
+
 
 async def chat(request, seen):
     reply = await litellm.acompletion(**{**request, "model": "openai/" + request["model"]})

@@ -8,6 +8,8 @@ import litellm
 
 from cell import run
 
+litellm.suppress_debug_info = True  # it goes to standard output
+
 
 def chat(request, seen):
     reply = litellm.completion(**{**request, "model": "openai/" + request["model"]})

@@ -12,7 +12,7 @@ from cell import run
 def chat(request, seen):
     llm = OpenAILike(
         model=request["model"], api_base=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"],
-        is_chat_model=True, is_function_calling_model=True,
+        is_chat_model=True, is_function_calling_model=True, max_retries=1,
     )
     messages = [ChatMessage(role=m["role"], blocks=blocks(m["content"])) for m in request["messages"]]
     more = {"tools": request["tools"]} if "tools" in request else {}
