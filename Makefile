@@ -127,7 +127,7 @@ cover: clients ## coverage of the whole module by all of its tests
 # The SDKs that test/clients talks through, by lock file. Without an interpreter
 # the file stays away, so that each run says so again.
 .PHONY: clients
-clients: $(CLIENTS)/python.ok $(CLIENTS)/frameworks.ok $(CLIENTS)/node.ok ## install the SDKs that the tests talk through
+clients: $(CLIENTS)/python.ok $(CLIENTS)/frameworks.ok $(CLIENTS)/node.ok $(CLIENTS)/java.ok ## install the SDKs that the tests talk through
 
 $(CLIENTS)/python.ok: test/clients/python/requirements.txt test/clients/install.sh
 	@test/clients/install.sh python
@@ -138,6 +138,9 @@ $(CLIENTS)/frameworks.ok: test/clients/python/frameworks.txt test/clients/instal
 $(CLIENTS)/node.ok: test/clients/node/package-lock.json test/clients/install.sh
 	@test/clients/install.sh node
 
+$(CLIENTS)/java.ok: test/clients/java/pom.xml test/clients/java/jars.sha256 test/clients/install.sh
+	@test/clients/install.sh java
+
 .PHONY: clients-lock
 clients-lock: clients ## make the lock files of the SDKs anew after their versions were edited
 	$(CLIENTS)/python/bin/python -m venv $(CLIENTS)/lock
@@ -147,6 +150,9 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 			-o test/clients/python/$$lock.txt test/clients/python/$$lock.in || exit 1; \
 	done
 	npm install --prefix test/clients/node --package-lock-only --omit-lockfile-registry-resolved
+	mvn --batch-mode --quiet --file test/clients/java/pom.xml -DoutputDirectory=$(CURDIR)/$(CLIENTS)/java-lock \
+		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+	cd $(CLIENTS)/java-lock && sha256sum *.jar >$(CURDIR)/test/clients/java/jars.sha256
 	$(GO) -C test/clients/go mod tidy
 
 .PHONY: test-clients

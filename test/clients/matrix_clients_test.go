@@ -20,7 +20,7 @@ type client struct {
 // clients are the rows of the matrix.
 func clients() []client {
 	var all []client
-	for _, some := range [][]client{pythonClients(), nodeClients(), goClients(), curlClients()} {
+	for _, some := range [][]client{pythonClients(), nodeClients(), goClients(), javaClients(), curlClients()} {
 		all = append(all, some...)
 	}
 	return all
