@@ -7,14 +7,15 @@ import (
 
 // client is a row of the matrix.
 type client struct {
-	name    string
-	locked  string // the package whose version the page shows, as its lock file names it
-	lock    string // the lock file, below this folder
-	command func(t *testing.T) []string
-	env     map[string]string // that the program needs in every cell
-	direct  map[string]string // that it needs besides to talk to the backend directly
-	ways    []way
-	without map[string]string // scenarios that the client does not have, with the reason
+	name      string
+	locked    string // the package whose version the page shows, as its lock file names it
+	lock      string // the lock file, below this folder
+	command   func(t *testing.T) []string
+	env       map[string]string // that the program needs in every cell
+	direct    map[string]string // that it needs besides to talk to the backend directly
+	ways      []way
+	treatment string            // of its chats, as the log has it; "" means sealed
+	without   map[string]string // scenarios that the client does not have, with the reason
 }
 
 // clients are the rows of the matrix.
@@ -29,6 +30,7 @@ func clients() []client {
 const (
 	sdkLock       = "python/requirements.txt"
 	frameworkLock = "python/frameworks.txt"
+	toolsInClear  = "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them"
 	oneAnswer     = "the client gives one answer alone, whatever it asks for"
 )
 
@@ -54,6 +56,15 @@ func pythonClients() []client {
 		{name: "openai 2", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_sync"), ways: httpx.ways()},
 		{name: "openai 2, async", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_async"), ways: httpx.ways()},
 		{name: "volcengine-python-sdk[ark]", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways()},
+		{
+			name: "volcengine-python-sdk[ark], sealing itself", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(),
+			env: map[string]string{"VENDOR_ENCRYPTION": "on"}, direct: map[string]string{"VENDOR_ENCRYPTION": "off"}, treatment: "app_sealed",
+			without: map[string]string{
+				"tools": toolsInClear, "tools, stream": toolsInClear,
+				"cancel":  "the SDK cannot close a stream that it opens itself",
+				"refusal": "what the application has sealed passes untouched, whatever the model's name is",
+			},
+		},
 		{name: "langchain-openai", lock: frameworkLock, locked: "langchain-openai", command: frameworkProgram("langchain_chat"), ways: httpx.ways()},
 		{name: "litellm", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_sync"), ways: httpx.ways()},
 		{name: "litellm, async", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_async"), ways: litellm.ways()},

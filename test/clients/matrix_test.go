@@ -1,8 +1,10 @@
 package clients_test
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -94,15 +96,45 @@ func (r *row) try(t *testing.T, w way) {
 	env := r.sealing.application(t, "", r.env)
 	maps.Copy(env, w.environment(p))
 	command := r.command
-	if w.exec {
-		command = append([]string{built.sealcar, "exec", "--config", r.side.config, "--"}, command...)
+	if w.exec != nil {
+		command = slices.Concat([]string{built.sealcar}, w.exec, []string{"--config", r.side.config, "--"}, command)
 	}
 	got := r.run(t, command, env)
 	tries, gone := r.backend.take()
+	if w.exec == nil {
+		r.checkLog(t, w, tries)
+	}
 	for i, s := range r.scenarios {
 		t.Run(s.name, func(t *testing.T) { //nolint:paralleltest // it only looks at what is there
 			s.try(t, cell{got: got[i], want: r.want[i], tries: tries[s.model()], untouched: r.tries[s.model()], gone: gone})
 		})
+	}
+}
+
+// checkLog: everything came in by the way's door, which no other way of the row
+// has, and was sealed; what the sidecar refused was not tried again.
+func (r *row) checkLog(t *testing.T, w way, tries map[string]int) {
+	t.Helper()
+	requests := 0
+	for _, n := range tries {
+		requests += n
+	}
+	refused := 1
+	if _, lacks := r.without["refusal"]; lacks {
+		refused = 0
+	}
+	for _, entry := range r.side.Await(t, requests+refused, "chats by "+w.door, func(entry map[string]any) bool {
+		return entry["door"] == w.door && entry["endpoint"] == chatPath
+	}) {
+		switch treatment := entry["treatment"]; {
+		case entry["code"] == "invalid_model":
+			refused--
+		case treatment != cmp.Or(r.treatment, "sealed"):
+			t.Errorf("a chat was treated as %v", treatment)
+		}
+	}
+	if refused != 0 {
+		t.Errorf("of the refused request there were %d more than one", -refused)
 	}
 }
 

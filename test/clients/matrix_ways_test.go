@@ -9,8 +9,8 @@ import (
 type way struct {
 	name    string
 	lines   []string // NAME=VALUE, with the words of places in braces
-	doors   []string // as the log names them
-	exec    bool     // under `sealcar exec`, which sets the rest
+	door    string   // as the log names it
+	exec    []string // `sealcar exec` and its flags, which set the rest; nil means without it
 	instead string   // why it is not possible and what to do; then it is not tried
 }
 
@@ -40,15 +40,15 @@ func (f family) ways() []way {
 	}
 	to := func(scheme string) string { return base + "=" + scheme + "://{host}/api/v3" }
 	ways := []way{
-		{name: byHTTP, lines: append([]string{to("http")}, f.proxy...), doors: []string{f.plain}},
-		{name: byHTTPS, lines: append([]string{to("https")}, f.proxyTLS...), doors: []string{"connect-tls"}},
-		{name: byBase, lines: []string{base + "={proxy}/v1"}, doors: []string{"base-url"}},
-		{name: byExec, lines: []string{to("https")}, exec: true},
+		{name: byHTTP, lines: append([]string{to("http")}, f.proxy...), door: f.plain},
+		{name: byHTTPS, lines: append([]string{to("https")}, f.proxyTLS...), door: "connect-tls"},
+		{name: byBase, lines: []string{base + "={proxy}/v1"}, door: "base-url"},
+		{name: byExec, lines: []string{to("https")}, exec: []string{"exec"}, door: "connect-tls"},
 	}
 	if f.noProxy != "" {
-		for _, i := range []int{0, 1, 3} {
-			ways[i] = way{name: ways[i].name, instead: f.noProxy}
-		}
+		ways[0] = way{name: byHTTP, instead: f.noProxy}
+		ways[1] = way{name: byHTTPS, instead: f.noProxy}
+		ways[3] = way{name: byExec, exec: []string{"exec", "--base-url"}, door: "base-url"}
 	}
 	return ways
 }

@@ -15,10 +15,10 @@ def chat(request, seen):
     if not request.get("stream"):
         seen.whole(reply)
         return
-    with reply:
-        for chunk in reply:
-            if seen.chunk(chunk):
-                return
+    for chunk in reply:
+        if seen.chunk(chunk):
+            reply.close()
+            return
 
 
 run(chat)
