@@ -159,6 +159,10 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 test-clients: clients ## the tests through the SDKs alone
 	$(GO) test ./test/clients/ $(TESTFLAGS)
 
+.PHONY: clients-docs
+clients-docs: clients ## write docs/clients.md from a run of every client
+	$(GO) test ./test/clients/ -run='^TestMatrix$$' -count=1 -timeout=30m -update
+
 .PHONY: clean
 clean: ## remove what make made
 	rm -rf bin .cache

@@ -31,7 +31,7 @@ func nodeClients() []client {
 		}
 		all = append(all,
 			client{name: "openai, Node " + n.name, locked: "openai", command: nodeProgram(n.bin, "openai"), ways: fetches.ways()},
-			client{name: "fetch, Node " + n.name, command: nodeProgram(n.bin, "fetch"), ways: fetches.ways()},
+			client{name: "fetch, Node " + n.name, locked: n.bin, command: nodeProgram(n.bin, "fetch"), ways: fetches.ways()},
 		)
 		if n.bin == "node24" { // one of them is enough for what is all the same fetch
 			all = append(all, client{name: "LangChain.js, Node " + n.name, locked: "@langchain/openai", command: nodeProgram(n.bin, "langchain"), ways: fetches.ways()})

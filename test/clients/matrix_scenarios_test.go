@@ -15,6 +15,7 @@ type scenario struct {
 	stop    int    // events after which the application gives the stream up; 0 means never
 	at      string // the model, if it is not goodModel
 	fails   bool   // also without a sidecar
+	shows   string // what has gone well then, for the page
 	try     func(t *testing.T, c cell)
 }
 
@@ -32,18 +33,18 @@ const canary = "canary 7QX2M4TZ"
 func scenarios() []scenario {
 	long := strings.Repeat("你好，世界 🙂 春眠不觉晓，处处闻啼鸟。", 400)
 	return []scenario{
-		{name: "chat", members: says("You are brief.", "你好 🙂 \"quoted\"\nand a second line"), try: same},
-		{name: "stream", members: says("You are brief.", "one two three"), stream: true, try: same},
-		{name: "turns", members: `"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"two ` + canary + `"},{"role":"user","content":"three"}]`, try: same},
-		{name: "n=2", members: `"n":2,` + says("", "twice"), try: same},
-		{name: "tools", members: `"tools":` + weatherTool + `,` + says("", "the weather in 北京"), try: sameCalls},
-		{name: "tools, stream", members: `"tools":` + weatherTool + `,` + says("", "the weather in 北京"), stream: true, try: sameCalls},
-		{name: "image", members: `"messages":[{"role":"user","content":[{"type":"text","text":"What is this? ` + canary + `"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + onePixel + `"}}]}]`, try: same},
-		{name: "long text", members: says("", long), stream: true, try: same},
-		{name: "cancel", members: says("", strings.Repeat("word ", 50)), stream: true, stop: 3, at: slowModel, try: cancelled},
-		{name: "429", members: says("", "again"), at: busyModel, fails: true, try: busy},
-		{name: "refusal", members: says("", "refused"), at: strings.Repeat("m", 300), try: refused},
-		{name: "cut stream", members: says("", strings.Repeat("word ", 50)), stream: true, at: cutModel, fails: true, try: broken},
+		{name: "chat", shows: "a chat with a system message gives the same text, token counts and finish reason", members: says("You are brief.", "你好 🙂 \"quoted\"\nand a second line"), try: same},
+		{name: "stream", shows: "the same events in the same order", members: says("You are brief.", "one two three"), stream: true, try: same},
+		{name: "turns", shows: "a conversation of several turns", members: `"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"two ` + canary + `"},{"role":"user","content":"three"}]`, try: same},
+		{name: "n=2", shows: "two answers to one request", members: `"n":2,` + says("", "twice"), try: same},
+		{name: "tools", shows: "the same call with the same arguments, though functions and calls travel inside the sealed content", members: `"tools":` + weatherTool + `,` + says("", "the weather in 北京"), try: sameCalls},
+		{name: "tools, stream", shows: "the same as a stream", members: `"tools":` + weatherTool + `,` + says("", "the weather in 北京"), stream: true, try: sameCalls},
+		{name: "image", shows: "an image as a `data:` URL", members: `"messages":[{"role":"user","content":[{"type":"text","text":"What is this? ` + canary + `"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + onePixel + `"}}]}]`, try: same},
+		{name: "long text", shows: "8,000 characters of Chinese with emoji, streamed", members: says("", long), stream: true, try: same},
+		{name: "cancel", shows: "the application gives a stream up, and the model server learns of it", members: says("", strings.Repeat("word ", 50)), stream: true, stop: 3, at: slowModel, try: cancelled},
+		{name: "429", shows: "the model server's 429 with Retry-After reaches the application, which tries as often as without a sidecar", members: says("", "again"), at: busyModel, fails: true, try: busy},
+		{name: "refusal", shows: "what the sidecar refuses fails at once, with the sidecar's words", members: says("", "refused"), at: strings.Repeat("m", 300), try: refused},
+		{name: "cut stream", shows: "a stream that breaks off is an error, never a shorter answer", members: says("", strings.Repeat("word ", 50)), stream: true, at: cutModel, fails: true, try: broken},
 	}
 }
 

@@ -49,6 +49,22 @@ func TestExecGivesCurlEveryVariableItNeeds(t *testing.T) {
 	}
 }
 
+// A client that looks at no proxy variable still has a base URL to go by.
+func TestExecSetsTheBaseURLIfAskedTo(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ flag, want string }{
+		{"--base-url", "yes"},
+		{"--base-url=false", "no"},
+	} {
+		const script = `case "$OPENAI_BASE_URL" in "$HTTP_PROXY/v1") echo yes;; https://own.example/v1) echo no;; esac`
+		env := map[string]string{"OPENAI_BASE_URL": "https://own.example/v1"}
+		status, stdout, stderr := command(t, env, "exec", test.flag, "--", "sh", "-c", script)
+		if status != 0 || strings.TrimSpace(stdout) != test.want {
+			t.Errorf("%s: status %d, said %q\n%s", test.flag, status, stdout, stderr)
+		}
+	}
+}
+
 func TestExecPassesTheExitStatusThrough(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
