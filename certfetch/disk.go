@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -119,15 +118,4 @@ func (d *disk) prune() error {
 		faults = append(faults, d.dir.Remove(old.Name()))
 	}
 	return errors.Join(faults...)
-}
-
-func readAtMost(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("it is over %d bytes", limit)
-	}
-	return b, nil
 }
