@@ -163,7 +163,7 @@ func (l *lease) forOpening(n, cost int64) error {
 		return nil
 	}
 	if n > l.budget.limit/cost {
-		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
+		return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
 	}
 	return l.take(&l.reply, n*cost)
 }

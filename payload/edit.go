@@ -81,7 +81,7 @@ func (s *streamEdit) event(dst, data []byte) (out []byte, changed bool, err erro
 // whoever found it.
 func (s *streamEdit) end(dst []byte, err error) ([]byte, error) {
 	if errors.Is(err, rewrite.ErrEventTooLarge) {
-		s.fault = fault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+		s.fault = apierror.BadReply("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
 	}
 	if s.fault == nil {
 		return dst, err

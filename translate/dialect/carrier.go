@@ -104,10 +104,10 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 // that cannot be read.
 func checkHeaders(h http.Header) error {
 	if _, sealed := h["X-Session-Token"]; sealed {
-		return refusal("invalid_session_token", "X-Session-Token", "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
+		return apierror.BadRequest("invalid_session_token", "X-Session-Token", "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
-		return refusal("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
+		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (c Carrier) turnBack(resp *http.Response, stream bool, t *turning) error {
 			return out, err
 		})
 	default:
-		return replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q to a request with stream %t", resp.Header.Get("Content-Type"), stream), nil)
+		return apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q to a request with stream %t", resp.Header.Get("Content-Type"), stream), nil)
 	}
 }
 
@@ -149,8 +149,4 @@ func (c Carrier) failure(resp *http.Response, doc []byte) []byte {
 	_ = json.Unmarshal(doc, &body) // what is no such document has a fault without words
 	resp.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return c.Error(resp.StatusCode, faultOf(body.Error))
-}
-
-func replyFault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }

@@ -42,7 +42,7 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 	defer t.timed(time.Now())
 	switch {
 	case t.done:
-		return nil, replyFault("reply_after_done", "the upstream sent more after [DONE]", nil)
+		return nil, apierror.BadReply("reply_after_done", "the upstream sent more after [DONE]", nil)
 	case string(data) == "[DONE]":
 		t.done = true
 		if t.failed {
@@ -61,7 +61,7 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 		return t.reply.Fail(dst, faultOf(c.Error)), nil
 	}
 	if t.said += c.size(); t.said > t.limit {
-		return nil, replyFault("reply_too_large", fmt.Sprintf("the upstream's stream says more than %d bytes; raise limits.reply_bytes", t.limit), nil)
+		return nil, apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's stream says more than %d bytes; raise limits.reply_bytes", t.limit), nil)
 	}
 	return t.reply.Chunk(dst, c)
 }
@@ -75,7 +75,7 @@ func (t *turning) end(dst []byte, err error) ([]byte, error) {
 	case clean && (t.done || t.failed), t.failed:
 		return dst, err
 	case clean:
-		err = replyFault("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
+		err = apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
 	}
 	e := apierror.From(err, "reply_truncated", "the upstream's stream broke off; what came so far is incomplete")
 	t.failed = true
@@ -86,11 +86,11 @@ func (t *turning) end(dst []byte, err error) ([]byte, error) {
 func completion(doc []byte) (*Completion, error) {
 	c := new(Completion)
 	if err := json.Unmarshal(doc, c); err != nil {
-		return nil, replyFault("reply_unreadable", "the upstream's reply is no chat completion", err)
+		return nil, apierror.BadReply("reply_unreadable", "the upstream's reply is no chat completion", err)
 	}
 	for i := range c.Choices {
 		if c.Choices[i].Index != 0 || i > 0 {
-			return nil, replyFault("reply_unreadable", "the upstream's reply has several choices where one is due", nil)
+			return nil, apierror.BadReply("reply_unreadable", "the upstream's reply has several choices where one is due", nil)
 		}
 	}
 	return c, nil
@@ -116,7 +116,7 @@ func (c *Completion) size() int64 {
 
 // Unfinished is the fault of a reply without a finish_reason.
 func Unfinished() error {
-	return replyFault("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
+	return apierror.BadReply("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
 }
 
 // Fault is an error as a chat API's document has it.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -73,7 +72,7 @@ func (r *reply) edit(dst, doc []byte, stream bool) (out []byte, changed bool, er
 		return r.rewrite(dst, doc)
 	}
 	if r.pending > 0 {
-		return nil, false, replyFault("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+		return nil, false, apierror.BadReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
 	}
 	return dst, false, nil
 }
@@ -84,7 +83,7 @@ func (r *reply) rewrite(dst, doc []byte) (out []byte, changed bool, err error) {
 		r.visit = r.value
 	}
 	if err := r.scanner.Scan(doc, replyShape, r.visit); err != nil {
-		return nil, false, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+		return nil, false, apierror.BadReply("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	for i := range r.choices {
 		if err := r.choice(&r.choices[i]); err != nil {
@@ -172,8 +171,4 @@ func (r *reply) answer(index int) *answer {
 		r.answers[index] = &answer{splitter: splitter{names: r.names}}
 	}
 	return r.answers[index]
-}
-
-func replyFault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }
