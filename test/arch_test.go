@@ -45,8 +45,8 @@ func sealcar() house {
 			"translate/responses": {why: "an API can be understood without what seals its chats", may: []string{"translate/dialect", "apierror", "exchange"}},
 			"translate/images":    {why: "what a request is made into before it is sealed is apart from the seal", may: []string{"rewrite", "payload", "netguard", "apierror", "exchange"}},
 			"filemode":            {why: "which modes a file with a secret may have is said once"},
-			"translate/models":    {why: "what a model is called here and there is apart from how it is reached", may: []string{"crypto/ark", "rewrite", "payload", "exchange"}},
-			"translate/tools":     {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"crypto/ark", "rewrite", "payload", "apierror", "exchange"}},
+			"translate/models":    {why: "what a model is called here and there is apart from how it is reached", may: []string{"rewrite", "payload", "exchange"}},
+			"translate/tools":     {why: "function calling inside content is worth having with any protocol that seals content alone", may: []string{"rewrite", "payload", "apierror", "exchange"}},
 
 			"payload":  {why: "bodies that are read whole are bounded in one way", may: []string{"apierror", "rewrite"}},
 			"rewrite":  {why: "what changes bytes knows nothing of why"},

@@ -183,7 +183,7 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 func sealEvent(fn convert) func(dst, data []byte) ([]byte, bool, error) {
 	var c completion
 	return func(dst, data []byte) ([]byte, bool, error) {
-		if string(data) == endOfStream {
+		if string(data) == payload.EndOfStream {
 			return dst, false, nil
 		}
 		if err := c.read(data); err != nil || len(c.contents) == 0 {

@@ -74,9 +74,6 @@ func (o *opener) peek(resp *http.Response) (failed bool, err error) {
 	return o.failed, nil
 }
 
-// endOfStream is the data of the event that ends a complete stream.
-const endOfStream = "[DONE]"
-
 // document opens a whole completion, whose contents may be several ciphertexts
 // joined.
 func (o *opener) document(doc []byte) ([]byte, error) {
@@ -97,7 +94,7 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 	if o.done {
 		return nil, false, apierror.BadReply("reply_after_done", "the upstream sent more after [DONE]", nil)
 	}
-	if string(data) == endOfStream {
+	if string(data) == payload.EndOfStream {
 		o.done = true
 		if o.failed {
 			return dst, false, nil

@@ -46,7 +46,7 @@ func (c *chats) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func transport(c *chats) *anthropic.Transport {
-	return &anthropic.Transport{Settings: dialect.Settings{Base: c, BasePath: base}}
+	return &anthropic.Transport{Settings: dialect.Settings{Base: c, BasePath: base, SealedBy: "X-Session-Token"}}
 }
 
 func post(ctx context.Context, t testing.TB, body string) *http.Request {

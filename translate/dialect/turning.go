@@ -9,6 +9,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/payload"
 )
 
 // turning turns one reply back.
@@ -43,7 +44,7 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 	switch {
 	case t.done:
 		return nil, apierror.BadReply("reply_after_done", "the upstream sent more after [DONE]", nil)
-	case string(data) == "[DONE]":
+	case string(data) == payload.EndOfStream:
 		t.done = true
 		if t.failed {
 			return dst, nil

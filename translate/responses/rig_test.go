@@ -46,7 +46,7 @@ func (c *chats) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func transport(c *chats) *responses.Transport {
-	return &responses.Transport{Settings: dialect.Settings{Base: c, BasePath: base}}
+	return &responses.Transport{Settings: dialect.Settings{Base: c, BasePath: base, SealedBy: "X-Session-Token"}}
 }
 
 func post(ctx context.Context, t testing.TB, body string) *http.Request {
