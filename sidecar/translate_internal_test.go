@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -25,9 +26,7 @@ func TestOnlyChatsInClearAreTranslated(t *testing.T) {
 		"a session token, empty": {http.MethodPost, chat, http.Header{"X-Session-Token": nil}, false},
 	} {
 		req := httptest.NewRequestWithContext(t.Context(), test.method, test.path, nil)
-		for name, values := range test.header {
-			req.Header[name] = values
-		}
+		maps.Copy(req.Header, test.header)
 		if got := postsInClear(ark.SealablePaths())(req); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
