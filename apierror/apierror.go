@@ -45,13 +45,23 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// BadRequest is a 400: what the application sent at param cannot be taken.
+func BadRequest(code, param, message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
+}
+
+// BadReply is a 502: what the upstream answered cannot be taken.
+func BadReply(code, message string, cause error) *Error {
+	return &Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
+}
+
 // From finds the *Error in err's chain. An err without one becomes a 502 with
 // the given fallback code and message, err as its cause.
 func From(err error, code, message string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: err}
+	return BadReply(code, message, err)
 }
 
 // Document is the JSON document, without a trailing newline. It holds no

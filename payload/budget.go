@@ -192,7 +192,7 @@ func (l *lease) forReadingReply(n int64) error {
 
 func (l *lease) forOpening(part *int64, n, cost int64) error {
 	if n > l.budget.limit/cost {
-		return fault("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
+		return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than limits.buffered_bytes (%d bytes) allows; raise the limit and the memory with it", cost, l.budget.limit), nil)
 	}
 	return l.take(part, n*cost)
 }

@@ -76,7 +76,7 @@ func Events(resp *http.Response, c rewrite.EventConfig) {
 	c.Room = EventRoom(resp)
 	c.End = func(dst []byte, err error) ([]byte, error) {
 		if errors.Is(err, rewrite.ErrEventTooLarge) {
-			err = fault("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
+			err = apierror.BadReply("reply_too_large", "an event of the upstream's stream is over limits.event_bytes", err)
 		}
 		return end(dst, err)
 	}

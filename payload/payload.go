@@ -140,10 +140,10 @@ func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, erro
 		return err
 	}
 	if err != nil {
-		return fault("reply_truncated", "the upstream's reply broke off", err)
+		return apierror.BadReply("reply_truncated", "the upstream's reply broke off", err)
 	}
 	if int64(len(doc)) > limit {
-		return fault("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
+		return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)
 	}
 	if err := l.forReply(int64(len(doc))); err != nil {
 		return err
@@ -166,10 +166,6 @@ func (l *lease) readReply(resp *http.Response, limit int64) ([]byte, error) {
 		return b.doc, nil
 	}
 	return readAll(resp.Body, limit, min(resp.ContentLength, maxTrusted), l.forReadingReply)
-}
-
-func fault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }
 
 // MediaType is the media type that a message's headers name, in lower case; ""

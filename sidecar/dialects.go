@@ -18,6 +18,7 @@ func withDialects(chats http.RoundTripper, c *config.Config, r config.Route) htt
 	s := dialect.Settings{
 		Base:            chats,
 		BasePath:        ark.BasePath,
+		SealedBy:        ark.HeaderSessionToken,
 		MaxRequestBytes: int64(c.Limits.RequestBytes),
 		MaxReplyBytes:   int64(c.Limits.ReplyBytes),
 		MaxEventBytes:   int(c.Limits.EventBytes),

@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"net/http"
-	"slices"
 
 	"sealcar/config"
 	"sealcar/crypto/ark"
@@ -24,14 +23,10 @@ func withImages(seal http.RoundTripper, c *config.Config, r config.Route) (http.
 	if err != nil {
 		return nil, err
 	}
-	paths := ark.SealablePaths()
 	return &images.Transport{
-		Base: seal,
-		Out:  out,
-		Applies: func(req *http.Request) bool {
-			_, sealed := req.Header[ark.HeaderSessionToken] // by the application itself
-			return !sealed && req.Method == http.MethodPost && slices.Contains(paths, req.URL.Path)
-		},
+		Base:            seal,
+		Out:             out,
+		Applies:         postsInClear(ark.SealablePaths()),
 		MaxImages:       settings.MaxImages,
 		MaxBytes:        int64(settings.MaxBytes),
 		MaxRequestBytes: int64(c.Limits.RequestBytes),

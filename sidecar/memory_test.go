@@ -53,8 +53,9 @@ func TestT84_ARequestIsInMemoryOnceWhileItIsSent(t *testing.T) {
 		runtime.KeepAlive(body)
 		return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 	})
+	isChat := func(r *http.Request) bool { return r.URL.Path == path }
 	chats := dialect.Settings{BasePath: "/api/v3", Base: &models.Transport{
-		Names: map[string]string{"m": "ep-1"}, Paths: []string{path}, Base: &tools.Transport{Base: seal},
+		Names: map[string]string{"m": "ep-1"}, Applies: isChat, Base: &tools.Transport{Base: seal, Applies: isChat},
 	}}
 	text := strings.Repeat("x", size)
 	tool := `"name":"moved","description":"d"`

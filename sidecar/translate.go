@@ -29,7 +29,7 @@ func withTools(chats http.RoundTripper, c *config.Config, r config.Route) http.R
 	if !r.MoveTools {
 		return chats
 	}
-	return &tools.Transport{Base: chats, MaxRequestBytes: int64(c.Limits.RequestBytes), ReplyLimits: replyLimits(c)}
+	return &tools.Transport{Base: chats, Applies: postsInClear(ark.SealablePaths()), MaxRequestBytes: int64(c.Limits.RequestBytes), ReplyLimits: replyLimits(c)}
 }
 
 // withModels exchanges the names that applications have for models, if the route
@@ -45,9 +45,18 @@ func withModels(chats http.RoundTripper, c *config.Config, r config.Route) http.
 	return &models.Transport{
 		Base:            chats,
 		Names:           names,
-		Paths:           slices.Concat(ark.SealablePaths(), r.UnsafePlaintextPaths),
+		Applies:         postsInClear(slices.Concat(ark.SealablePaths(), r.UnsafePlaintextPaths)),
 		MaxRequestBytes: int64(c.Limits.RequestBytes),
 		ReplyLimits:     replyLimits(c),
+	}
+}
+
+// postsInClear tells the requests for one of the paths, exact, that the
+// application did not seal itself: only those can be read and changed.
+func postsInClear(paths []string) func(*http.Request) bool {
+	return func(req *http.Request) bool {
+		_, sealed := req.Header[ark.HeaderSessionToken]
+		return !sealed && req.Method == http.MethodPost && slices.Contains(paths, req.URL.Path)
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"sealcar/apierror"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
 
@@ -45,9 +45,9 @@ func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error
 	}
 	switch {
 	case s.chat.model == "":
-		return nil, refusal("invalid_request", "model", "the request names no model; put the endpoint id or model name there as a string")
+		return nil, apierror.BadRequest("invalid_request", "model", "the request names no model; put the endpoint id or model name there as a string")
 	case !s.messages:
-		return nil, refusal("invalid_request", "messages", "the request has no messages, so there is nothing that could be sealed; send a chat with a messages array")
+		return nil, apierror.BadRequest("invalid_request", "messages", "the request has no messages, so there is nothing that could be sealed; send a chat with a messages array")
 	}
 	return &s.chat, nil
 }
@@ -65,21 +65,21 @@ type chatScan struct {
 
 func (s *chatScan) value(v rewrite.Value) error {
 	if s.values++; s.values > s.policy.maxValues {
-		return refusal("too_many_values", v.Path(), fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", s.policy.maxValues))
+		return apierror.BadRequest("too_many_values", v.Path(), fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", s.policy.maxValues))
 	}
 	switch classOf(v) {
 	case object:
-		return mustBe(v, "{}", "an object")
+		return payload.MustBe(v, "{}", "an object")
 	case messageList:
 		s.messages = true
-		return mustBe(v, "[]", "an array")
+		return payload.MustBe(v, "[]", "an array")
 	case modelName:
 		var err error
 		s.chat.model, err = s.text(v)
 		return err
 	case streamFlag:
 		s.chat.stream = v.Kind == 't'
-		return mustBe(v, "tfn", "a boolean")
+		return payload.MustBe(v, "tfn", "a boolean")
 	case secretContent, contentPart, partType, secretText, imageAddress:
 		return s.content(v)
 	case stripped:
@@ -99,7 +99,7 @@ func (s *chatScan) content(v rewrite.Value) error {
 		if v.Kind == '"' {
 			s.seal(v)
 		}
-		return mustBe(v, `"[]n`, "a string or a list of parts")
+		return payload.MustBe(v, `"[]n`, "a string or a list of parts")
 	case contentPart:
 		return s.part(v)
 	case partType:
@@ -108,7 +108,7 @@ func (s *chatScan) content(v rewrite.Value) error {
 		return err
 	case secretText:
 		s.seal(v)
-		return mustBe(v, `"`, "a string")
+		return payload.MustBe(v, `"`, "a string")
 	default:
 		return s.imageURL(v)
 	}
@@ -116,7 +116,7 @@ func (s *chatScan) content(v rewrite.Value) error {
 
 // imageURL handles the address of an image, which may be the image itself.
 func (s *chatScan) imageURL(v rewrite.Value) error {
-	if err := mustBe(v, `"`, "a string"); err != nil {
+	if err := payload.MustBe(v, `"`, "a string"); err != nil {
 		return err
 	}
 	linked := s.hasScheme(v, "https:") || s.hasScheme(v, "http:")
@@ -157,7 +157,7 @@ func (s *chatScan) part(v rewrite.Value) error {
 	if v.Kind == '{' {
 		s.partType = ""
 	}
-	if err := mustBe(v, "{}", "an object"); err != nil || v.Kind == '{' {
+	if err := payload.MustBe(v, "{}", "an object"); err != nil || v.Kind == '{' {
 		return err
 	}
 	switch s.partType {
@@ -181,7 +181,7 @@ func (s *chatScan) judge(path func() string, e exposure) error {
 	case !mode.lets(e) && e == content:
 		return cannotSeal(path(), "this is content that the protocol cannot seal")
 	case !mode.lets(e):
-		return refusal("unsealable_field", path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
+		return apierror.BadRequest("unsealable_field", path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
 	}
 	s.chat.cleared++
 	s.chat.unsafe = s.chat.unsafe || e == content
@@ -205,32 +205,21 @@ func (s *chatScan) seal(v rewrite.Value) {
 }
 
 func (s *chatScan) text(v rewrite.Value) (string, error) {
-	if err := mustBe(v, `"`, "a string"); err != nil {
+	if err := payload.MustBe(v, `"`, "a string"); err != nil {
 		return "", err
 	}
 	text, err := rewrite.Unquote(nil, s.body[v.Start:v.End])
 	return string(text), err
 }
 
-func mustBe(v rewrite.Value, kinds, what string) error {
-	if strings.IndexByte(kinds, v.Kind) >= 0 {
-		return nil
-	}
-	return refusal("invalid_request", v.Path(), "this must be "+what)
-}
-
-func refusal(code, param, message string) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
-}
-
 func cannotSeal(path, what string) *apierror.Error {
-	return refusal("unsealable_content", path, what+", so nothing was sent. Text parts and images as data: URLs are sealed; leave the rest out, or let it leave in clear by unsafe_allow, as the route's residue or for its path in residue_exceptions")
+	return apierror.BadRequest("unsealable_content", path, what+", so nothing was sent. Text parts and images as data: URLs are sealed; leave the rest out, or let it leave in clear by unsafe_allow, as the route's residue or for its path in residue_exceptions")
 }
 
 // requestFault turns a scan's error into what the application sees.
 func requestFault(err error) error {
 	if fault, ok := errors.AsType[*rewrite.SyntaxError](err); ok {
-		e := refusal("invalid_json", fault.Path, fmt.Sprintf("the body is not strict JSON: %s at byte %d; nothing was sent", fault.Reason, fault.Offset))
+		e := apierror.BadRequest("invalid_json", fault.Path, fmt.Sprintf("the body is not strict JSON: %s at byte %d; nothing was sent", fault.Reason, fault.Offset))
 		e.Cause = err
 		return e
 	}

@@ -1,6 +1,10 @@
 package ark
 
-import "fmt"
+import (
+	"fmt"
+
+	"sealcar/apierror"
+)
 
 // unfinished are the choices of a stream that have begun and not ended: a bit
 // for each index.
@@ -28,7 +32,7 @@ func (u *unfinished) check() error {
 	}
 	for i := range maxChoices {
 		if u[i/64]&(1<<(i%64)) != 0 {
-			return replyFault("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has content and no finish_reason, so it may be incomplete", i), nil)
+			return apierror.BadReply("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has content and no finish_reason, so it may be incomplete", i), nil)
 		}
 	}
 	return nil

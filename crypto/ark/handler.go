@@ -77,7 +77,7 @@ func (t enclaveTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return payload.Send(h.Backend, req.Clone(req.Context()), body)
 	}
 	if len(tokens) != 1 || req.Header.Get(HeaderEncrypted) != "true" {
-		return nil, refusal("not_sealed", HeaderSessionToken, "this enclave takes sealed requests only: send x-is-encrypted: true and one X-Session-Token, or go through a sealcar sidecar")
+		return nil, apierror.BadRequest("not_sealed", HeaderSessionToken, "this enclave takes sealed requests only: send x-is-encrypted: true and one X-Session-Token, or go through a sealcar sidecar")
 	}
 	session, opened, err := h.open(tokens[0], body, chat)
 	if err != nil {
@@ -108,7 +108,7 @@ func sealedLimit(limit int64) int64 {
 // open opens the request with the first key that fits.
 func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, []byte, error) {
 	if err := CheckToken(token); err != nil {
-		e := refusal("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64")
+		e := apierror.BadRequest("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64")
 		e.Cause = err
 		return nil, nil, e
 	}
@@ -128,7 +128,7 @@ func (h *Handler) open(token string, body []byte, chat *chatRequest) (*Session, 
 			return nil, nil, err
 		}
 	}
-	return nil, nil, refusal("cannot_open", "messages", "the request does not open under any key of this endpoint: it was sealed for another certificate, or changed on the way; fetch the certificate anew and seal again")
+	return nil, nil, apierror.BadRequest("cannot_open", "messages", "the request does not open under any key of this endpoint: it was sealed for another certificate, or changed on the way; fetch the certificate anew and seal again")
 }
 
 // openNonEmpty opens one content of a request. The vendor's Go SDK leaves empty
@@ -171,19 +171,19 @@ func (h *Handler) sealReply(resp *http.Response, s *Session, record *exchange.Re
 		return payload.Replace(resp, h.MaxReplyBytes, func(doc []byte) ([]byte, error) {
 			var c completion
 			if err := c.read(doc); err != nil {
-				return nil, replyFault("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)
+				return nil, apierror.BadReply("backend_unreadable", "the backend's reply is not strict JSON of a chat completion", err)
 			}
 			return c.rewrite(nil, seal(whole))
 		})
 	default:
-		return replyFault("backend_unreadable", "the backend answered neither JSON nor an event stream", nil)
+		return apierror.BadReply("backend_unreadable", "the backend answered neither JSON nor an event stream", nil)
 	}
 }
 
 func sealEvent(fn convert) func(dst, data []byte) ([]byte, bool, error) {
 	var c completion
 	return func(dst, data []byte) ([]byte, bool, error) {
-		if string(data) == endOfStream {
+		if string(data) == payload.EndOfStream {
 			return dst, false, nil
 		}
 		if err := c.read(data); err != nil || len(c.contents) == 0 {

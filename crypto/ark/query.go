@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sealcar/apierror"
 )
 
 // maxQuery bounds the parameters of a query string. The vendor's API has none on
@@ -21,11 +23,11 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 		return nil
 	}
 	if strings.Count(raw, "&") >= maxQuery { // before any of them is read
-		return refusal("invalid_query", "?", "the query string has more than "+strconv.Itoa(maxQuery)+" parameters; nothing was sent. Leave it out")
+		return apierror.BadRequest("invalid_query", "?", "the query string has more than "+strconv.Itoa(maxQuery)+" parameters; nothing was sent. Leave it out")
 	}
 	parameters, err := url.ParseQuery(raw)
 	if err != nil { // it says what could not be read, which may be content
-		return refusal("invalid_query", "?", "the query string is not name=value pairs joined by &, with percent-encoding; nothing was sent. Leave it out")
+		return apierror.BadRequest("invalid_query", "?", "the query string is not name=value pairs joined by &, with percent-encoding; nothing was sent. Leave it out")
 	}
 	s := chatScan{policy: policy, chat: *c}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) { // so that reports are the same each time

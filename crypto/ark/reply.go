@@ -25,7 +25,7 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 		return false, nil
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return false, replyFault("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
+		return false, apierror.BadReply("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
 	}
 	switch payload.MediaType(resp.Header) {
 	case "text/event-stream":
@@ -35,9 +35,9 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
 		return o.failed, err
 	case "":
-		return false, replyFault("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
+		return false, apierror.BadReply("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
 	default:
-		return false, replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
+		return false, apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
 	}
 }
 
@@ -72,9 +72,6 @@ func (o *opener) peek(resp *http.Response) (failed bool, err error) {
 	return o.failed, nil
 }
 
-// endOfStream is the data of the event that ends a complete stream.
-const endOfStream = "[DONE]"
-
 // document opens a whole completion, whose contents may be several ciphertexts
 // joined.
 func (o *opener) document(doc []byte) ([]byte, error) {
@@ -93,9 +90,9 @@ func (o *opener) document(doc []byte) ([]byte, error) {
 func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 	defer o.timed(time.Now())
 	if o.done {
-		return nil, false, replyFault("reply_after_done", "the upstream sent more after [DONE]", nil)
+		return nil, false, apierror.BadReply("reply_after_done", "the upstream sent more after [DONE]", nil)
 	}
-	if string(data) == endOfStream {
+	if string(data) == payload.EndOfStream {
 		o.done = true
 		if o.failed {
 			return dst, false, nil
@@ -115,14 +112,14 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 // read finds what is to be opened in a document, and judges what stands beside.
 func (o *opener) read(doc []byte) error {
 	if err := o.completion.read(doc); err != nil {
-		return replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+		return apierror.BadReply("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	o.failed = o.failed || o.completion.isError
 	o.unfinished.note(o.completion.choices)
 	o.completion.withoutEmpty()
 	for _, place := range o.completion.clear {
 		if o.policy.Refuse {
-			return replyFault("reply_partly_clear", "the upstream's reply holds "+place+" in clear, which the route's policy refuses; do not ask for it, or set replies.clear", nil)
+			return apierror.BadReply("reply_partly_clear", "the upstream's reply holds "+place+" in clear, which the route's policy refuses; do not ask for it, or set replies.clear", nil)
 		}
 		o.report(place)
 	}
@@ -149,11 +146,11 @@ func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert 
 		case err != nil && s.filtered:
 			return dst, nil
 		case err != nil && !LooksSealed(text):
-			return nil, replyFault("reply_in_clear", "the upstream answered in clear where ciphertext is due, so the reply is not believed", err)
+			return nil, apierror.BadReply("reply_in_clear", "the upstream answered in clear where ciphertext is due, so the reply is not believed", err)
 		case err != nil:
-			return nil, replyFault("reply_not_authentic", "the upstream's reply does not open under this request's key", err)
+			return nil, apierror.BadReply("reply_not_authentic", "the upstream's reply does not open under this request's key", err)
 		case !utf8.Valid(out):
-			return nil, replyFault("reply_unreadable", "the upstream's reply opens to text that is not UTF-8", nil)
+			return nil, apierror.BadReply("reply_unreadable", "the upstream's reply opens to text that is not UTF-8", nil)
 		}
 		o.record.OpenedFields++
 		if len(out) > len(dst) && o.tags.holds(text) { // an honest echo does that too, so it is no fault
@@ -183,11 +180,7 @@ func streamFault(err error) *apierror.Error {
 	if errors.Is(err, io.EOF) { // no reader up the line may take this for a clean end
 		err = io.ErrUnexpectedEOF
 	}
-	return replyFault("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
+	return apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
 }
 
 func (o *opener) timed(start time.Time) { o.record.Open += time.Since(start) }
-
-func replyFault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
-}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"sealcar/apierror"
 	"sealcar/payload"
 	"sealcar/rewrite"
 )
@@ -14,14 +15,14 @@ import (
 // something else than the JSON that was checked.
 func checkContentHeaders(h http.Header) error {
 	if len(h["Content-Type"]) != 1 || payload.MediaType(h) != "application/json" {
-		return refusal("unsupported_content_type", "Content-Type", "this endpoint takes one Content-Type, application/json; nothing was sent")
+		return apierror.BadRequest("unsupported_content_type", "Content-Type", "this endpoint takes one Content-Type, application/json; nothing was sent")
 	}
 	_, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return refusal("unsupported_content_type", "Content-Type", "the body must be UTF-8; nothing was sent")
+		return apierror.BadRequest("unsupported_content_type", "Content-Type", "the body must be UTF-8; nothing was sent")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
-		return refusal("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be sealed; nothing was sent. Send it without Content-Encoding")
+		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be sealed; nothing was sent. Send it without Content-Encoding")
 	}
 	return nil
 }
@@ -33,7 +34,7 @@ func checkUnsealed(req *http.Request) error {
 	tokens, present := req.Header[HeaderSessionToken]
 	literal := req.URL.Path == CertificatePath && len(tokens) == 1 && tokens[0] == CertificateToken
 	if present && !literal {
-		return refusal("invalid_session_token", HeaderSessionToken, "this endpoint takes no session token; nothing was sent")
+		return apierror.BadRequest("invalid_session_token", HeaderSessionToken, "this endpoint takes no session token; nothing was sent")
 	}
 	return nil
 }
@@ -49,21 +50,21 @@ var certificateShape = &rewrite.Shape{Name: "body", Fields: map[string]*rewrite.
 func checkContentless(req *http.Request, body []byte) error {
 	if req.Method != http.MethodPost {
 		if len(body) > 0 {
-			return refusal("unexpected_body", "", fmt.Sprintf("%s %.80s takes no body; nothing was sent", req.Method, req.URL.Path))
+			return apierror.BadRequest("unexpected_body", "", fmt.Sprintf("%s %.80s takes no body; nothing was sent", req.Method, req.URL.Path))
 		}
 		return nil
 	}
 	err := rewrite.Scan(body, certificateShape, func(v rewrite.Value) error {
 		switch v.Name {
 		case "other":
-			return refusal("unexpected_body", v.Path(), "the certificate endpoint takes a model and a type; nothing was sent")
+			return apierror.BadRequest("unexpected_body", v.Path(), "the certificate endpoint takes a model and a type; nothing was sent")
 		case "body":
-			return mustBe(v, "{}", "an object")
+			return payload.MustBe(v, "{}", "an object")
 		default:
 			if v.End-v.Start > maxName {
-				return refusal("unexpected_body", v.Path(), "this is too long for a name; nothing was sent")
+				return apierror.BadRequest("unexpected_body", v.Path(), "this is too long for a name; nothing was sent")
 			}
-			return mustBe(v, `"`, "a string")
+			return payload.MustBe(v, `"`, "a string")
 		}
 	})
 	return requestFault(err)
@@ -81,7 +82,7 @@ func checkNames(h http.Header) error {
 		}
 		switch http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) {
 		case HeaderSessionToken, HeaderEncrypted, HeaderEncryptInfo, HeaderModerationScene, "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding", "Authorization":
-			return refusal("invalid_header", fmt.Sprintf("%.40s", name), "this header could be taken for one of the protocol's; nothing was sent. Leave it out")
+			return apierror.BadRequest("invalid_header", fmt.Sprintf("%.40s", name), "this header could be taken for one of the protocol's; nothing was sent. Leave it out")
 		}
 	}
 	return nil
@@ -92,14 +93,14 @@ func checkNames(h http.Header) error {
 // way round the seal.
 func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
 	if e := h[HeaderEncrypted]; len(e) != 1 || e[0] != "true" {
-		return refusal("invalid_session_token", HeaderEncrypted, "a request with X-Session-Token must also carry x-is-encrypted: true; leave both out to have sealcar seal it")
+		return apierror.BadRequest("invalid_session_token", HeaderEncrypted, "a request with X-Session-Token must also carry x-is-encrypted: true; leave both out to have sealcar seal it")
 	}
 	tokens := h[HeaderSessionToken]
 	if len(tokens) != 1 {
-		return refusal("invalid_session_token", HeaderSessionToken, "the request carries more than one session token; nothing was sent")
+		return apierror.BadRequest("invalid_session_token", HeaderSessionToken, "the request carries more than one session token; nothing was sent")
 	}
 	if err := CheckToken(tokens[0]); err != nil {
-		e := refusal("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64; nothing was sent. Leave the header out to have sealcar seal the request")
+		e := apierror.BadRequest("invalid_session_token", HeaderSessionToken, "the session token is not an uncompressed P-256 point in base64; nothing was sent. Leave the header out to have sealcar seal the request")
 		e.Cause = err
 		return e
 	}
@@ -111,7 +112,7 @@ func checkAppSealed(h http.Header, body []byte, chat *chatRequest) error {
 		}
 		// An empty string says nothing; the vendor's Go SDK leaves empty text parts as they are.
 		if len(text) > 0 && !LooksSealed(text) {
-			return refusal("content_not_sealed", "messages", "the request says that it is sealed, but some of its content is in clear; nothing was sent. Turn the application's own encryption off to have sealcar seal it (the vendor's Go SDK leaves chats that do not stream in clear)")
+			return apierror.BadRequest("content_not_sealed", "messages", "the request says that it is sealed, but some of its content is in clear; nothing was sent. Turn the application's own encryption off to have sealcar seal it (the vendor's Go SDK leaves chats that do not stream in clear)")
 		}
 	}
 	return nil

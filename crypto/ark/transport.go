@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/payload"
 )
@@ -102,7 +103,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.sendAsIs(req, body, "", record)
 	}
 	if !slices.Contains(t.UnsafePlaintextPaths, req.URL.Path) {
-		return nil, refusal("endpoint_not_sealable", "", fmt.Sprintf(
+		return nil, apierror.BadRequest("endpoint_not_sealable", "", fmt.Sprintf(
 			"%s %.80s has no sealing in this protocol, so nothing was sent. POST chat/completions, or list the path under unsafe_plaintext_paths of the route to send it in clear", req.Method, req.URL.Path))
 	}
 	record.Treatment = exchange.Plaintext

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"sealcar/apierror"
@@ -113,10 +112,6 @@ func stopReason(finish string) string {
 	}
 }
 
-func unreadable(what string) error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: "reply_unreadable", Message: what}
-}
-
 func noObject() error {
-	return unreadable("the model called a tool with arguments that are no JSON object; try again")
+	return apierror.BadReply("reply_unreadable", "the model called a tool with arguments that are no JSON object; try again", nil)
 }

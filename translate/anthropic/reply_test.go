@@ -11,6 +11,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/test/dialectrig"
 )
 
 const (
@@ -32,7 +33,7 @@ func TestReplyBecomesAMessage(t *testing.T) {
 		asking:         head + rest,
 		thinking + `}`: head + `{"type":"thinking","thinking":"hm","signature":""},` + rest,
 	} {
-		_, got, err := answer(t, answering("application/json", completionOf(said, `"tool_calls"`)), request)
+		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(said, `"tool_calls"`)), request)
 		if err != nil || got != want {
 			t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
 		}
@@ -42,7 +43,7 @@ func TestReplyBecomesAMessage(t *testing.T) {
 func TestWhyAMessageEnded(t *testing.T) {
 	t.Parallel()
 	for finish, want := range map[string]string{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"} {
-		_, got, err := answer(t, answering("application/json", completionOf(`{"content":"a"}`, `"`+finish+`"`)), asking)
+		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(`{"content":"a"}`, `"`+finish+`"`)), asking)
 		if err != nil || !strings.Contains(got, `"stop_reason":"`+want+`"`) {
 			t.Errorf("%s: got %s, %v", finish, got, err)
 		}
@@ -66,11 +67,11 @@ func aStream() string {
 
 func TestT31_StreamBecomesEventsHoweverItIsSplit(t *testing.T) {
 	t.Parallel()
-	_, stream, err := answer(t, answering("text/event-stream", aStream()), thinking+`,"stream":true}`)
+	_, stream, err := answer(t, dialectrig.Answering("text/event-stream", aStream()), thinking+`,"stream":true}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := events(t, stream)
+	got := dialectrig.Events(t, stream)
 	want := "message_start " +
 		"content_block_start content_block_delta content_block_delta content_block_stop " +
 		"content_block_start content_block_delta content_block_delta content_block_stop " +
@@ -81,13 +82,13 @@ func TestT31_StreamBecomesEventsHoweverItIsSplit(t *testing.T) {
 	}
 	said := map[int]string{}
 	for _, e := range got {
-		if e.text("type") != e.name {
-			t.Errorf("%s: %v", e.name, e.data)
+		if e.Text("type") != e.Name {
+			t.Errorf("%s: %v", e.Name, e.Data)
 		}
-		if delta, ok := e.data["delta"].(map[string]any); ok && e.name == "content_block_delta" {
+		if delta, ok := e.Data["delta"].(map[string]any); ok && e.Name == "content_block_delta" {
 			for _, member := range []string{"text", "thinking", "partial_json"} {
 				piece, _ := delta[member].(string)
-				said[e.number("index")] += piece
+				said[e.Number("index")] += piece
 			}
 		}
 	}
@@ -97,12 +98,12 @@ func TestT31_StreamBecomesEventsHoweverItIsSplit(t *testing.T) {
 	if !strings.Contains(stream, `{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":10,"output_tokens":2,`) {
 		t.Errorf("no such end in\n%s", stream)
 	}
-	c := answering("text/event-stream", "")
-	c.body = iotest.OneByteReader(strings.NewReader(aStream()))
+	c := dialectrig.Answering("text/event-stream", "")
+	c.Body = iotest.OneByteReader(strings.NewReader(aStream()))
 	if _, again, err := answer(t, c, thinking+`,"stream":true}`); err != nil || again != stream {
 		t.Errorf("by single bytes: %v\n%s", err, again)
 	}
-	_, unasked, err := answer(t, answering("text/event-stream", aStream()), streaming)
+	_, unasked, err := answer(t, dialectrig.Answering("text/event-stream", aStream()), streaming)
 	if err != nil || strings.Contains(unasked, "thinking") {
 		t.Errorf("what nobody asked for: %v\n%s", err, unasked)
 	}
@@ -122,19 +123,19 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, body, err := answer(t, answering("text/event-stream", test.stream), streaming)
-			got := events(t, body)
-			if strings.Contains(names(got), "message_stop") || got[len(got)-1].name != "error" {
+			_, body, err := answer(t, dialectrig.Answering("text/event-stream", test.stream), streaming)
+			got := dialectrig.Events(t, body)
+			if strings.Contains(names(got), "message_stop") || got[len(got)-1].Name != "error" {
 				t.Fatalf("events: %s", names(got))
 			}
-			inner, _ := got[len(got)-1].data["error"].(map[string]any)
+			inner, _ := got[len(got)-1].Data["error"].(map[string]any)
 			if test.code == "" {
 				if err != nil || inner["message"] != "overloaded" || inner["type"] != "api_error" {
 					t.Errorf("%v, %v", err, inner)
 				}
 				return
 			}
-			wantCode(t, err, http.StatusBadGateway, test.code, "")
+			dialectrig.WantCode(t, err, http.StatusBadGateway, test.code, "")
 			if inner["code"] != test.code {
 				t.Errorf("the error says %v", inner)
 			}
@@ -152,8 +153,8 @@ func TestRepliesThatAreNoMessageAreFaults(t *testing.T) {
 		call(`[1]`):                             "reply_unreadable",
 		call(`{`):                               "reply_unreadable",
 	} {
-		_, _, err := answer(t, answering("application/json", body), asking)
-		wantCode(t, err, http.StatusBadGateway, code, "")
+		_, _, err := answer(t, dialectrig.Answering("application/json", body), asking)
+		dialectrig.WantCode(t, err, http.StatusBadGateway, code, "")
 	}
 }
 
@@ -175,8 +176,8 @@ func TestErrorsHaveTheFormOfTheAPI(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := answering("application/json", test.doc)
-			c.status = test.status
+			c := dialectrig.Answering("application/json", test.doc)
+			c.Status = test.status
 			status, body, err := answer(t, c, asking)
 			if err != nil {
 				t.Fatal(err)

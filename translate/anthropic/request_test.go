@@ -8,6 +8,7 @@ import (
 
 	"sealcar/exchange"
 	"sealcar/rewrite"
+	"sealcar/test/dialectrig"
 )
 
 const (
@@ -75,15 +76,15 @@ func TestRequestBecomesAChat(t *testing.T) {
 			if strings.Contains(test.request, `"stream":true`) {
 				kind, body = "text/event-stream", aStream()
 			}
-			c := answering(kind, body)
+			c := dialectrig.Answering(kind, body)
 			if _, _, err := answer(t, c, test.request); err != nil {
 				t.Fatal(err)
 			}
-			if c.sent != test.chat {
-				t.Errorf("sent\n%s\nwant\n%s", c.sent, test.chat)
+			if c.Sent != test.chat {
+				t.Errorf("sent\n%s\nwant\n%s", c.Sent, test.chat)
 			}
-			if c.request.URL.Path != base+"/chat/completions" || c.request.Method != http.MethodPost {
-				t.Errorf("sent to %s %s", c.request.Method, c.request.URL.Path)
+			if c.Request.URL.Path != base+"/chat/completions" || c.Request.Method != http.MethodPost {
+				t.Errorf("sent to %s %s", c.Request.Method, c.Request.URL.Path)
 			}
 		})
 	}
@@ -129,11 +130,11 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := answering("application/json", whole)
+			c := dialectrig.Answering("application/json", whole)
 			_, _, err := answer(t, c, test.request)
-			wantCode(t, err, http.StatusBadRequest, test.code, test.param)
-			if c.request != nil {
-				t.Errorf("sent %s", c.sent)
+			dialectrig.WantCode(t, err, http.StatusBadRequest, test.code, test.param)
+			if c.Request != nil {
+				t.Errorf("sent %s", c.Sent)
 			}
 		})
 	}
@@ -147,7 +148,7 @@ func TestHeadersBecomeThoseOfAChat(t *testing.T) {
 		"a token and key": {"Bearer t", "sk-1", "Bearer t"},
 		"none":            {"", "", ""},
 	} {
-		c := answering("application/json", whole)
+		c := dialectrig.Answering("application/json", whole)
 		req := post(exchange.With(t.Context(), new(exchange.Record)), t, with(""))
 		req.URL.RawQuery = "beta=true"
 		for header, value := range map[string]string{"Authorization": test.authorization, "X-Api-Key": test.key, "Anthropic-Version": "2023-06-01", "Anthropic-Beta": "b", "X-Other": "o"} {
@@ -160,9 +161,9 @@ func TestHeadersBecomeThoseOfAChat(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		h := c.request.Header
-		if h.Get("Authorization") != test.want || h["X-Api-Key"] != nil || h["Anthropic-Version"] != nil || h["Anthropic-Beta"] != nil || h.Get("X-Other") != "o" || c.request.URL.RawQuery != "" {
-			t.Errorf("%s: sent %v to %v", name, h, c.request.URL)
+		h := c.Request.Header
+		if h.Get("Authorization") != test.want || h["X-Api-Key"] != nil || h["Anthropic-Version"] != nil || h["Anthropic-Beta"] != nil || h.Get("X-Other") != "o" || c.Request.URL.RawQuery != "" {
+			t.Errorf("%s: sent %v to %v", name, h, c.Request.URL)
 		}
 		if req.Header.Get("Anthropic-Version") == "" {
 			t.Errorf("%s: the application's own request was changed", name)
@@ -184,18 +185,18 @@ func TestEndpoints(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.method+test.path, func(t *testing.T) {
 			t.Parallel()
-			c := answering("application/json", whole)
+			c := dialectrig.Answering("application/json", whole)
 			req := post(t.Context(), t, with(""))
 			req.Method, req.URL.Path = test.method, base+test.path
 			resp, err := transport(c).RoundTrip(req)
 			switch {
 			case test.is == "refused":
-				wantCode(t, err, http.StatusBadRequest, "endpoint_not_sealable", "")
+				dialectrig.WantCode(t, err, http.StatusBadRequest, "endpoint_not_sealable", "")
 				return
 			case err != nil:
 				t.Fatal(err)
-			case (c.request == req) != (test.is == "passed"):
-				t.Errorf("sent to %s", c.request.URL.Path)
+			case (c.Request == req) != (test.is == "passed"):
+				t.Errorf("sent to %s", c.Request.URL.Path)
 			}
 			_ = resp.Body.Close()
 		})
@@ -207,16 +208,16 @@ func FuzzRequest(f *testing.F) {
 	f.Add(turns(`{"role":"user","content":[{"type":"text","text":"x"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"n","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"o"}]}`))
 	f.Add(with(`,"system":"s","tools":[` + tool + `],"tool_choice":{"type":"tool","name":"f"},"output_config":{"format":{"type":"json_schema","schema":{}}},"thinking":{"type":"enabled"}`))
 	f.Fuzz(func(t *testing.T, request string) {
-		c := answering("application/json", whole)
+		c := dialectrig.Answering("application/json", whole)
 		_, reply, err := answer(t, c, request)
-		if c.request == nil {
+		if c.Request == nil {
 			if err == nil {
 				t.Error("neither sent nor refused")
 			}
 			return
 		}
-		if err := rewrite.Scan([]byte(c.sent), nil, nil); err != nil {
-			t.Errorf("sent %s: %v", c.sent, err)
+		if err := rewrite.Scan([]byte(c.Sent), nil, nil); err != nil {
+			t.Errorf("sent %s: %v", c.Sent, err)
 		}
 		if err == nil && !json.Valid([]byte(reply)) {
 			t.Errorf("replied %s", reply)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"sealcar/apierror"
 	"sealcar/translate/dialect"
 )
 
@@ -102,7 +103,7 @@ func (s *stream) toolUse(position int, piece dialect.CallDelta) error {
 	}
 	if s.open != "tool_use" || s.call != position {
 		if position < s.calls {
-			return unreadable("the upstream's stream goes on with a call after it has begun another")
+			return apierror.BadReply("reply_unreadable", "the upstream's stream goes on with a call after it has begun another", nil)
 		}
 		s.call, s.calls = position, position+1
 		s.start(callBlock(piece, json.RawMessage("{}")))

@@ -38,6 +38,7 @@ type Reply interface {
 type Settings struct {
 	Base     http.RoundTripper // seals chats and opens their replies, which it has read strictly; required
 	BasePath string            // of the upstream's API: /api/v3
+	SealedBy string            // the header of those who seal chats themselves, which nothing here can be; required
 
 	MaxRequestBytes int64 // 0 means 64 MiB
 	MaxReplyBytes   int64 // of a reply that is not a stream, and of what a stream says; 0 means 64 MiB
@@ -80,7 +81,7 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	start := time.Now()
-	if err := checkHeaders(req.Header); err != nil {
+	if err := c.checkHeaders(req.Header); err != nil {
 		return nil, err
 	}
 	var chat *Chat
@@ -107,12 +108,12 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 
 // checkHeaders refuses what only the chat's own endpoint can take, and bodies
 // that cannot be read.
-func checkHeaders(h http.Header) error {
-	if _, sealed := h["X-Session-Token"]; sealed {
-		return refusal("invalid_session_token", "X-Session-Token", "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
+func (s Settings) checkHeaders(h http.Header) error {
+	if _, sealed := h[s.SealedBy]; sealed {
+		return apierror.BadRequest("invalid_session_token", s.SealedBy, "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
-		return refusal("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
+		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (c Carrier) turnBack(resp *http.Response, stream bool, t *turning) error {
 			return out, err
 		})
 	default:
-		return replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q to a request with stream %t", resp.Header.Get("Content-Type"), stream), nil)
+		return apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q to a request with stream %t", resp.Header.Get("Content-Type"), stream), nil)
 	}
 }
 
@@ -158,8 +159,4 @@ func (c Carrier) failure(resp *http.Response, doc []byte) []byte {
 	_ = json.Unmarshal(doc, &body) // what is no such document has a fault without words
 	resp.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return c.Error(resp.StatusCode, faultOf(body.Error))
-}
-
-func replyFault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,18 +32,14 @@ func Read(body []byte, limit int, fn func(*Object)) error {
 
 func unreadable(err error, limit int) error {
 	if errors.Is(err, rewrite.ErrTooManyValues) {
-		return refusal("too_many_values", "", fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", limit))
+		return apierror.BadRequest("too_many_values", "", fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", limit))
 	}
-	e := refusal("invalid_json", "", "the body is not strict JSON; nothing was sent")
+	e := apierror.BadRequest("invalid_json", "", "the body is not strict JSON; nothing was sent")
 	if fault, ok := errors.AsType[*rewrite.SyntaxError](err); ok {
-		e = refusal("invalid_json", fault.Path, fmt.Sprintf("the body is not strict JSON: %s at byte %d; nothing was sent", fault.Reason, fault.Offset))
+		e = apierror.BadRequest("invalid_json", fault.Path, fmt.Sprintf("the body is not strict JSON: %s at byte %d; nothing was sent", fault.Reason, fault.Offset))
 	}
 	e.Cause = err
 	return e
-}
-
-func refusal(code, param, message string) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
 }
 
 // reading is one reading of a request. The first fault counts.
@@ -129,7 +124,7 @@ func (o *Object) True(name string) bool { return string(o.Raw(name, "t")) == "tr
 // Need refuses the request if the member is not there.
 func (o *Object) Need(name string) {
 	if !slices.ContainsFunc(o.members, func(m rewrite.Member) bool { return m.Name == name && m.Value.Kind != 'n' }) {
-		o.reading.fail(refusal("invalid_request", o.at(name), "this is missing; nothing was sent"))
+		o.reading.fail(apierror.BadRequest("invalid_request", o.at(name), "this is missing; nothing was sent"))
 	}
 }
 
@@ -154,7 +149,7 @@ func (o *Object) Drop(names ...string) {
 func (o *Object) End() {
 	for i, taken := range o.taken {
 		if v := o.value(i); !taken && !v.saysNothing() {
-			o.reading.fail(refusal("unknown_parameter", v.path, "this parameter is not known here, so nothing was sent; leave it out"))
+			o.reading.fail(apierror.BadRequest("unknown_parameter", v.path, "this parameter is not known here, so nothing was sent; leave it out"))
 		}
 	}
 }
@@ -165,7 +160,7 @@ func (v Value) Is(kind byte) bool { return v.node.Kind == kind }
 // Refuse refuses the request because of this value. why completes "nothing was
 // sent, for this … ".
 func (v Value) Refuse(why string) {
-	v.reading.fail(refusal("unsupported_parameter", v.path, "nothing was sent, for this "+why))
+	v.reading.fail(apierror.BadRequest("unsupported_parameter", v.path, "nothing was sent, for this "+why))
 }
 
 // Raw is the value's JSON text, if it is of one of the kinds; 't' is for both
@@ -176,7 +171,7 @@ func (v Value) Raw(kinds string) json.RawMessage {
 		kind = 't'
 	}
 	if strings.IndexByte(kinds, kind) < 0 {
-		v.reading.fail(refusal("invalid_request", v.path, "this must be "+named(kinds)+"; nothing was sent"))
+		v.reading.fail(apierror.BadRequest("invalid_request", v.path, "this must be "+named(kinds)+"; nothing was sent"))
 		return nil
 	}
 	return v.node.Raw
@@ -190,7 +185,7 @@ func (v Value) Text() string {
 	}
 	text, err := rewrite.Unquote(nil, raw)
 	if err != nil { // it was read strictly before
-		v.reading.fail(refusal("invalid_json", v.path, "this is no string of strict JSON; nothing was sent"))
+		v.reading.fail(apierror.BadRequest("invalid_json", v.path, "this is no string of strict JSON; nothing was sent"))
 	}
 	return string(text)
 }

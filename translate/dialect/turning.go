@@ -9,6 +9,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/payload"
 )
 
 // turning turns one reply back.
@@ -46,8 +47,8 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 	defer t.timed(time.Now())
 	switch {
 	case t.done:
-		return nil, replyFault("reply_after_done", "the upstream sent more after [DONE]", nil)
-	case string(data) == "[DONE]":
+		return nil, apierror.BadReply("reply_after_done", "the upstream sent more after [DONE]", nil)
+	case string(data) == payload.EndOfStream:
 		t.done = true
 		if t.failed {
 			return dst, nil
@@ -65,7 +66,7 @@ func (t *turning) event(dst, data []byte) ([]byte, error) {
 		return t.reply.Fail(dst, faultOf(c.Error)), nil
 	}
 	if t.said += c.size(); t.said > t.limit {
-		return nil, replyFault("reply_too_large", fmt.Sprintf("the upstream's stream says more than %d bytes; raise limits.reply_bytes", t.limit), nil)
+		return nil, apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's stream says more than %d bytes; raise limits.reply_bytes", t.limit), nil)
 	}
 	if err := t.keep(t.reply.Kept(t.said)); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func (t *turning) end(dst []byte, err error) ([]byte, error) {
 	case clean && (t.done || t.failed), t.failed:
 		return dst, err
 	case clean:
-		err = replyFault("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
+		err = apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
 	}
 	e := apierror.From(err, "reply_truncated", "the upstream's stream broke off; what came so far is incomplete")
 	t.failed = true
@@ -93,11 +94,11 @@ func (t *turning) end(dst []byte, err error) ([]byte, error) {
 func completion(doc []byte) (*Completion, error) {
 	c := new(Completion)
 	if err := json.Unmarshal(doc, c); err != nil {
-		return nil, replyFault("reply_unreadable", "the upstream's reply is no chat completion", err)
+		return nil, apierror.BadReply("reply_unreadable", "the upstream's reply is no chat completion", err)
 	}
 	for i := range c.Choices {
 		if c.Choices[i].Index != 0 || i > 0 {
-			return nil, replyFault("reply_unreadable", "the upstream's reply has several choices where one is due", nil)
+			return nil, apierror.BadReply("reply_unreadable", "the upstream's reply has several choices where one is due", nil)
 		}
 	}
 	return c, nil
@@ -123,7 +124,7 @@ func (c *Completion) size() int64 {
 
 // Unfinished is the fault of a reply without a finish_reason.
 func Unfinished() error {
-	return replyFault("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
+	return apierror.BadReply("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
 }
 
 // Fault is an error as a chat API's document has it.

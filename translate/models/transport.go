@@ -2,9 +2,7 @@ package models
 
 import (
 	"net/http"
-	"slices"
 
-	"sealcar/crypto/ark"
 	"sealcar/exchange"
 	"sealcar/payload"
 	"sealcar/rewrite"
@@ -12,12 +10,12 @@ import (
 
 // Transport exchanges the model of each request and names the one that was asked
 // for in the reply. So certificate and API key are those of the exchanged model.
-// Requests for models that Names lacks pass untouched, and so do those that the
-// application sealed itself.
+// Requests for models that Names lacks pass untouched.
 type Transport struct {
 	Base  http.RoundTripper // required; it gives replies in clear
 	Names map[string]string // from the name in requests to that of the upstream; read only
-	Paths []string          // of the upstream, exact, whose bodies name a model
+
+	Applies func(*http.Request) bool // required: tells a request whose body names a model; others pass unread
 
 	MaxRequestBytes int64 // 0 means 64 MiB
 	ReplyLimits     payload.Limits
@@ -28,8 +26,7 @@ var shape = &rewrite.Shape{Fields: map[string]*rewrite.Shape{"model": {Name: "mo
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	_, sealed := req.Header[ark.HeaderSessionToken]
-	if sealed || req.Method != http.MethodPost || !slices.Contains(t.Paths, req.URL.Path) {
+	if !t.Applies(req) {
 		return t.Base.RoundTrip(req)
 	}
 	record := exchange.From(req.Context())

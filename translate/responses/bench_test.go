@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sealcar/exchange"
+	"sealcar/test/dialectrig"
 )
 
 // BenchmarkRequest is a request of 1 KiB and its reply, translated both ways.
@@ -33,7 +34,7 @@ func benchmark(b *testing.B, body, kind, reply string) {
 	b.SetBytes(int64(len(body) + len(reply)))
 	b.ReportAllocs()
 	for b.Loop() {
-		resp, err := transport(answering(kind, reply)).RoundTrip(post(ctx, b, body))
+		resp, err := transport(dialectrig.Answering(kind, reply)).RoundTrip(post(ctx, b, body))
 		if err != nil || resp.StatusCode != http.StatusOK {
 			b.Fatal(err)
 		}

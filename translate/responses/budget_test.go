@@ -11,6 +11,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/payload"
+	"sealcar/test/dialectrig"
 	"sealcar/translate/dialect"
 	"sealcar/translate/responses"
 )
@@ -18,10 +19,10 @@ import (
 const kib = 1 << 10
 
 // within sends a request inside a budget.
-func within(t *testing.T, b *payload.Budget, c *chats, s dialect.Settings, body string) (*http.Response, error) {
+func within(t *testing.T, b *payload.Budget, c *dialectrig.Chats, s dialect.Settings, body string) (*http.Response, error) {
 	t.Helper()
-	s.Base, s.BasePath = c, base
-	return b.Within(&responses.Transport{Settings: s}).RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, body))
+	s.Base, s.BasePath = c, dialectrig.Base
+	return b.Within(&responses.Transport{Settings: s}).RoundTrip(dialectrig.Post(exchange.With(t.Context(), new(exchange.Record)), t, responses.Path, body))
 }
 
 func said(text string) string { return chunk(`{"content":"`+text+`"}`, "null") }
@@ -35,8 +36,8 @@ func fails(t *testing.T, resp *http.Response, code string) {
 	if e, ok := errors.AsType[*apierror.Error](err); !ok || e.Code != code {
 		t.Errorf("the stream ends in %v, want %s", err, code)
 	}
-	all := events(t, string(got))
-	if last := all[len(all)-1]; last.name != "error" || last.text("code") != code {
+	all := dialectrig.Events(t, string(got))
+	if last := all[len(all)-1]; last.Name != "error" || last.Text("code") != code {
 		t.Errorf("the last event is %v, want an error with code %s", last, code)
 	}
 }
@@ -46,7 +47,7 @@ func TestT84_WhatAStreamHasSaidIsInsideTheBudget(t *testing.T) {
 	t.Parallel()
 	budget := payload.NewBudget(1000 * kib)
 	piece := strings.Repeat("x", 2*kib)
-	c := answering("text/event-stream", strings.Repeat(said(piece), 20)+streamEnd())
+	c := dialectrig.Answering("text/event-stream", strings.Repeat(said(piece), 20)+streamEnd())
 	resp, err := within(t, budget, c, dialect.Settings{}, streaming)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func TestT84_WhatAStreamHasSaidIsInsideTheBudget(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 
-	c = answering("text/event-stream", strings.Repeat(said(piece), 100)+streamEnd())
+	c = dialectrig.Answering("text/event-stream", strings.Repeat(said(piece), 100)+streamEnd())
 	if resp, err = within(t, budget, c, dialect.Settings{}, streaming); err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +75,13 @@ func TestT84_AResponseIsInsideTheBudget(t *testing.T) {
 	t.Parallel()
 	budget := payload.NewBudget(1000 * kib)
 	for size, fits := range map[int]bool{50 * kib: true, 150 * kib: false} {
-		c := answering("application/json", completionOf(`{"role":"assistant","content":"`+strings.Repeat("x", size)+`"}`, `"stop"`))
+		c := dialectrig.Answering("application/json", completionOf(`{"role":"assistant","content":"`+strings.Repeat("x", size)+`"}`, `"stop"`))
 		resp, err := within(t, budget, c, dialect.Settings{}, `{"model":"m","input":"u"}`)
 		if (err == nil) != fits {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 		if err != nil {
-			wantCode(t, err, http.StatusBadGateway, "reply_too_large", "")
+			dialectrig.WantCode(t, err, http.StatusBadGateway, "reply_too_large", "")
 			continue
 		}
 		if used := budget.Used(); used < int64(11*size) {
@@ -95,7 +96,7 @@ func TestT84_AResponseIsInsideTheBudget(t *testing.T) {
 func TestT84_WhatIsRepeatedOfARequestIsInsideTheBudget(t *testing.T) {
 	t.Parallel()
 	budget := payload.NewBudget(1000 * kib)
-	resp, err := within(t, budget, answering("text/event-stream", streamEnd()), dialect.Settings{},
+	resp, err := within(t, budget, dialectrig.Answering("text/event-stream", streamEnd()), dialect.Settings{},
 		`{"model":"m","stream":true,"input":"`+strings.Repeat("i", 30*kib)+`","instructions":"`+strings.Repeat("x", 20*kib)+`"}`)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func TestT84_EventsAreInsideLimitAndBudget(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			resp, err := within(t, payload.NewBudget(test.budget), answering("text/event-stream", large+streamEnd()), test.settings, streaming)
+			resp, err := within(t, payload.NewBudget(test.budget), dialectrig.Answering("text/event-stream", large+streamEnd()), test.settings, streaming)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +141,7 @@ func TestT84_EventsAreInsideLimitAndBudget(t *testing.T) {
 func TestAStreamThatIsTranslatedHasNoLength(t *testing.T) {
 	t.Parallel()
 	rt := roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := answering("text/event-stream", streamEnd()).RoundTrip(req)
+		resp, err := dialectrig.Answering("text/event-stream", streamEnd()).RoundTrip(req)
 		resp.ContentLength = int64(len(streamEnd()))
 		resp.Header.Set("Content-Length", strconv.Itoa(len(streamEnd())))
 		return resp, err

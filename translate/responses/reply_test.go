@@ -11,6 +11,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/exchange"
+	"sealcar/test/dialectrig"
 )
 
 // reply is what an SDK reads of a response object.
@@ -47,7 +48,7 @@ func completionOf(message, finish string) string {
 
 func TestReplyBecomesAResponse(t *testing.T) {
 	t.Parallel()
-	c := answering("application/json", completionOf(`{"role":"assistant","reasoning_content":"hm","content":"hi <b>","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"c2","type":"function","function":{"name":"g","arguments":"{\"a\":1}"}}]}`, `"tool_calls"`))
+	c := dialectrig.Answering("application/json", completionOf(`{"role":"assistant","reasoning_content":"hm","content":"hi <b>","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"c2","type":"function","function":{"name":"g","arguments":"{\"a\":1}"}}]}`, `"tool_calls"`))
 	status, body, err := answer(t, c, `{"model":"m","input":"u","instructions":"i","metadata":{"k":"v"},"temperature":0.70,"tools":[`+tool+`]}`)
 	if err != nil || status != http.StatusOK {
 		t.Fatalf("%d, %v", status, err)
@@ -86,7 +87,7 @@ func TestHowAResponseEnded(t *testing.T) {
 		"stop": {"completed", ""}, "tool_calls": {"completed", ""},
 		"length": {"incomplete", "max_output_tokens"}, "content_filter": {"incomplete", "content_filter"},
 	} {
-		_, body, err := answer(t, answering("application/json", completionOf(`{"refusal":"no"}`, `"`+finish+`"`)), `{"model":"m","input":"u"}`)
+		_, body, err := answer(t, dialectrig.Answering("application/json", completionOf(`{"refusal":"no"}`, `"`+finish+`"`)), `{"model":"m","input":"u"}`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,14 +127,14 @@ func aStream() string {
 
 func TestStreamBecomesEventsInTheirOrder(t *testing.T) {
 	t.Parallel()
-	_, stream, err := answer(t, answering("text/event-stream; charset=utf-8", aStream()), streaming)
+	_, stream, err := answer(t, dialectrig.Answering("text/event-stream; charset=utf-8", aStream()), streaming)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(stream, ": still there\n\n") {
 		t.Error("the comment that keeps the connection alive is lost")
 	}
-	got := events(t, strings.Replace(stream, ": still there\n\n", "", 1))
+	got := dialectrig.Events(t, strings.Replace(stream, ": still there\n\n", "", 1))
 	want := "created in_progress " +
 		"output_item.added content_part.added reasoning_text.delta reasoning_text.delta reasoning_text.done content_part.done output_item.done " +
 		"output_item.added content_part.added output_text.delta output_text.delta output_text.done content_part.done output_item.done " +
@@ -144,20 +145,20 @@ func TestStreamBecomesEventsInTheirOrder(t *testing.T) {
 	}
 	said := map[int]string{}
 	for i, e := range got {
-		if e.number("sequence_number") != i || e.text("type") != e.name {
-			t.Errorf("event %d: %s %v", i, e.name, e.data)
+		if e.Number("sequence_number") != i || e.Text("type") != e.Name {
+			t.Errorf("event %d: %s %v", i, e.Name, e.Data)
 		}
-		if strings.HasSuffix(e.name, ".delta") {
-			said[e.number("output_index")] += e.text("delta")
+		if strings.HasSuffix(e.Name, ".delta") {
+			said[e.Number("output_index")] += e.Text("delta")
 		}
-		if e.name == "response.output_text.delta" && (e.text("item_id") != "msg_1_1" || e.number("content_index") != 0 || e.data["logprobs"] == nil) {
-			t.Errorf("a delta without its place: %v", e.data)
+		if e.Name == "response.output_text.delta" && (e.Text("item_id") != "msg_1_1" || e.Number("content_index") != 0 || e.Data["logprobs"] == nil) {
+			t.Errorf("a delta without its place: %v", e.Data)
 		}
 	}
 	if wantSaid := map[int]string{0: "hm", 1: "你好\n", 2: "{}", 3: "{}"}; !reflect.DeepEqual(said, wantSaid) {
 		t.Errorf("said %v", said)
 	}
-	last, _ := json.Marshal(got[len(got)-1].data["response"])
+	last, _ := json.Marshal(got[len(got)-1].Data["response"])
 	var final reply
 	if err := json.Unmarshal(last, &final); err != nil {
 		t.Fatal(err)
@@ -165,7 +166,7 @@ func TestStreamBecomesEventsInTheirOrder(t *testing.T) {
 	if final.Status != "completed" || final.Usage.TotalTokens != 3 || len(final.Output) != 4 || final.Output[1].Content[0].Text != "你好\n" || final.Output[3].CallID != "c2" || final.Output[3].Arguments != "{}" {
 		t.Errorf("final: %+v", final)
 	}
-	if first, _ := got[0].data["response"].(map[string]any); first["status"] != "in_progress" || first["id"] != "resp_1" {
+	if first, _ := got[0].Data["response"].(map[string]any); first["status"] != "in_progress" || first["id"] != "resp_1" {
 		t.Errorf("first: %v", first)
 	}
 }
@@ -173,13 +174,13 @@ func TestStreamBecomesEventsInTheirOrder(t *testing.T) {
 // However the upstream's bytes are cut into reads, the events are the same.
 func TestT31_AnySplitGivesTheSameEvents(t *testing.T) {
 	t.Parallel()
-	_, want, err := answer(t, answering("text/event-stream", aStream()), streaming)
+	_, want, err := answer(t, dialectrig.Answering("text/event-stream", aStream()), streaming)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for size := 1; size < 200; size += 7 {
-		c := answering("text/event-stream", "")
-		c.body = &pieces{text: aStream(), size: size}
+		c := dialectrig.Answering("text/event-stream", "")
+		c.Body = &pieces{text: aStream(), size: size}
 		if _, got, err := answer(t, c, streaming); err != nil || got != want {
 			t.Fatalf("reads of %d bytes: %v, got\n%s", size, err, got)
 		}
@@ -204,8 +205,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 func TestEventsComeAtOnce(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()
-	c := answering("text/event-stream", "")
-	c.body = r
+	c := dialectrig.Answering("text/event-stream", "")
+	c.Body = r
 	resp, err := transport(c).RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, streaming))
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +253,7 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := answering("text/event-stream", test.stream)
+			c := dialectrig.Answering("text/event-stream", test.stream)
 			rt := transport(c)
 			rt.MaxReplyBytes = 50
 			resp, err := rt.RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, streaming))
@@ -261,7 +262,7 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 			}
 			defer func() { _ = resp.Body.Close() }()
 			body, err := io.ReadAll(resp.Body)
-			got := events(t, string(body))
+			got := dialectrig.Events(t, string(body))
 			if !strings.HasSuffix(names(got), "failed error") {
 				t.Fatalf("events: %s", names(got))
 			}
@@ -271,13 +272,13 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 			if n := strings.Count(names(got), "error"); n != 1 {
 				t.Errorf("%d errors in %s", n, names(got))
 			}
-			if end, _ := got[len(got)-2].data["response"].(map[string]any); end["status"] != "failed" || len(end["output"].([]any)) > 1 {
+			if end, _ := got[len(got)-2].Data["response"].(map[string]any); end["status"] != "failed" || len(end["output"].([]any)) > 1 {
 				t.Errorf("failed with %v", end)
 			}
 			last := got[len(got)-1]
-			inner, _ := last.data["error"].(map[string]any)
-			if !strings.Contains(last.text("message"), test.message) || inner["message"] != last.data["message"] {
-				t.Errorf("the error says %v", last.data)
+			inner, _ := last.Data["error"].(map[string]any)
+			if !strings.Contains(last.Text("message"), test.message) || inner["message"] != last.Data["message"] {
+				t.Errorf("the error says %v", last.Data)
 			}
 			if test.code == "" {
 				if err != nil {
@@ -288,9 +289,9 @@ func TestT28_AStreamThatFailsSaysSo(t *testing.T) {
 			if errors.Is(err, io.ErrUnexpectedEOF) && test.code == "unexpected EOF" {
 				return
 			}
-			wantCode(t, err, http.StatusBadGateway, test.code, "")
-			if last.text("code") != test.code || inner["type"] != apierror.Type {
-				t.Errorf("the error says %v", last.data)
+			dialectrig.WantCode(t, err, http.StatusBadGateway, test.code, "")
+			if last.Text("code") != test.code || inner["type"] != apierror.Type {
+				t.Errorf("the error says %v", last.Data)
 			}
 		})
 	}
@@ -310,8 +311,8 @@ func TestRepliesThatAreNotWhatWasAskedForAreFaults(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := answer(t, answering(test.kind, test.body), test.request)
-			wantCode(t, err, http.StatusBadGateway, test.code, "")
+			_, _, err := answer(t, dialectrig.Answering(test.kind, test.body), test.request)
+			dialectrig.WantCode(t, err, http.StatusBadGateway, test.code, "")
 		})
 	}
 }
@@ -320,8 +321,8 @@ func TestErrorsOfTheUpstreamStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	doc := `{"error":{"message":"slow down","code":"rate"}}`
 	for status, want := range map[int]int{http.StatusTooManyRequests: http.StatusTooManyRequests, http.StatusOK: http.StatusBadGateway} {
-		c := answering("application/json", doc)
-		c.status = status
+		c := dialectrig.Answering("application/json", doc)
+		c.Status = status
 		if got, body, err := answer(t, c, `{"model":"m","input":"u"}`); err != nil || got != want || body != doc {
 			t.Errorf("%d: got %d %s, %v", status, got, body, err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"sealcar/exchange"
 	"sealcar/rewrite"
+	"sealcar/test/dialectrig"
 )
 
 const (
@@ -61,15 +62,15 @@ func TestRequestBecomesAChat(t *testing.T) {
 			if strings.Contains(test.request, `"stream":true`) {
 				kind, body = "text/event-stream", "data: [DONE]\n\n"
 			}
-			c := answering(kind, body)
+			c := dialectrig.Answering(kind, body)
 			if _, _, err := answer(t, c, test.request); err != nil && kind == "application/json" {
 				t.Fatal(err)
 			}
-			if c.sent != test.chat {
-				t.Errorf("sent\n%s\nwant\n%s", c.sent, test.chat)
+			if c.Sent != test.chat {
+				t.Errorf("sent\n%s\nwant\n%s", c.Sent, test.chat)
 			}
-			if c.request.URL.Path != base+"/chat/completions" || c.request.Method != http.MethodPost {
-				t.Errorf("sent to %s %s", c.request.Method, c.request.URL.Path)
+			if c.Request.URL.Path != base+"/chat/completions" || c.Request.Method != http.MethodPost {
+				t.Errorf("sent to %s %s", c.Request.Method, c.Request.URL.Path)
 			}
 		})
 	}
@@ -124,11 +125,11 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := answering("application/json", whole)
+			c := dialectrig.Answering("application/json", whole)
 			_, _, err := answer(t, c, test.request)
-			wantCode(t, err, http.StatusBadRequest, test.code, test.param)
-			if c.request != nil {
-				t.Errorf("sent %s", c.sent)
+			dialectrig.WantCode(t, err, http.StatusBadRequest, test.code, test.param)
+			if c.Request != nil {
+				t.Errorf("sent %s", c.Sent)
 			}
 		})
 	}
@@ -137,13 +138,13 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 func TestHeadersThatATranslationCannotKeepAreRefused(t *testing.T) {
 	t.Parallel()
 	for header, code := range map[string]string{"X-Session-Token": "invalid_session_token", "Content-Encoding": "unsupported_content_encoding"} {
-		c := answering("application/json", whole)
+		c := dialectrig.Answering("application/json", whole)
 		record := &exchange.Record{Treatment: exchange.Sealed}
 		req := post(exchange.With(t.Context(), record), t, `{"model":"m","input":"u"}`)
 		req.Header.Set(header, "x")
 		_, err := transport(c).RoundTrip(req)
-		wantCode(t, err, http.StatusBadRequest, code, header)
-		if c.request != nil || record.Treatment != exchange.Refused || record.Endpoint != base+"/responses" {
+		dialectrig.WantCode(t, err, http.StatusBadRequest, code, header)
+		if c.Request != nil || record.Treatment != exchange.Refused || record.Endpoint != base+"/responses" {
 			t.Errorf("%s: record %+v", header, record)
 		}
 	}
@@ -166,15 +167,15 @@ func TestOtherEndpoints(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.method+test.path, func(t *testing.T) {
 			t.Parallel()
-			c := answering("application/json", whole)
+			c := dialectrig.Answering("application/json", whole)
 			req := post(t.Context(), t, "{}")
 			req.Method, req.URL.Path = test.method, base+test.path
 			resp, err := transport(c).RoundTrip(req)
 			if test.stored {
-				wantCode(t, err, http.StatusNotFound, "not_stored", "")
+				dialectrig.WantCode(t, err, http.StatusNotFound, "not_stored", "")
 				return
 			}
-			if err != nil || c.request != req {
+			if err != nil || c.Request != req {
 				t.Fatalf("not passed on as it is: %v", err)
 			}
 			_ = resp.Body.Close()
@@ -186,10 +187,10 @@ func TestOtherEndpoints(t *testing.T) {
 func TestT56_DeepSchemas(t *testing.T) {
 	t.Parallel()
 	schema := strings.Repeat(`{"a":`, 9995) + "1" + strings.Repeat("}", 9995)
-	c := answering("application/json", whole)
+	c := dialectrig.Answering("application/json", whole)
 	_, reply, err := answer(t, c, `{"model":"m","input":"u","tools":[{"type":"function","name":"n","parameters":`+schema+`}]}`)
-	if err != nil || !strings.Contains(c.sent, schema) || !strings.Contains(reply, schema) {
-		t.Errorf("%v: sent %d bytes", err, len(c.sent))
+	if err != nil || !strings.Contains(c.Sent, schema) || !strings.Contains(reply, schema) {
+		t.Errorf("%v: sent %d bytes", err, len(c.Sent))
 	}
 }
 
@@ -199,16 +200,16 @@ func FuzzRequest(f *testing.F) {
 	f.Add(`{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_text","text":"x"},{"type":"input_image","image_url":"data:,"}]},{"type":"function_call","call_id":"c","name":"n","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"o"}]}`)
 	f.Add(`{"model":"m","input":"u","tools":[` + tool + `],"tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_schema","schema":{}}},"reasoning":{"effort":"low"},"metadata":{"a":"\u2028"}}`)
 	f.Fuzz(func(t *testing.T, request string) {
-		c := answering("application/json", whole)
+		c := dialectrig.Answering("application/json", whole)
 		_, reply, err := answer(t, c, request)
-		if c.request == nil {
+		if c.Request == nil {
 			if err == nil {
 				t.Error("neither sent nor refused")
 			}
 			return
 		}
-		if err := rewrite.Scan([]byte(c.sent), nil, nil); err != nil {
-			t.Errorf("sent %s: %v", c.sent, err)
+		if err := rewrite.Scan([]byte(c.Sent), nil, nil); err != nil {
+			t.Errorf("sent %s: %v", c.Sent, err)
 		}
 		if err == nil && !json.Valid([]byte(reply)) {
 			t.Errorf("replied %s", reply)

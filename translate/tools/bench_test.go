@@ -39,7 +39,7 @@ func BenchmarkTransport(b *testing.B) {
 		}{
 			{"without", func(base http.RoundTripper) http.RoundTripper { return base }},
 			{"moved", func(base http.RoundTripper) http.RoundTripper {
-				return &tools.Transport{Base: base, Random: constant(7)}
+				return &tools.Transport{Base: base, Applies: always, Random: constant(7)}
 			}},
 		} {
 			b.Run(fmt.Sprintf("%s/%s", c.name, mode.name), func(b *testing.B) {

@@ -103,7 +103,7 @@ func TestWhatDoesNotReadIsRefusedBySeal(t *testing.T) {
 		i := at[0] + 1
 		misspelt := all[:i] + strings.ToUpper(all[i:i+1]) + all[i+1:]
 		u := &upstream{}
-		_, err := (&tools.Transport{Base: &ark.Transport{Base: u}}).RoundTrip(post(t, misspelt))
+		_, err := (&tools.Transport{Base: &ark.Transport{Base: u}, Applies: always}).RoundTrip(post(t, misspelt))
 		fault, ok := errors.AsType[*apierror.Error](err)
 		if !ok || fault.Code != "invalid_json" && fault.Code != "invalid_request" || u.calls > 0 {
 			t.Errorf("%v for %s", err, misspelt)

@@ -1,6 +1,9 @@
 package tools
 
-import "sealcar/rewrite"
+import (
+	"sealcar/payload"
+	"sealcar/rewrite"
+)
 
 //nolint:gochecknoglobals // immutable tables
 var (
@@ -126,14 +129,14 @@ func (s *chatScan) inCalls(v rewrite.Value) error {
 			m.members = append(m.members, valueOf(v).span)
 		}
 		if v.Name == "calls" {
-			return mustBe(v, "[]n", "an array")
+			return payload.MustBe(v, "[]n", "an array")
 		}
-		return mustBe(v, "{}n", "an object")
+		return payload.MustBe(v, "{}n", "an object")
 	case "call":
 		if v.Kind == '{' {
 			m.calls = append(m.calls, call{kind: "function"})
 		}
-		return mustBe(v, "{}", "an object")
+		return payload.MustBe(v, "{}", "an object")
 	case "lost":
 		if v.Kind != 'n' {
 			return unmovable(v.Path(), "more than a call of a function")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -75,7 +74,7 @@ func (r *reply) edit(dst, doc []byte, stream bool) (out []byte, changed bool, er
 		return r.rewrite(dst, doc)
 	}
 	if r.pending > 0 {
-		return nil, false, replyFault("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+		return nil, false, apierror.BadReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
 	}
 	return dst, false, nil
 }
@@ -86,7 +85,7 @@ func (r *reply) rewrite(dst, doc []byte) (out []byte, changed bool, err error) {
 		r.visit = r.value
 	}
 	if err := r.scanner.Scan(doc, replyShape, r.visit); err != nil {
-		return nil, false, replyFault("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
+		return nil, false, apierror.BadReply("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	for i := range r.choices {
 		if err := r.choice(&r.choices[i]); err != nil {
@@ -146,7 +145,7 @@ func (r *reply) raw(v value) []byte { return r.doc[v.span.Start:v.span.End] }
 // tool but inside the seal, so a call outside of it is somebody else's.
 func (r *reply) choice(c *choiceOf) (err error) {
 	if c.calls.kind == ']' && !isHollow(r.raw(c.calls)) || c.call.kind == '}' {
-		return replyFault("reply_in_clear", "the upstream's reply calls a function in clear, though every function was offered inside the seal, so the reply is not believed", nil)
+		return apierror.BadReply("reply_in_clear", "the upstream's reply calls a function in clear, though every function was offered inside the seal, so the reply is not believed", nil)
 	}
 	a := r.answer(c.index)
 	if r.text = r.text[:0]; c.content.kind == '"' {
@@ -180,8 +179,4 @@ func (r *reply) answer(index int) *answer {
 		r.answers[index] = &answer{splitter: splitter{names: r.names}}
 	}
 	return r.answers[index]
-}
-
-func replyFault(code, message string, cause error) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }

@@ -2,11 +2,10 @@ package tools
 
 import (
 	"errors"
-	"net/http"
 	"slices"
-	"strings"
 
 	"sealcar/apierror"
+	"sealcar/payload"
 	"sealcar/rewrite"
 )
 
@@ -115,24 +114,24 @@ func (s *chatScan) value(v rewrite.Value) error {
 		if v.Kind == ']' {
 			return s.endRun()
 		}
-		return mustBe(v, "[", "an array")
+		return payload.MustBe(v, "[", "an array")
 	case "tools":
 		s.cut(v)
-		return mustBe(v, "[]n", "an array")
+		return payload.MustBe(v, "[]n", "an array")
 	case "tool_choice", "function_call":
 		s.cut(v)
 		if v.Kind == '{' || v.Kind == '[' || v.Kind == 'n' {
 			return nil
 		}
 		if s.toolChoice.kind != 0 {
-			return refusal("invalid_request", v.Path(), "a chat has one choice of its tools, be it tool_choice or function_call; nothing was sent")
+			return apierror.BadRequest("invalid_request", v.Path(), "a chat has one choice of its tools, be it tool_choice or function_call; nothing was sent")
 		}
 		s.toolChoice, s.choiceName = valueOf(v), v.Name
 		return nil
 	case "parallel_tool_calls":
 		s.cut(v)
 		s.single = v.Kind == 'f'
-		return mustBe(v, "tfn", "a boolean")
+		return payload.MustBe(v, "tfn", "a boolean")
 	case "tool", "tool type", "tool name", "function", "function name":
 		return s.tool(v)
 	default:
@@ -162,7 +161,7 @@ func (s *chatScan) tool(v rewrite.Value) error {
 		if v.Kind == '}' {
 			return s.offer(v)
 		}
-		return mustBe(v, "{", "an object")
+		return payload.MustBe(v, "{", "an object")
 	}
 	return nil
 }
@@ -182,7 +181,7 @@ func (s *chatScan) offer(v rewrite.Value) error {
 	case !t.isTool:
 		return unmovable(v.Path(), "a tool that is no function")
 	case name == "":
-		return refusal("invalid_request", v.Path(), "this function has no name; nothing was sent")
+		return apierror.BadRequest("invalid_request", v.Path(), "this function has no name; nothing was sent")
 	}
 	s.offered[name] = true
 	return nil
@@ -219,17 +218,6 @@ func (s *chatScan) instruct(instructions []byte) error {
 	return nil
 }
 
-func mustBe(v rewrite.Value, kinds, what string) error {
-	if strings.IndexByte(kinds, v.Kind) >= 0 {
-		return nil
-	}
-	return refusal("invalid_request", v.Path(), "this must be "+what+"; nothing was sent")
-}
-
 func unmovable(path, what string) *apierror.Error {
-	return refusal("unmovable_tool", path, "this is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
-}
-
-func refusal(code, param, message string) *apierror.Error {
-	return &apierror.Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
+	return apierror.BadRequest("unmovable_tool", path, "this is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
 }

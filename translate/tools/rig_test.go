@@ -115,4 +115,8 @@ func quote(text string) string {
 	return string(b)
 }
 
-func transport(u *upstream) *tools.Transport { return &tools.Transport{Base: u, Random: constant(7)} }
+func always(*http.Request) bool { return true }
+
+func transport(u *upstream) *tools.Transport {
+	return &tools.Transport{Base: u, Applies: always, Random: constant(7)}
+}

@@ -5,23 +5,21 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
-	"slices"
 
-	"sealcar/crypto/ark"
 	"sealcar/exchange"
 	"sealcar/payload"
 )
 
 // Transport moves the tools of each chat into its messages, sends it by Base,
 // which seals messages, and turns the calls in the opened reply into tool_calls.
-// Whatever is no chat with tools passes untouched, and so does a chat that the
-// application sealed itself.
+// A chat without tools passes untouched.
 //
 // A chat whose tools cannot be moved is refused with an *apierror.Error; nothing
 // of it is sent. A Transport serves many requests at once, if Base and Random do.
 type Transport struct {
-	Base   http.RoundTripper // required; it gives replies in clear
-	Random io.Reader         // for the ids of calls; nil means crypto/rand.Reader
+	Base    http.RoundTripper        // required; it gives replies in clear
+	Applies func(*http.Request) bool // required: tells a chat that Base will seal; others pass unread
+	Random  io.Reader                // for the ids of calls; nil means crypto/rand.Reader
 
 	MaxRequestBytes int64          // 0 means 64 MiB
 	ReplyLimits     payload.Limits // Event bounds what is held back of a stream too
@@ -29,8 +27,7 @@ type Transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	_, sealed := req.Header[ark.HeaderSessionToken]
-	if sealed || req.Method != http.MethodPost || !slices.Contains(ark.SealablePaths(), req.URL.Path) {
+	if !t.Applies(req) {
 		return t.Base.RoundTrip(req)
 	}
 	exchange.From(req.Context()).Treatment = exchange.Refused
