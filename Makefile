@@ -244,6 +244,11 @@ chart-tools: .cache/charts/ok ## build what test/charts needs
 chart-docs: chart-tools ## write the READMEs of the charts anew from their values
 	.cache/charts/helm-docs --chart-search-root=charts --chart-to-generate=charts/sealcar,charts/sealcar-sidecar --skip-version-footer
 
+.PHONY: chart-packages
+chart-packages: chart-tools ## write dist/sealcar-*.tgz and dist/sealcar-sidecar-*.tgz, for a registry of charts
+	@mkdir -p dist
+	.cache/charts/helm package charts/sealcar charts/sealcar-sidecar -d dist
+
 .PHONY: test-kube
 test-kube: chart-tools ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
 	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh

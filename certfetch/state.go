@@ -3,6 +3,7 @@ package certfetch
 import (
 	"cmp"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,6 +83,7 @@ func NewState(q ark.Query, path []*x509.Certificate) State {
 type Counts struct {
 	Fetches   uint64 // that the source was asked
 	Failures  uint64 // of these, that brought nothing to be trusted
+	Untimely  uint64 // of these, whose certificate is not yet or no more valid by this machine's clock
 	Evictions uint64 // certificates that had to go from memory for others
 }
 
@@ -100,5 +102,8 @@ func (c *Cache) count(fault error) {
 	c.counts.Fetches++
 	if fault != nil {
 		c.counts.Failures++
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](fault); ok && e.Reason == x509.Expired { // or not valid yet
+		c.counts.Untimely++
 	}
 }

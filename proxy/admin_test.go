@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -82,6 +83,29 @@ func TestAdminServesNothingElse(t *testing.T) {
 	for _, path := range []string{"/", "/v1/chat/completions", "/debug/pprof/"} {
 		if resp, _ := admin(t, r, path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// In a pod the port has no host: what probes it comes to the pod's address, of
+// either family.
+func TestAdminWithoutAHostListensOnBothFamilies(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Admin.Listen = ":0" }))
+	_, port, err := net.SplitHostPort(r.AdminAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		if l, err := net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
+			t.Logf("this machine has no %s", host)
+			continue
+		} else if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tr := &http.Transport{DisableKeepAlives: true}
+		if resp, body := get(t, &http.Client{Transport: tr}, "http://"+net.JoinHostPort(host, port)+"/healthz"); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s %s", host, resp.Status, body)
 		}
 	}
 }

@@ -79,6 +79,7 @@ type CertificateState struct {
 // CertificateCounts are totals of a protocol's certificate caches.
 type CertificateCounts struct {
 	Fetched, Failed uint64 // certificates that were asked for, by how that ended
+	Untimely        uint64 // of Failed: not yet or no more valid by this machine's clock
 	Evicted         uint64 // that had to go from memory for others
 }
 

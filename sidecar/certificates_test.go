@@ -269,6 +269,30 @@ func TestFileAsConfiguredIsReadBeforeReady(t *testing.T) {
 	}
 }
 
+func TestT11_ReadinessNamesAClockThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ settings, says string }{
+		"file":    {"source: file, file: \"%s/endpoint.pem\"", "is not yet valid: current time"},
+		"api-key": {"source: api-key", "1 fetches failed, 1 of them because the certificate is not valid at "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.leaf = issue(t, &x509.Certificate{
+				Subject: pkix.Name{CommonName: "endpoint"}, NotBefore: time.Now().Add(30 * time.Minute), NotAfter: time.Now().Add(time.Hour),
+				KeyUsage: x509.KeyUsageKeyAgreement, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+			}, s.root, s.key, newSigner(t))
+			s.write(t, "endpoint.pem", s.leaf)
+			p := s.run(t, "revocation: {mode: off}, "+strings.ReplaceAll(tt.settings, "%s", s.dir))
+			waitFor(t, p, "detail")
+			if status, body := chat(t, p.Addr().String(), "ark.example"); status != http.StatusServiceUnavailable || !strings.Contains(body, "certificate_untrusted") {
+				t.Errorf("%d %s", status, body)
+			}
+			waitFor(t, p, tt.says)
+		})
+	}
+}
+
 // waitFor wants /readyz to say something within a generous time.
 func waitFor(t *testing.T, p *proxy.Proxy, says string) {
 	t.Helper()

@@ -27,6 +27,9 @@ func describe(states []proxy.CertificateState, counts proxy.CertificateCounts, n
 	switch {
 	case len(states) == 0 && counts.Failed == 0:
 		return "awaiting first request"
+	case len(states) == 0 && counts.Untimely > 0:
+		return fmt.Sprintf("no endpoint certificate is at hand: %d fetches failed, %d of them because the certificate is not valid at %s, which is what this machine's clock shows; check that first",
+			counts.Failed, counts.Untimely, now.UTC().Format(time.RFC3339))
 	case len(states) == 0:
 		return fmt.Sprintf("no endpoint certificate is at hand: %d fetches failed, the log has the reasons", counts.Failed)
 	}
@@ -88,6 +91,7 @@ func (r *Route) counts() proxy.CertificateCounts {
 		n := e.Certificates.Counts()
 		all.Fetched += n.Fetches - n.Failures
 		all.Failed += n.Failures
+		all.Untimely += n.Untimely
 		all.Evicted += n.Evictions
 	}
 	return all

@@ -45,6 +45,7 @@ func TestCharts(t *testing.T) {
 		{"an upgrade keeps the keys", upgrade},
 		{"uninstalling leaves nothing", uninstall},
 		{"the first chart that worked becomes this one", upgradeFromTheFirst},
+		{"a cluster without a way out", airGapped},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(c.with(t)) })
 	}

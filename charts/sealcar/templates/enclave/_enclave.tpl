@@ -3,9 +3,14 @@
 {{- .Values.enclave.keys.existingSecret | default (include "sealcar.name" (list . "enclave")) -}}
 {{- end -}}
 
-{{/* sealcar.enclave.host: the name or address that sidecars reach it at. */}}
+{{/* sealcar.enclave.host: the name or address that sidecars reach it at, as in a URL. */}}
 {{- define "sealcar.enclave.host" -}}
-{{- .Values.enclave.service.clusterIP | default (printf "%s.%s.svc" (include "sealcar.name" (list . "enclave")) .Release.Namespace) -}}
+{{- $address := .Values.enclave.service.clusterIP -}}
+{{- if contains ":" $address -}}
+{{- printf "[%s]" $address -}}
+{{- else -}}
+{{- $address | default (printf "%s.%s.svc" (include "sealcar.name" (list . "enclave")) .Release.Namespace) -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
