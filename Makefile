@@ -19,7 +19,7 @@ PIP_TOOLS     := pip-tools==7.6.2
 
 # test/charts/tools is not among them: it has no code, and helm's tests keep
 # `go mod tidy` from it.
-MODULES := . image image/tools test/faults test/clients/go test/bench/vendor
+MODULES := . image test/faults test/clients/go test/bench/vendor
 
 CLIENTS := .cache/clients
 
@@ -149,22 +149,41 @@ cover: clients ## coverage of the whole module by all of its tests
 # The SDKs that test/clients talks through, by lock file. Without an interpreter
 # the file stays away, so that each run says so again.
 .PHONY: clients
-clients: $(CLIENTS)/python.ok $(CLIENTS)/node.ok ## install the SDKs that the tests talk through
+clients: $(CLIENTS)/python.ok $(CLIENTS)/frameworks.ok $(CLIENTS)/node.ok $(CLIENTS)/java.ok ## install the SDKs that the tests talk through
 
 $(CLIENTS)/python.ok: test/clients/python/requirements.txt test/clients/install.sh
 	@test/clients/install.sh python
 
+$(CLIENTS)/frameworks.ok: test/clients/python/frameworks.txt test/clients/install.sh
+	@test/clients/install.sh frameworks
+
 $(CLIENTS)/node.ok: test/clients/node/package-lock.json test/clients/install.sh
 	@test/clients/install.sh node
+
+$(CLIENTS)/java.ok: test/clients/java/pom.xml test/clients/java/jars.sha256 test/clients/install.sh
+	@test/clients/install.sh java
 
 .PHONY: clients-lock
 clients-lock: clients ## make the lock files of the SDKs anew after their versions were edited
 	$(CLIENTS)/python/bin/python -m venv $(CLIENTS)/lock
 	$(CLIENTS)/lock/bin/pip install --quiet '$(PIP_TOOLS)'
-	$(CLIENTS)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate --no-emit-options \
-		-o test/clients/python/requirements.txt test/clients/python/requirements.in
+	for lock in requirements frameworks; do \
+		$(CLIENTS)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate --no-emit-options \
+			-o test/clients/python/$$lock.txt test/clients/python/$$lock.in || exit 1; \
+	done
 	npm install --prefix test/clients/node --package-lock-only --omit-lockfile-registry-resolved
+	mvn --batch-mode --quiet --file test/clients/java/pom.xml -DoutputDirectory=$(CURDIR)/$(CLIENTS)/java-lock \
+		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+	cd $(CLIENTS)/java-lock && sha256sum *.jar >$(CURDIR)/test/clients/java/jars.sha256
 	$(GO) -C test/clients/go mod tidy
+
+.PHONY: test-clients
+test-clients: clients ## the tests through the SDKs alone
+	$(GO) test ./test/clients/ $(TESTFLAGS)
+
+.PHONY: clients-docs
+clients-docs: clients ## write docs/clients.md from a run of every client
+	$(GO) test ./test/clients/ -run='^TestMatrix$$' -count=1 -timeout=30m -update
 
 .PHONY: clean
 clean: ## remove what make made
@@ -211,8 +230,8 @@ sbom: ## write dist/sbom.cdx.json, what the binary is made of (CycloneDX)
 .PHONY: licenses
 licenses: ## write dist/licenses.csv, the licences of all that the binary is made of
 	@mkdir -p dist
-	GOBIN=$(CURDIR)/.cache/image $(GO) -C image/tools install github.com/google/go-licenses/v2
-	.cache/image/go-licenses report . --ignore sealcar >dist/licenses.csv
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o dist/sealcar .
+	$(GO) -C image run . -licenses $(CURDIR)/dist/licenses.csv $(CURDIR)/dist/sealcar
 
 # Charts.
 .PHONY: chart-tools
@@ -226,5 +245,5 @@ chart-docs: chart-tools ## write the READMEs of the charts anew from their value
 	.cache/charts/helm-docs --chart-search-root=charts --chart-to-generate=charts/sealcar,charts/sealcar-sidecar --skip-version-footer
 
 .PHONY: test-kube
-test-kube: ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
+test-kube: chart-tools ## the charts in a real cluster: KUBECONFIG, else the lab KUBE_LAB, else kind (TESTFLAGS)
 	@GO='$(GO)' TESTFLAGS='$(TESTFLAGS)' test/kube/run.sh

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sealcar/apierror"
+	"sealcar/certfetch/backoff"
 )
 
 // When keys are renewed, before they expire; those that last for less than a
@@ -47,7 +48,8 @@ type CacheConfig struct {
 // However many requests wait for a key, it is asked for once. Nothing is kept on
 // disk. Close ends it.
 type Cache struct {
-	config CacheConfig
+	config   CacheConfig
+	failures *backoff.Table[Resource]
 
 	running sync.WaitGroup
 	life    context.Context // of the Cache, not of a request
@@ -62,15 +64,13 @@ type Cache struct {
 // entry is one resource's key and what is known of the attempts to get it.
 // Guarded by Cache.mu.
 type entry struct {
-	key     Key
-	issued  time.Time
-	advise  time.Time     // renew in the background from then on
-	must    time.Time     // wait for a renewal from then on
-	used    uint64        // by Cache.uses: the clock by which entries are old
-	flight  chan struct{} // closed at the end of the attempt that is under way; nil: none is
-	err     error         // of the last attempt
-	backoff time.Duration
-	retry   time.Time // no attempt before
+	key    Key
+	issued time.Time
+	advise time.Time     // renew in the background from then on
+	must   time.Time     // wait for a renewal from then on
+	used   uint64        // by Cache.uses: the clock by which entries are old
+	flight chan struct{} // closed at the end of the attempt that is under way; nil: none is
+	err    error         // of the last attempt
 }
 
 // NewCache makes an empty cache.
@@ -90,7 +90,9 @@ func NewCache(config CacheConfig) *Cache {
 	if config.Report == nil {
 		config.Report = func(error) {}
 	}
-	c := &Cache{config: config, entries: map[Resource]*entry{}}
+	c := &Cache{config: config, entries: map[Resource]*entry{}, failures: backoff.New[Resource](backoff.Config{
+		First: firstBackoff, Max: lastBackoff, Size: config.Size, Now: config.Now,
+	})}
 	c.life, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -156,7 +158,7 @@ func (c *Cache) look(r Resource) (*entry, <-chan struct{}) {
 	defer c.mu.Unlock()
 	e, now := c.entry(r), c.config.Now()
 	due := !e.usable(now) || !now.Before(e.advise)
-	if due && e.flight == nil && !now.Before(e.retry) {
+	if due && e.flight == nil {
 		c.start(r, e)
 	}
 	if e.usable(now) && now.Before(e.must) {
@@ -174,7 +176,7 @@ func (c *Cache) doubt(r Resource, stale string) (*entry, <-chan struct{}) {
 	if e.key.Value != stale && e.usable(now) {
 		return e, nil
 	}
-	if e.flight == nil && !now.Before(e.issued.Add(minAge)) && !now.Before(e.retry) {
+	if e.flight == nil && !now.Before(e.issued.Add(minAge)) {
 		c.start(r, e)
 	}
 	return e, e.flight
@@ -206,11 +208,15 @@ func (e *entry) usable(now time.Time) bool { return e.key.Value != "" && now.Bef
 
 var errClosed = errors.New("the cache of API keys is closed")
 
-// start begins an attempt. It runs under the Cache's own time limit: the request
+// start begins an attempt, unless one has failed just now. It runs under the Cache's own time limit: the request
 // that came first may go, the others still want the key.
 func (c *Cache) start(r Resource, e *entry) {
 	if c.closed {
 		e.err = unavailable("sealcar is stopping or has a new configuration; try again", errClosed)
+		return
+	}
+	if failed, wait := c.failures.Waiting(r); wait {
+		e.err = failed.Err // also of an entry that was forgotten in between
 		return
 	}
 	flight := make(chan struct{})
@@ -236,10 +242,9 @@ func (c *Cache) land(r Resource, e *entry, key Key, err error) {
 		e.key, e.issued = key, now
 		e.advise = key.Expires.Add(-min(advisory, left/2) - vary)
 		e.must = key.Expires.Add(-min(mandatory, left/6))
-		e.backoff, e.retry = 0, time.Time{}
+		c.failures.Reset(r)
 	} else {
-		e.backoff = min(max(2*e.backoff, firstBackoff), lastBackoff)
-		e.retry = now.Add(e.backoff)
+		c.failures.Fail(r, err)
 	}
 	serves, until := e.usable(now), e.key.Expires
 	c.mu.Unlock()

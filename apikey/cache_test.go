@@ -171,6 +171,53 @@ func TestFailuresAreNotHammered(t *testing.T) {
 	})
 }
 
+// A success ends a row of failures: the next one waits as the first did.
+func TestASuccessBeginsTheWaitsAnew(t *testing.T) {
+	t.Parallel()
+	m := &mint{life: time.Nanosecond}
+	bubble(t, apikey.CacheConfig{}, m, func(t *testing.T, c *apikey.Cache) {
+		fails := func(wait time.Duration) {
+			t.Helper()
+			m.fail(errors.New("down"))
+			before := m.count() + 1
+			if _, err := c.Credential(t.Context(), "ep-1"); err == nil || m.count() != before {
+				t.Errorf("got %v after %d calls, want %d", err, m.count(), before)
+			}
+			m.fail(nil)
+			time.Sleep(wait - time.Nanosecond)
+			_, _ = c.Credential(t.Context(), "ep-1")
+			if n := m.count(); n != before {
+				t.Errorf("asked again before %v", wait)
+			}
+			time.Sleep(time.Nanosecond)
+		}
+		fails(time.Second)
+		fails(2 * time.Second)
+		_, _ = c.Credential(t.Context(), "ep-1") // it gets a key, which has expired by the next time
+		time.Sleep(time.Nanosecond)
+		fails(time.Second)
+		fails(2 * time.Second)
+	})
+}
+
+// An entry that went for want of room takes nothing with it of what has failed.
+func TestAFailureIsRememberedThoughItsEntryIsNot(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	m := &mint{life: week, err: down}
+	bubble(t, apikey.CacheConfig{Size: 2}, m, func(t *testing.T, c *apikey.Cache) {
+		if _, err := c.Credential(t.Context(), "ep-1"); !errors.Is(err, down) {
+			t.Errorf("got %v", err)
+		}
+		m.fail(nil)
+		want(t, c, "ep-2", "sk-2")
+		want(t, c, "ep-3", "sk-3") // ep-1 goes
+		if _, err := c.Credential(t.Context(), "ep-1"); !errors.Is(err, down) || m.count() != 3 {
+			t.Errorf("got %v after %d calls", err, m.count())
+		}
+	})
+}
+
 func TestKeysOfShortLifeAreNotAskedForAllTheTime(t *testing.T) {
 	t.Parallel()
 	m := &mint{life: 6 * time.Minute, delay: time.Second}

@@ -3,37 +3,31 @@ package apikey
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"sync"
 
 	"sealcar/filemode"
+	"sealcar/livefile"
 )
 
 // File is the one API key of a file, for every model. Make it with NewFile.
 // Safe for concurrent use.
-type File struct {
-	path string
-
-	mu   sync.Mutex
-	key  string
-	info fs.FileInfo // of the file that key is from; nil before the first
-}
+type File struct{ key *livefile.Value[string] }
 
 // NewFile reads the key of a file, and reads it again once the file has changed.
 func NewFile(path string) (*File, error) {
-	f := &File{path: path}
-	_, err := f.read()
+	key, err := livefile.New(livefile.Source[string]{
+		Paths: []string{path},
+		Read:  func() (string, error) { return filemode.ReadWord(path) },
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the API key %w", err)
 	}
-	return f, nil
+	return &File{key}, nil
 }
 
 // Credential gives the key. While the file cannot be read there is none: one
 // that was removed may have been revoked.
 func (f *File) Credential(context.Context, string) (string, error) {
-	key, err := f.read()
+	key, err := f.key.Get()
 	if err != nil {
 		return "", unavailable("sealcar cannot read the API key of this route, so nothing was sent; check credentials.api_key_file", err)
 	}
@@ -45,19 +39,4 @@ func (f *File) Credential(context.Context, string) (string, error) {
 func (f *File) Renew(ctx context.Context, model, stale string) (key string, changed bool, err error) {
 	key, err = f.Credential(ctx, model)
 	return key, key != stale, err
-}
-
-func (f *File) read() (string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	info, err := os.Stat(f.path)
-	if err == nil && f.info != nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) && info.Size() == f.info.Size() {
-		return f.key, nil
-	}
-	key, err := filemode.ReadWord(f.path)
-	if err != nil {
-		return "", fmt.Errorf("reading a secret %w", err)
-	}
-	f.key, f.info = key, info // a change between the two is seen the next time
-	return key, nil
 }

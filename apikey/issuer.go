@@ -57,23 +57,23 @@ type Key struct {
 
 // Issuer asks the control plane for temporary keys.
 type Issuer struct {
-	Host     string                  // host[:port], always https
-	Region   string                  // e.g. cn-beijing
-	Project  string                  // that preset endpoints belong to
-	Duration time.Duration           // how long keys are to last; at most 30 days
-	Client   *http.Client            // required; its Transport decides TLS and egress, redirects are never followed
-	Secrets  func() (Secrets, error) // required; asked at each call
-	Now      func() time.Time        // nil = time.Now
+	Host        string                               // host[:port], always https
+	Region      string                               // e.g. cn-beijing
+	Project     string                               // that preset endpoints belong to
+	Duration    time.Duration                        // how long keys are to last; at most 30 days
+	Client      *http.Client                         // required; its Transport decides TLS and egress, redirects are never followed
+	Credentials func() (volcsign.Credentials, error) // required; asked at each call, so that rotated ones are seen
+	Now         func() time.Time                     // nil = time.Now
 }
 
 // Issue asks for a key. Its errors are *apierror.Error: 502 api_key_refused when
 // the settings are wrong, 503 api_key_unavailable for all that may pass.
 func (i *Issuer) Issue(ctx context.Context, r Resource) (Key, error) {
-	secrets, err := i.Secrets()
+	credentials, err := i.Credentials()
 	if err != nil {
 		return Key{}, i.fault(r, "its access key cannot be read", err)
 	}
-	req, err := i.request(ctx, r, secrets)
+	req, err := i.request(ctx, r, credentials)
 	if err != nil {
 		return Key{}, i.fault(r, "the request cannot be signed", err)
 	}
@@ -94,7 +94,7 @@ func (i *Issuer) Issue(ctx context.Context, r Resource) (Key, error) {
 	return i.read(r, resp, body)
 }
 
-func (i *Issuer) request(ctx context.Context, r Resource, s Secrets) (*http.Request, error) {
+func (i *Issuer) request(ctx context.Context, r Resource, c volcsign.Credentials) (*http.Request, error) {
 	ask := struct {
 		DurationSeconds int64
 		ResourceType    string
@@ -114,7 +114,7 @@ func (i *Issuer) request(ctx context.Context, r Resource, s Secrets) (*http.Requ
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	signer := volcsign.Signer{AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SecurityToken, Region: i.Region, Service: service, Now: i.Now}
+	signer := volcsign.Signer{Credentials: c, Region: i.Region, Service: service, Now: i.Now}
 	return req, signer.Sign(req, body)
 }
 

@@ -31,8 +31,8 @@ func plane(t *testing.T, answer http.HandlerFunc) *apikey.Issuer {
 	return &apikey.Issuer{
 		Host: strings.TrimPrefix(server.URL, "https://"), Region: "cn-beijing", Project: "p-1", Duration: 168 * time.Hour,
 		Client: server.Client(),
-		Secrets: func() (apikey.Secrets, error) {
-			return apikey.Secrets{AccessKey: "AK", SecretKey: "canary-sk", SecurityToken: "canary-sts"}, nil
+		Credentials: func() (volcsign.Credentials, error) {
+			return volcsign.Credentials{AccessKey: "AK", SecretKey: "canary-sk", SessionToken: "canary-sts"}, nil
 		},
 		Now: now,
 	}
@@ -136,7 +136,7 @@ func TestNoAnswerOfTheControlPlane(t *testing.T) {
 	if _, ok := errors.AsType[*url.Error](e.Cause); ok || e.Cause == nil {
 		t.Errorf("cause %v", e.Cause)
 	}
-	issuer.Secrets = func() (apikey.Secrets, error) { return apikey.Secrets{}, errors.New("no such file") }
+	issuer.Credentials = func() (volcsign.Credentials, error) { return volcsign.Credentials{}, errors.New("no such file") }
 	_, err = issuer.Issue(t.Context(), apikey.ResourceOf("ep-1"))
 	if e := wantCode(t, err, 503, "api_key_unavailable"); !strings.Contains(e.Message, "access key cannot be read") {
 		t.Errorf("message %q", e.Message)

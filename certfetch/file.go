@@ -4,14 +4,14 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/filemode"
+	"sealcar/livefile"
 )
 
 // lookEvery is how often the file is looked at for changes, at most: it is asked
@@ -28,7 +28,7 @@ type FileSource struct {
 
 	mu      sync.Mutex
 	looked  time.Time
-	seen    fs.FileInfo // nil if there was none
+	seen    livefile.State
 	version uint64
 }
 
@@ -44,21 +44,11 @@ func (s *FileSource) Version() string {
 }
 
 func (s *FileSource) look(now time.Time) {
-	info, err := os.Stat(s.Path)
-	if err != nil {
-		info = nil
-	}
-	if s.version == 0 || !sameFile(s.seen, info) {
+	state := livefile.Look(s.Path)
+	if s.version == 0 || !state.Equal(s.seen) {
 		s.version++
 	}
-	s.seen, s.looked = info, now
-}
-
-func sameFile(a, b fs.FileInfo) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	s.seen, s.looked = state, now
 }
 
 func (s *FileSource) now() time.Time {
@@ -70,7 +60,7 @@ func (s *FileSource) now() time.Time {
 
 // Fetch implements Source (ark-v1, "Getting the certificate", C).
 func (s *FileSource) Fetch(context.Context, ark.Query) ([]*x509.Certificate, error) {
-	text, err := readFile(s.Path, maxPEM)
+	text, err := filemode.ReadTrusted(s.Path, maxPEM)
 	if err != nil {
 		return nil, s.unavailable(err)
 	}

@@ -24,6 +24,14 @@ func TestFileSource(t *testing.T) {
 	if certs, err := s.Fetch(t.Context(), ark.Query{}); err != nil || len(certs) != 2 {
 		t.Errorf("%d certificates, %v", len(certs), err)
 	}
+	for mode, taken := range map[os.FileMode]bool{0o644: true, 0o666: false} {
+		if err := os.Chmod(s.Path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Fetch(t.Context(), ark.Query{}); (err == nil) != taken {
+			t.Errorf("mode %#o: %v", mode, err)
+		}
+	}
 	write(t, s.Path, "garbage")
 	_, err = s.Fetch(t.Context(), ark.Query{})
 	wantRefusal(t, err, broken)

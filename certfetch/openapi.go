@@ -27,11 +27,11 @@ const (
 // The answer brings the sub CA along, which helps to find the path to a root
 // and is not trusted by itself; the root in it is not looked at.
 type OpenAPISource struct {
-	Host        string                      // host[:port], always https; "" = open.volcengineapi.com
-	Region      string                      // "" = cn-beijing
-	Client      *http.Client                // required; its Transport decides TLS and egress, redirects are never followed
-	Credentials func() (Credentials, error) // required; asked at each fetch, so that rotated secrets are seen
-	Now         func() time.Time            // of the signature; nil = time.Now
+	Host        string                               // host[:port], always https; "" = open.volcengineapi.com
+	Region      string                               // "" = cn-beijing
+	Client      *http.Client                         // required; its Transport decides TLS and egress, redirects are never followed
+	Credentials func() (volcsign.Credentials, error) // required; asked at each fetch, so that rotated secrets are seen
+	Now         func() time.Time                     // of the signature; nil = time.Now
 }
 
 // Fetch implements Source (ark-v1, "Getting the certificate", B).
@@ -58,7 +58,7 @@ func (s *OpenAPISource) Fetch(ctx context.Context, q ark.Query) ([]*x509.Certifi
 	return c.readOpenAPIReply(r)
 }
 
-func (s *OpenAPISource) request(ctx context.Context, host string, q ark.Query, keys Credentials) (*http.Request, error) {
+func (s *OpenAPISource) request(ctx context.Context, host string, q ark.Query, keys volcsign.Credentials) (*http.Request, error) {
 	query := url.Values{"Action": {openAPIAction}, "Version": {openAPIVersion}}
 	target := url.URL{Scheme: "https", Host: host, Path: "/", RawQuery: query.Encode()}
 	body, err := openAPIBody(q)
@@ -71,8 +71,8 @@ func (s *OpenAPISource) request(ctx context.Context, host string, q ark.Query, k
 	}
 	req.Header.Set("Content-Type", "application/json")
 	signer := volcsign.Signer{
-		AccessKey: keys.AccessKey, SecretKey: keys.SecretKey, SessionToken: keys.SessionToken,
-		Region: orDefault(s.Region, defaultRegion), Service: openAPIService, Now: s.Now,
+		Credentials: keys,
+		Region:      orDefault(s.Region, defaultRegion), Service: openAPIService, Now: s.Now,
 	}
 	if err := signer.Sign(req, body); err != nil {
 		return nil, err

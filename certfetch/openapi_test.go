@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,8 +22,8 @@ const (
 	secretKey = "canary-secret-key=="
 )
 
-func keys() (certfetch.Credentials, error) {
-	return certfetch.Credentials{AccessKey: accessKey, SecretKey: secretKey}, nil
+func keys() (volcsign.Credentials, error) {
+	return volcsign.Credentials{AccessKey: accessKey, SecretKey: secretKey}, nil
 }
 
 // gateway starts a TLS server and gives a source that asks it.
@@ -70,8 +69,8 @@ func TestOpenAPIRequestIsSignedAndItsChainUsed(t *testing.T) {
 			"NotBefore":              1704264758, "NotAfter": 1862117558,
 		}))(w, r)
 	})
-	s.Credentials = func() (certfetch.Credentials, error) {
-		return certfetch.Credentials{AccessKey: accessKey, SecretKey: secretKey, SessionToken: "sts-1"}, nil
+	s.Credentials = func() (volcsign.Credentials, error) {
+		return volcsign.Credentials{AccessKey: accessKey, SecretKey: secretKey, SessionToken: "sts-1"}, nil
 	}
 	certs, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1", AICC: true})
 	if err != nil || fault != nil {
@@ -146,9 +145,9 @@ func TestOpenAPIWithoutCredentialsSendsNothing(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Bool
 	s := gateway(t, func(http.ResponseWriter, *http.Request) { asked.Store(true) })
-	for name, credentials := range map[string]func() (certfetch.Credentials, error){
-		"no file":    func() (certfetch.Credentials, error) { return certfetch.Credentials{}, errors.New("gone") },
-		"empty keys": func() (certfetch.Credentials, error) { return certfetch.Credentials{}, nil },
+	for name, credentials := range map[string]func() (volcsign.Credentials, error){
+		"no file":    func() (volcsign.Credentials, error) { return volcsign.Credentials{}, errors.New("gone") },
+		"empty keys": func() (volcsign.Credentials, error) { return volcsign.Credentials{}, nil },
 	} {
 		s.Credentials = credentials
 		_, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1"})
@@ -157,50 +156,6 @@ func TestOpenAPIWithoutCredentialsSendsNothing(t *testing.T) {
 	}
 	if asked.Load() {
 		t.Error("an unsigned request was sent")
-	}
-}
-
-func TestFileCredentialsAreReadAnew(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	ak, sk := filepath.Join(dir, "ak"), filepath.Join(dir, "sk")
-	get := certfetch.FileCredentials(ak, sk, "")
-	if _, err := get(); err == nil || !strings.Contains(err.Error(), "certificate.access_key_file") {
-		t.Errorf("missing file: %v", err)
-	}
-	write(t, ak, "AK1\n")
-	write(t, sk, " \n")
-	if _, err := get(); err == nil || !strings.Contains(err.Error(), "certificate.secret_key_file") || !strings.Contains(err.Error(), "empty") {
-		t.Errorf("empty file: %v", err)
-	}
-	for _, secret := range []string{"SK1", "SK2"} {
-		write(t, sk, secret+"\r\n")
-		c, err := get()
-		if err != nil || c.AccessKey != "AK1" || c.SecretKey != secret {
-			t.Errorf("%+v, %v; want AK1 and %s", c, err, secret)
-		}
-	}
-	write(t, sk, strings.Repeat("x", 1<<20))
-	if _, err := get(); err == nil || strings.Contains(err.Error(), "xxx") {
-		t.Errorf("huge file: %v", err)
-	}
-}
-
-func TestFileCredentialsOfTemporaryKeys(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	ak, sk, token := filepath.Join(dir, "ak"), filepath.Join(dir, "sk"), filepath.Join(dir, "token")
-	write(t, ak, "AK")
-	write(t, sk, "SK")
-	get := certfetch.FileCredentials(ak, sk, token)
-	if _, err := get(); err == nil || !strings.Contains(err.Error(), "certificate.security_token_file") {
-		t.Errorf("missing file: %v", err)
-	}
-	for _, secret := range []string{"T1", "T2"} {
-		write(t, token, secret+"\n")
-		if c, err := get(); err != nil || c.SessionToken != secret {
-			t.Errorf("%+v, %v; want the token %s", c, err, secret)
-		}
 	}
 }
 

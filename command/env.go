@@ -69,13 +69,19 @@ func listeningSettings(c *config.Config) (appenv.Settings, error) {
 	}
 	address := dialable(c.Listen)
 	s := settingsFor(c, "http://"+address, proxy.NewCAFiles(c))
+	s.BaseURL = baseURLOf(c, s.ProxyURL)
+	return s, nil
+}
+
+// baseURLOf is where a client finds the first route that has base paths, or ""
+// where none has.
+func baseURLOf(c *config.Config, proxyURL string) string {
 	for _, r := range c.Routes {
 		if len(r.BasePaths) > 0 {
-			s.BaseURL = s.ProxyURL + r.BasePaths[0].From
-			break
+			return proxyURL + r.BasePaths[0].From
 		}
 	}
-	return s, nil
+	return ""
 }
 
 // warnMissing says that clients would fail for lack of the CA files, which a

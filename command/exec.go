@@ -19,6 +19,7 @@ import (
 
 func newExec(p Process) *cobra.Command {
 	var configFile, logLevel string
+	var baseURL bool
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARG…]",
 		Short: "Run a command behind a sidecar of its own",
@@ -26,28 +27,37 @@ func newExec(p Process) *cobra.Command {
 CA variable set that its HTTP client might look at. Signals are passed on, and
 the exit status is the command's. listen, listen_tls, client_auth and
 admin.listen of the configuration are ignored, so that it can run beside another
-sidecar and share its CA and caches.`,
+sidecar and share its CA and caches.
+
+Some clients look at no proxy variable, fetch of Node before 22.21 for one: with
+--base-url those that read OPENAI_BASE_URL come in that way.`,
 		Example: "  sealcar exec -- python app.py\n  sealcar exec -- curl https://ark.cn-beijing.volces.com/api/v3/models",
 		Args:    cobra.MinimumNArgs(1),
 		// The command's limits are its own, so it is started before ours is set.
 		PersistentPreRun: func(*cobra.Command, []string) { p.hideMemory() },
 		RunE: failing(func(cmd *cobra.Command, args []string) error {
-			return execute(cmd.Context(), p, configFile, logLevel, args)
+			return execute(cmd.Context(), p, execFlags{configFile, logLevel, baseURL}, args)
 		}),
 	}
 	configFlag(cmd, &configFile)
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "in place of log.level, for standard error is the command's")
+	cmd.Flags().BoolVar(&baseURL, "base-url", false, "set OPENAI_BASE_URL too, for clients that look at no proxy variable")
 	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	return cmd
 }
 
-func execute(ctx context.Context, p Process, configFile, logLevel string, args []string) error {
-	loaded, err := loadConfig(p, configFile)
+type execFlags struct {
+	configFile, logLevel string
+	baseURL              bool
+}
+
+func execute(ctx context.Context, p Process, f execFlags, args []string) error {
+	loaded, err := loadConfig(p, f.configFile)
 	if err != nil {
 		return err
 	}
 	c := *loaded
-	c.Listen, c.Admin.Listen, c.Log.Level = "127.0.0.1:0", "", logLevel
+	c.Listen, c.Admin.Listen, c.Log.Level = "127.0.0.1:0", "", f.logLevel
 	c.ListenTLS, c.ClientAuth = config.ListenTLS{}, config.ClientAuth{}
 	path, err := exec.LookPath(args[0])
 	if errors.Is(err, os.ErrPermission) {
@@ -68,7 +78,11 @@ func execute(ctx context.Context, p Process, configFile, logLevel string, args [
 	ended := make(chan error, 1)
 	go func() { ended <- side.Run(ctx) }()
 
-	status, err := runChild(p, path, args, appenv.Merge(p.Environ, appenv.Variables(appSettings(side, &c), p.Getenv)))
+	settings := appSettings(side, &c)
+	if f.baseURL {
+		settings.BaseURL = baseURLOf(&c, settings.ProxyURL)
+	}
+	status, err := runChild(p, path, args, appenv.Merge(p.Environ, appenv.Variables(settings, p.Getenv)))
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
 		return err

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -107,7 +105,7 @@ func (s Source) read(dir string) (src []byte, name, base string, err error) {
 		src, err = readFile(path)
 		return src, fmt.Sprintf("%q", path), filepath.Dir(path), err
 	case len(inline) > maxFile:
-		return nil, "", "", fmt.Errorf("reading configuration %s: larger than %s", variableInline, Bytes(maxFile))
+		return nil, "", "", fmt.Errorf("reading configuration %s: it is over %d bytes", variableInline, maxFile)
 	case inline != "":
 		return []byte(inline), variableInline, dir, nil
 	default:
@@ -117,33 +115,12 @@ func (s Source) read(dir string) (src []byte, name, base string, err error) {
 
 // readFile refuses a file that everybody may change: whoever did could have
 // content sent anywhere. Secrets are not in it, so all may read it.
-func readFile(path string) ([]byte, error) { return readChecked(path, filemode.CheckTrusted) }
-
-func readChecked(path string, check func(*os.File) error) ([]byte, error) {
-	f, err := os.Open(path)
+func readFile(path string) ([]byte, error) {
+	src, err := filemode.ReadTrusted(path, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))
-	}
-	defer func() { _ = f.Close() }() // only read from
-	if err := check(f); err != nil {
-		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))
-	}
-	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration %q: %w", path, reason(err))
-	}
-	if len(src) > maxFile {
-		return nil, fmt.Errorf("reading configuration %q: larger than %s", path, Bytes(maxFile))
+		return nil, fmt.Errorf("reading configuration %w", err)
 	}
 	return src, nil
-}
-
-// reason is a file error without the path, which the message already names.
-func reason(err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // merge lays the given keys over the defaults and the overrides over both.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -346,14 +347,20 @@ func TestUnreadableFiles(t *testing.T) {
 	if want := `reading configuration "` + missing + `": no such file or directory`; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := config.Load(config.Source{Path: dir}); err == nil || !strings.Contains(err.Error(), "is a directory") {
-		t.Errorf("a directory: %v", err)
+	pipe := filepath.Join(dir, "pipe") // whose reader would wait for a writer
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, pipe} {
+		if _, err := config.Load(config.Source{Path: path}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	huge := "# " + strings.Repeat("x", 1<<20)
 	path := filepath.Join(dir, "huge.yaml")
 	writeFile(t, path, huge)
 	for _, s := range []config.Source{{Path: path}, {Environ: []string{"SEALCAR_CONFIG_YAML=" + huge}}} {
-		if _, err := config.Load(s); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
+		if _, err := config.Load(s); err == nil || !strings.Contains(err.Error(), "over 1048576 bytes") {
 			t.Errorf("1 MiB and 2 bytes: %v", err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -99,12 +99,15 @@ func (w *Watcher) follow() {
 	_ = w.events.Add(dir)
 }
 
-// isNew tells whether the file can be read and has another content than the
-// last time.
+// isNew tells whether the file is there and has another content than the last
+// time, or cannot be read for another reason: Load is the one to complain.
 func (w *Watcher) isNew() bool {
-	src, err := readChecked(w.path, func(*os.File) error { return nil }) // Load is the one to complain
-	if err != nil {
+	src, err := readFile(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return false
+	}
+	if err != nil {
+		src = []byte(err.Error())
 	}
 	sum := sha256.Sum256(src)
 	if sum == w.sum {

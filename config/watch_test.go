@@ -110,6 +110,18 @@ func TestWatchSeesWritesRenamesAndReturns(t *testing.T) {
 	expect(t, contents, "back again")
 }
 
+// What cannot be read any more is for Load to complain about.
+func TestT61_WatchTellsOfAFileThatEverybodyMayChange(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sealcar.yaml")
+	replaceFile(t, path, "found")
+	contents := watched(t, path)
+	writeFile(t, path+".new", "loose")
+	must(t, os.Chmod(path+".new", 0o666))
+	must(t, os.Rename(path+".new", path))
+	expect(t, contents, "loose")
+}
+
 func TestWatchIsSilentWithoutAChange(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

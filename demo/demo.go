@@ -16,6 +16,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/enclave"
+	"sealcar/filemode"
 	"sealcar/proxy"
 )
 
@@ -80,11 +81,9 @@ func build(ctx context.Context, dir string, o Options) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the enclave: %w", err)
 	}
-	key, err := os.ReadFile(filepath.Join(state, "api-key")) // #nosec G304 -- in the directory just made
-	if err != nil {
-		return nil, fmt.Errorf("reading the enclave's API key: %w", err)
+	if s.apiKey, err = filemode.ReadWord(filepath.Join(state, "api-key")); err != nil {
+		return nil, fmt.Errorf("reading the enclave's API key %w", err)
 	}
-	s.apiKey = strings.TrimSpace(string(key))
 	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("listening for the enclave: %w", err)
 	}

@@ -34,8 +34,8 @@ type openAPIAnswer struct {
 func (r *running) signer(t *testing.T, now func() time.Time) *volcsign.Signer {
 	t.Helper()
 	return &volcsign.Signer{
-		AccessKey: readFile(t, r.dir, "ak"), SecretKey: readFile(t, r.dir, "sk"),
-		Region: "cn-beijing", Service: "ark", Now: now,
+		Credentials: volcsign.Credentials{AccessKey: readFile(t, r.dir, "ak"), SecretKey: readFile(t, r.dir, "sk")},
+		Region:      "cn-beijing", Service: "ark", Now: now,
 	}
 }
 

@@ -6,10 +6,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"sealcar/filemode"
 )
 
 // seedFiles are the files that a seed may hold: every private one.
@@ -63,7 +64,7 @@ func (d *stateDir) takeOver(seed string) error {
 		return fmt.Errorf("no seed directory at %q", seed) // a typing mistake must not make new keys
 	}
 	for _, name := range seedFiles() {
-		data, err := readSeed(filepath.Join(seed, name))
+		data, err := filemode.ReadSecret(filepath.Join(seed, name), maxStateFile)
 		if errors.Is(err, fs.ErrNotExist) && name == fileAccepted {
 			err = d.remove(name) // what is accepted no more
 		} else if errors.Is(err, fs.ErrNotExist) {
@@ -96,28 +97,4 @@ func (d *stateDir) remove(name string) error {
 		return fmt.Errorf("removing %w", err)
 	}
 	return nil
-}
-
-func readSeed(path string) ([]byte, error) {
-	f, err := os.Open(path) // #nosec G304 -- the operator names the directory
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	const everybody = 0o007
-	if mode := info.Mode().Perm(); mode&everybody != 0 {
-		return nil, fmt.Errorf("%q has mode %#o, which lets everybody in; make it 0440 (a Secret's defaultMode) or less", path, mode)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxStateFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxStateFile {
-		return nil, fmt.Errorf("%q has more than %d bytes", path, maxStateFile)
-	}
-	return data, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sealcar/enclave"
@@ -160,9 +161,19 @@ func TestSeedIsRefused(t *testing.T) {
 	if err := os.Chmod(filepath.Join(open, "api-key"), 0o444); err != nil {
 		t.Fatal(err)
 	}
+	shared := mount(t, map[string]string{"api-key": "sk-0123456789abcdef"})
+	if err := os.Chmod(filepath.Join(shared, "api-key"), 0o660); err != nil {
+		t.Fatal(err)
+	}
+	pipe := mount(t, nil) // whose reader would wait for a writer
+	if err := syscall.Mkfifo(filepath.Join(pipe, "api-key"), 0o400); err != nil {
+		t.Fatal(err)
+	}
 	for want, seed := range map[string]string{
-		"lets everybody in": open,
-		"has more than":     mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
+		"mode 0444 lets":    open,
+		"mode 0660 lets":    shared,
+		"not a regular":     pipe,
+		"is over":           mount(t, map[string]string{"api-key": strings.Repeat("k", 65<<10)}),
 		"fewer than 16":     mount(t, map[string]string{"api-key": "short"}),
 		"more than 8 keys":  mount(t, map[string]string{"endpoint-accepted.key": strings.Repeat(snapshot(t, newState(t))["endpoint.key"]+"\n", 9)}),
 		"no private key":    mount(t, map[string]string{"endpoint.key": "junk"}),

@@ -3,8 +3,9 @@
 // everybody may write.
 //
 // Start at ReadSecret and ReadTrusted (filemode.go) for what somebody else put
-// there; ReadWord is ReadSecret for a key or a token. What sealcar keeps itself is
-// in a Dir (dir.go, kept.go), which also writes: whole or not at all.
+// there; ReadWord is ReadSecret for a key or a token, a KeyPair reads a certificate
+// with its key. What sealcar keeps itself is in a Dir (dir.go, kept.go), which
+// writes too: whole or not at all.
 //
 // What is refused: a secret that others than owner and group may read, or that
 // the group may write; a trusted file that everybody may write; what is no

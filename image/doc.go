@@ -4,7 +4,9 @@
 // static binaries and nothing else: no daemon, no registry, no base image.
 //
 // Start at main (main.go); image.go says what is in an image, archive.go how the
-// file is written, sbom.go what a binary is made of. image/Dockerfile makes the same image where a builder exists.
+// file is written, sbom.go what a binary is made of
+// and licenses.go under which licences. image/Dockerfile makes the same image where a
+// builder exists.
 //
 // An image holds the binary, the roots that Mozilla trusts (the same for everybody
 // who builds this version, not those of the building machine) and an empty state

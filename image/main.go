@@ -14,6 +14,7 @@ import (
 const usage = `usage: image [flags] PLATFORM=BINARY…   write an OCI archive, e.g. linux/amd64=bin/sealcar-amd64
        image -roots FILE                    write the root certificates alone, as PEM
        image -sbom FILE BINARY              write what a binary is made of, as CycloneDX
+       image -licenses FILE BINARY          write the licences of that, as CSV
 `
 
 func main() {
@@ -38,11 +39,15 @@ func run(args []string, stderr io.Writer) error {
 	created := flags.String("created", "0", "time of the build in unix seconds, as SOURCE_DATE_EPOCH has it")
 	roots := flags.String("roots", "", "write the root certificates to this file and do nothing else")
 	sbom := flags.String("sbom", "", "write what the one BINARY that is named is made of to this file (CycloneDX) and do nothing else")
+	licenses := flags.String("licenses", "", "write the licences of what the one BINARY that is named is made of to this file (CSV) and do nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *sbom != "" {
 		return writeSBOM(*sbom, flags.Arg(0), *version)
+	}
+	if *licenses != "" {
+		return writeLicenses(*licenses, flags.Arg(0))
 	}
 	if *roots != "" {
 		return os.WriteFile(*roots, rootsPEM(), 0o644) // #nosec G306 -- they are public

@@ -3,7 +3,7 @@
 // does with a mounted Secret. Nothing runs in between: files are looked at when
 // the value is asked for.
 //
-// Start at New. What cannot be read is refused at the start; later it is reported
+// Start at New; Look and State are for those who keep their value themselves. What cannot be read is refused at the start; later it is reported
 // once, and whoever asks gets the last good value together with the error, to use
 // the one or to heed the other.
 package livefile

@@ -21,13 +21,13 @@ type Value[T any] struct {
 
 	mu   sync.Mutex
 	good T
-	err  error         // of the last read
-	seen []fs.FileInfo // the files as they were at the last read; nil for one that was not there
+	err  error // of the last read
+	seen State // of the files at the last read
 }
 
 // New reads the files for the first time.
 func New[T any](s Source[T]) (*Value[T], error) {
-	v := &Value[T]{source: s, seen: look(s.Paths)}
+	v := &Value[T]{source: s, seen: Look(s.Paths...)}
 	if v.good, v.err = s.Read(); v.err != nil {
 		return nil, v.err
 	}
@@ -39,8 +39,8 @@ func New[T any](s Source[T]) (*Value[T], error) {
 func (v *Value[T]) Get() (T, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := look(v.source.Paths) // before the read: a change between the two is seen the next time
-	if v.err == nil && slices.EqualFunc(now, v.seen, same) {
+	now := Look(v.source.Paths...) // before the read: a change between the two is seen the next time
+	if v.err == nil && now.Equal(v.seen) {
 		return v.good, nil
 	}
 	next, err := v.source.Read() // also what failed and has not changed: it may be allowed now
@@ -54,8 +54,12 @@ func (v *Value[T]) Get() (T, error) {
 	return v.good, err
 }
 
-func look(paths []string) []fs.FileInfo {
-	found := make([]fs.FileInfo, len(paths))
+// State is what tells a file that was written, or exchanged, from the one before.
+type State []fs.FileInfo // nil for a file that is not there
+
+// Look is the state of files now.
+func Look(paths ...string) State {
+	found := make(State, len(paths))
 	for i, path := range paths {
 		if info, err := os.Stat(path); err == nil {
 			found[i] = info
@@ -63,6 +67,9 @@ func look(paths []string) []fs.FileInfo {
 	}
 	return found
 }
+
+// Equal tells whether the files are still the same.
+func (s State) Equal(t State) bool { return slices.EqualFunc(s, t, same) }
 
 func same(a, b fs.FileInfo) bool {
 	if a == nil || b == nil {

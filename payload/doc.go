@@ -5,7 +5,10 @@
 // Start at Read, Send and Replace, in the order in which a round tripper uses
 // them; Edit (edit.go) is Replace for the documents of a chat's reply, be it a
 // stream or not, and Events the same for a stream alone. A body that one of them
-// made the next one takes over, so that it is in memory once. Inside a Budget's Within they take memory only as far as the
-// budget has it; ReadPart, Reserve and KeepRoom are for what is held besides. What is refused, always as an *apierror.Error: a body over its
-// limit, a body that breaks off, a body for which the budget has no room.
+// made the next one takes over, so that it is in memory once.
+//
+// Inside a Budget's Within they take memory only as far as the budget has it;
+// ReadPart, Reserve and KeepRoom are for what is held besides. What is refused,
+// always as an *apierror.Error: a body over its limit, a body that breaks off, a
+// body for which the budget has no room.
 package payload

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 // that no name can lead elsewhere than what was checked.
 type egress struct {
 	deny   bool
-	hosts  map[target]bool // nil: every host
-	ports  []string        // nil: every port
+	hosts  netguard.Hosts // none: every host
+	ports  []string       // nil: every port
 	dialer *net.Dialer
 }
 
@@ -27,9 +28,9 @@ type egress struct {
 // applications could dial by themselves whatever sealcar would dial for them.
 // They are those of a gateway if others can.
 func (p *Proxy) newEgress(c *config.Config) (*egress, error) {
-	hosts, err := parseHosts("egress.allowed_hosts", c.Egress.AllowedHosts)
+	hosts, err := netguard.ParseHosts(c.Egress.AllowedHosts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("egress.allowed_hosts: %w", err)
 	}
 	e := &egress{deny: c.Egress.Default == "deny", hosts: hosts}
 	local := p.self.data.Addr().IsLoopback()
@@ -63,11 +64,11 @@ func (p *Proxy) guard(reach netguard.Reach) func(context.Context, string, string
 
 // check refuses a target that must not even be looked up.
 func (e *egress) check(to target) *apierror.Error {
-	named := e.hosts[to]
+	named := e.hosts.HasPort(to.host, to.port)
 	switch {
 	case e.deny:
 		return refusal("egress_denied", "%s has no route, and egress.default is deny. Add a route for it or set egress.default to tunnel.", to)
-	case e.hosts != nil && !named && !e.hosts[target{host: to.host}]:
+	case !e.hosts.IsEmpty() && !named && !e.hosts.Has(to.host):
 		return refusal("host_not_allowed", "%s has no route and is not in egress.allowed_hosts. Add it there, or add a route for it.", to.host)
 	case e.ports != nil && !named && !slices.Contains(e.ports, to.port):
 		return refusal("port_not_allowed", "Port %s of a host without a route is not in egress.allowed_ports. Add it there, or the host with its port to egress.allowed_hosts.", to.port)

@@ -15,6 +15,7 @@ import (
 	"github.com/elazarl/goproxy"
 
 	"sealcar/apierror"
+	"sealcar/netguard"
 )
 
 // established is the answer to a CONNECT that succeeded, to HTTP/1.0 as well
@@ -164,7 +165,7 @@ func (v *visit) sniTarget(sni string) (target, error) {
 	if sni == "" {
 		return v.target, nil
 	}
-	host, err := normalHost(sni)
+	host, err := netguard.NormalHost(sni)
 	if err != nil {
 		return target{}, err
 	}

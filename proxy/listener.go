@@ -26,7 +26,7 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	}
 	pair, err := livefile.New(livefile.Source[*tls.Certificate]{
 		Paths: []string{c.CertFile, c.KeyFile}, Report: report,
-		Read: func() (*tls.Certificate, error) { return readPair(c) },
+		Read: pairOf(c).Read,
 	})
 	if err != nil {
 		return nil, err
@@ -62,29 +62,14 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	return shown, nil
 }
 
-// maxPEM bounds a file of certificates or with a key, in bytes.
-const maxPEM = 4 << 20
-
-func readPair(c config.ListenTLS) (*tls.Certificate, error) {
-	cert, err := filemode.ReadTrusted(c.CertFile, maxPEM)
-	if err != nil {
-		return nil, fmt.Errorf("reading listen_tls.cert_file %w", err)
-	}
-	key, err := filemode.ReadSecret(c.KeyFile, maxPEM)
-	if err != nil {
-		return nil, fmt.Errorf("reading listen_tls.key_file %w", err)
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("reading listen_tls.cert_file %q with key_file %q: %w", c.CertFile, c.KeyFile, err)
-	}
-	return &pair, nil
+func pairOf(c config.ListenTLS) filemode.KeyPair {
+	return filemode.KeyPair{Setting: "listen_tls.", CertFile: c.CertFile, KeyFile: c.KeyFile}
 }
 
 var errNoCertificate = errors.New("no PEM certificate in it")
 
 func readAuthorities(path string) (*x509.CertPool, error) {
-	text, err := filemode.ReadTrusted(path, maxPEM)
+	text, err := filemode.ReadTrusted(path, filemode.MaxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("reading listen_tls.client_ca_file %w", err)
 	}
@@ -100,7 +85,7 @@ func readAuthorities(path string) (*x509.CertPool, error) {
 func CheckListener(c *config.Config) []error {
 	var faults []error
 	if c.ListenTLS.CertFile != "" {
-		_, err := readPair(c.ListenTLS)
+		_, err := pairOf(c.ListenTLS).Read()
 		faults = append(faults, err)
 	}
 	if c.ListenTLS.ClientCAFile != "" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"sealcar/config"
+	"sealcar/netguard"
 )
 
 // table is all that one configuration says about requests. It never changes; a
@@ -17,7 +18,7 @@ type table struct {
 	authority *authority
 	egress    *egress         // what may be reached without a route
 	direct    *http.Transport // to hosts without a route
-	allowed   map[target]bool // AllowedHosts; those without a port stand for every one
+	allowed   netguard.Hosts  // AllowedHosts; those without a port stand for every one
 
 	users   int  // requests at work; guarded by Proxy.mu
 	retired bool // replaced; guarded by Proxy.mu
@@ -26,9 +27,9 @@ type table struct {
 // newTable makes the routes of c and their protocols, and an authority that may
 // vouch for their hosts.
 func (p *Proxy) newTable(c *config.Config) (*table, error) {
-	allowed, err := parseHosts("allowed_hosts", c.AllowedHosts)
+	allowed, err := netguard.ParseHosts(c.AllowedHosts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("allowed_hosts: %w", err)
 	}
 	out, err := p.newEgress(c)
 	if err != nil {
@@ -70,24 +71,10 @@ func newDirect(dialer *net.Dialer, c *config.Config) *http.Transport {
 	}
 }
 
-// parseHosts reads the hosts of a setting; none is nil.
-func parseHosts(setting string, hosts []string) (map[target]bool, error) {
-	if len(hosts) == 0 {
-		return nil, nil
-	}
-	allowed := make(map[target]bool)
-	for _, h := range hosts {
-		t, err := parsePattern(h)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", setting, err)
-		}
-		allowed[t] = true
-	}
-	return allowed, nil
-}
-
 // allows reports whether a Host header is one of allowed_hosts.
-func (t *table) allows(to target) bool { return t.allowed[to] || t.allowed[target{host: to.host}] }
+func (t *table) allows(to target) bool {
+	return t.allowed.Has(to.host) || t.allowed.HasPort(to.host, to.port)
+}
 
 // hosts are the routed hosts, the ones that the local CA vouches for.
 func (t *table) hosts() []string {

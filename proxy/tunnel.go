@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/elazarl/goproxy"
+
+	"sealcar/netguard"
 )
 
 // accessDenied is a fatal TLS alert record (RFC 8446 section 6), so that a
@@ -99,7 +101,7 @@ func (p *Proxy) readOpening(ctx context.Context, v *visit, client net.Conn) (*op
 	if o.serverName == "" {
 		return o, nil
 	}
-	host, err := normalHost(o.serverName)
+	host, err := netguard.NormalHost(o.serverName)
 	if err == nil {
 		if claimed, _ := v.table.claim(target{host: host, port: v.target.port}, ""); claimed == nil {
 			return o, nil

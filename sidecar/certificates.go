@@ -11,6 +11,7 @@ import (
 	"sealcar/certfetch/revocation"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/crypto/volcsign"
 	"sealcar/filemode"
 	"sealcar/netguard"
 	"sealcar/upstream"
@@ -131,11 +132,15 @@ func newSingleSource(c config.Certificate, name, origin string, client *http.Cli
 			Host:        c.Host,
 			Region:      c.Region,
 			Client:      client,
-			Credentials: certfetch.FileCredentials(c.AccessKeyFile, c.SecretKeyFile, c.SecurityTokenFile),
+			Credentials: certificateFiles(c).Read,
 		}, nil
 	case "file":
 		return &certfetch.FileSource{Path: c.File}, nil
 	default:
 		return nil, fmt.Errorf("certificate.source %q is unknown", name)
 	}
+}
+
+func certificateFiles(c config.Certificate) volcsign.Files {
+	return volcsign.Files{Setting: "certificate", AccessKey: c.AccessKeyFile, SecretKey: c.SecretKeyFile, SecurityToken: c.SecurityTokenFile}
 }

@@ -43,7 +43,7 @@ func checkRoute(c *config.Config, r config.Route) (faults []error) {
 	_, err = newRevocation(c, r)
 	fault(err)
 	if r.Certificate.Uses("openapi") {
-		_, err = certfetch.FileCredentials(r.Certificate.AccessKeyFile, r.Certificate.SecretKeyFile, r.Certificate.SecurityTokenFile)()
+		_, err = certificateFiles(r.Certificate).Read()
 		fault(err)
 	}
 	if r.Certificate.Uses("file") {
@@ -54,9 +54,8 @@ func checkRoute(c *config.Config, r config.Route) (faults []error) {
 		out = new(http.Transport) // nobody is asked: only the files of the credentials are looked at
 	}
 	if r.Credentials.Source == "openapi" {
-		if _, err = credentialFiles(r.Credentials).Read(); err != nil {
-			fault(fmt.Errorf("credentials: %w", err))
-		}
+		_, err = credentialFiles(r.Credentials).Read()
+		fault(err)
 	}
 	keys, err := newCredentials(c, r, out, zerolog.Nop())
 	fault(err)

@@ -38,10 +38,10 @@ func TestCheckTellsOfEachFileOnce(t *testing.T) {
 		"authorities": {func(r *config.Route) { r.UpstreamCAFile = missing }, "upstream_ca_file"},
 		"the credentials' access key": {func(r *config.Route) {
 			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile = "openapi", missing, there
-		}, "credentials: "},
+		}, "credentials.access_key_file"},
 		"the credentials' secret key": {func(r *config.Route) {
 			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile = "openapi", there, missing
-		}, "credentials: "},
+		}, "credentials.secret_key_file"},
 		"the credentials' keys are there": {func(r *config.Route) {
 			r.Credentials.Source, r.Credentials.AccessKeyFile, r.Credentials.SecretKeyFile = "openapi", there, there
 		}, ""},

@@ -10,6 +10,7 @@ import (
 	"sealcar/apikey"
 	"sealcar/config"
 	"sealcar/crypto/ark"
+	"sealcar/crypto/volcsign"
 )
 
 // credentials are a route's API keys for requests that carry none.
@@ -34,12 +35,12 @@ func newCredentials(c *config.Config, r config.Route, out http.RoundTripper, log
 		return credentials{file, nothing}, nil
 	case "openapi":
 		issuer := &apikey.Issuer{
-			Host:     from.Host,
-			Region:   from.Region,
-			Project:  from.Project,
-			Duration: from.Duration,
-			Client:   &http.Client{Transport: out},
-			Secrets:  credentialFiles(from).Read,
+			Host:        from.Host,
+			Region:      from.Region,
+			Project:     from.Project,
+			Duration:    from.Duration,
+			Client:      &http.Client{Transport: out},
+			Credentials: credentialFiles(from).Read,
 		}
 		cache := apikey.NewCache(apikey.CacheConfig{
 			Issue:   issuer.Issue,
@@ -53,6 +54,6 @@ func newCredentials(c *config.Config, r config.Route, out http.RoundTripper, log
 	}
 }
 
-func credentialFiles(c config.Credentials) apikey.Files {
-	return apikey.Files{AccessKey: c.AccessKeyFile, SecretKey: c.SecretKeyFile, SecurityToken: c.SecurityTokenFile}
+func credentialFiles(c config.Credentials) volcsign.Files {
+	return volcsign.Files{Setting: "credentials", AccessKey: c.AccessKeyFile, SecretKey: c.SecretKeyFile, SecurityToken: c.SecurityTokenFile}
 }

@@ -20,8 +20,8 @@ func sealcar() house {
 		rooms: map[string]room{
 			".":       {why: "the process itself (arguments, environment, exit) is met in one place", may: []string{"command", "hardening"}},
 			"command": {why: "parsing and wiring stay out of what they wire", may: []string{"*"}},
-			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy"}},
-			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "filemode"}},
+			"demo":    {why: "the demonstration uses what every user can use", may: []string{"config", "enclave", "proxy", "filemode"}},
+			"sidecar": {why: "run, exec and demo wire one sidecar the same way", may: []string{"config", "proxy", "upstream", "certfetch", "certfetch/*", "apikey", "crypto/ark", "payload", "netguard", "translate/*", "filemode", "crypto/volcsign", "translate/images"}},
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
@@ -29,17 +29,17 @@ func sealcar() house {
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
+			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode", "livefile"}},
 			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode"}},
 			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile", "filemode"}},
 
-			"certfetch":            {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "filemode"}},
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*"}},
 			"certfetch/backoff":    {why: "what fails is remembered in one way", may: []string{"certfetch/lru"}},
 			"certfetch/lru":        {why: "what is kept by a stranger's key is bounded in one way"},
 
-			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"crypto/volcsign", "apierror", "filemode"}},
+			"apikey":          {why: "which key a request goes out with is apart from how it is sealed", may: []string{"certfetch/backoff", "crypto/volcsign", "apierror", "filemode", "livefile"}},
 			"crypto/ark":      {why: "a protocol can be read, and used, without any proxy", may: []string{"rewrite", "payload", "apierror", "exchange"}},
-			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone"},
+			"crypto/volcsign": {why: "the signature is the vendor's control plane's alone", may: []string{"filemode"}},
 
 			"machine":             {why: "what a container allows is found out apart from what is done with it"},
 			"hardening":           {why: "what is done to the process itself stands in one place, and the process is met in main"},

@@ -16,24 +16,8 @@ func newClientCert(certFile, keyFile string) (func(*tls.CertificateRequestInfo) 
 	if certFile == "" || keyFile == "" {
 		return nil, fmt.Errorf("upstream_tls: client_cert_file %q and client_key_file %q: both are needed, or neither", certFile, keyFile)
 	}
-	files, err := livefile.New(livefile.Source[*tls.Certificate]{
-		Paths: []string{certFile, keyFile},
-		Read: func() (*tls.Certificate, error) {
-			key, err := filemode.ReadSecret(keyFile, maxPEM)
-			if err != nil {
-				return nil, fmt.Errorf("reading upstream_tls.client_key_file %w", err)
-			}
-			cert, err := filemode.ReadTrusted(certFile, maxPEM)
-			if err != nil {
-				return nil, fmt.Errorf("reading upstream_tls.client_cert_file %w", err)
-			}
-			pair, err := tls.X509KeyPair(cert, key)
-			if err != nil {
-				return nil, fmt.Errorf("reading upstream_tls.client_cert_file %q with client_key_file %q: %w", certFile, keyFile, err)
-			}
-			return &pair, nil
-		},
-	})
+	pair := filemode.KeyPair{Setting: "upstream_tls.client_", CertFile: certFile, KeyFile: keyFile}
+	files, err := livefile.New(livefile.Source[*tls.Certificate]{Paths: []string{certFile, keyFile}, Read: pair.Read})
 	if err != nil {
 		return nil, err
 	}

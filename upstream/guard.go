@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"sealcar/config"
 	"sealcar/netguard"
@@ -24,7 +22,7 @@ const maxGuardedHeader = 64 << 10
 type Bounds struct {
 	Setting      string         // the settings that these are, for errors: certificate.revocation
 	HTTPS        bool           // https:// too, verified as the route's upstream is, but for its pins
-	AllowedHosts []string       // host or host:port in lower case; empty means every host
+	AllowedHosts []string       // host or host:port; empty means every host
 	Reach        netguard.Reach // which networks
 }
 
@@ -45,11 +43,16 @@ type Bounds struct {
 type Guarded struct {
 	transport *http.Transport
 	bounds    Bounds
+	hosts     netguard.Hosts // of AllowedHosts
 }
 
 // NewGuarded makes a way out beside that of a route: with its roots, its egress
 // proxy and its time limits. The caller ends it with CloseIdleConnections.
 func NewGuarded(r config.Route, t config.Timeouts, b Bounds) (*Guarded, error) {
+	hosts, err := netguard.ParseHosts(b.AllowedHosts)
+	if err != nil {
+		return nil, fmt.Errorf("%s.allowed_hosts: %w", b.Setting, err)
+	}
 	dialer := &net.Dialer{Timeout: t.Dial, ControlContext: b.Reach.Control}
 	if r.UpstreamProxy != "" { // the proxy's address is the operator's own choice
 		dialer.ControlContext = nil
@@ -62,7 +65,7 @@ func NewGuarded(r config.Route, t config.Timeouts, b Bounds) (*Guarded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Guarded{bounds: b, transport: &http.Transport{
+	return &Guarded{bounds: b, hosts: hosts, transport: &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, // pins and client certificate are for the upstream
@@ -108,36 +111,25 @@ func (g *Guarded) check(req *http.Request) error {
 	case u.User != nil:
 		return refused("credentials in an address are not allowed")
 	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if err := checkHost(host, g.bounds.Reach); err != nil {
-		return err
+	host, own, err := netguard.ParseHost(u.Host)
+	if err != nil {
+		return refused("%v", err)
 	}
-	return g.bounds.allows(host, cmp.Or(u.Port(), port))
+	if addr, err := netip.ParseAddr(host); err == nil { // an egress proxy might be the one to dial it
+		if err := g.bounds.Reach.Check(addr); err != nil {
+			return err
+		}
+	}
+	return g.allows(host, cmp.Or(own, port))
 }
 
-// checkHost looks at a host that an egress proxy might be the one to resolve.
-func checkHost(host string, reach netguard.Reach) error {
-	notASCII := func(r rune) bool { return r <= ' ' || r > '~' }
-	if host == "" || strings.ContainsFunc(host, notASCII) { // http.Transport would map it to another
-		return refused("host %.200q: a name in ASCII or an IP address is needed", host)
-	}
-	if netguard.IsOddAddress(host) {
-		return refused("host %.200q is an address in an unusual form", host)
-	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return reach.Check(addr)
-	}
-	return nil
-}
-
-func (b *Bounds) allows(host, port string) error {
-	byName := slices.Contains(b.AllowedHosts, host) || slices.Contains(b.AllowedHosts, "["+host+"]")
-	byPort := slices.Contains(b.AllowedHosts, net.JoinHostPort(host, port))
+func (g *Guarded) allows(host, port string) error {
+	byName, byPort := g.hosts.Has(host), g.hosts.HasPort(host, port)
 	switch {
-	case len(b.AllowedHosts) > 0 && !byName && !byPort:
-		return refused("host %.200q is not in %s.allowed_hosts", host, b.Setting)
+	case !g.hosts.IsEmpty() && !byName && !byPort:
+		return refused("host %.200q is not in %s.allowed_hosts", host, g.bounds.Setting)
 	case port != "80" && port != "443" && !byPort:
-		return refused("port %s is allowed only as host:port in %s.allowed_hosts", port, b.Setting)
+		return refused("port %s is allowed only as host:port in %s.allowed_hosts", port, g.bounds.Setting)
 	default:
 		return nil
 	}

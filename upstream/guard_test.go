@@ -77,11 +77,14 @@ func TestT20_GuardedGoesOnlyWhereItIsAllowed(t *testing.T) {
 		{"private", bounds(netguard.Public, "127.0.0.1:"+port), srv.URL, "images.addresses: private"},
 		{"private behind a name", bounds(netguard.Public, "localhost:"+port), "http://localhost:" + port, "images.addresses: private"},
 		{"private, mapped", bounds(netguard.Public, "[::ffff:127.0.0.1]:"+port), "http://[::ffff:127.0.0.1]:" + port, "images.addresses: private"},
+		{"private, mapped in the list alone", bounds(netguard.Private, "[::ffff:127.0.0.1]:"+port), srv.URL, ""},
+		{"an address in an unusual form", bounds(netguard.Private), "http://127.1/", "unusual form"},
+		{"a zone", bounds(netguard.Any), "http://[fe80::1%25eth0]/", "brackets"},
 		{"a port that nobody allowed", bounds(netguard.Private), srv.URL, "port " + port},
 		{"a port that nobody allowed on an allowed host", bounds(netguard.Private, "127.0.0.1"), srv.URL, "port " + port},
 		{"a host that is not in the list", bounds(netguard.Private, "crl.example"), srv.URL, "not in images.allowed_hosts"},
 		{"https", upstream.Bounds{Reach: netguard.Private}, "https://127.0.0.1:443/", "only http://"},
-		{"no host", bounds(netguard.Private), "http:///x", "ASCII"},
+		{"no host", bounds(netguard.Private), "http:///x", "not a host name"},
 		{"a host that IDNA maps to an address", bounds(netguard.Private), "http://１２７.0.0.1/", "ASCII"},
 		{"another scheme", bounds(netguard.Private), "ftp://127.0.0.1:80/", "only http:// and https://"},
 		{"credentials (T48)", bounds(netguard.Private), "http://public.example@127.0.0.1:80/", "credentials"},
@@ -173,6 +176,14 @@ func TestNewGuardedWantsARouteThatHoldsTogether(t *testing.T) {
 		if _, err := upstream.NewGuarded(r, config.Default().Timeouts, upstream.Bounds{}); err == nil || !strings.Contains(err.Error(), "upstream_") || strings.Contains(err.Error(), "route") {
 			t.Errorf("error %v, want one that names the setting; the caller names the route", err)
 		}
+	}
+}
+
+func TestNewGuardedWantsHosts(t *testing.T) {
+	t.Parallel()
+	_, err := upstream.NewGuarded(config.NewRoute("r", "ark.example"), config.Default().Timeouts, bounds(netguard.Public, "a b"))
+	if err == nil || !strings.Contains(err.Error(), "images.allowed_hosts") {
+		t.Errorf("error %v, want one that names the setting", err)
 	}
 }
 

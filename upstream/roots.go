@@ -8,10 +8,6 @@ import (
 	"sealcar/filemode"
 )
 
-// maxPEM bounds a file of certificates or with a key, in bytes. A whole system's
-// roots have some 250 KiB.
-const maxPEM = 4 << 20
-
 // newRoots gives the system's roots, those of a PEM file and those of PEM text.
 // Without both it gives nil, which to crypto/tls means the system's.
 func newRoots(file, text string) (*x509.CertPool, error) {
@@ -28,7 +24,7 @@ func newRoots(file, text string) (*x509.CertPool, error) {
 	if file == "" {
 		return roots, nil
 	}
-	content, err := filemode.ReadTrusted(file, maxPEM)
+	content, err := filemode.ReadTrusted(file, filemode.MaxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("reading upstream_ca_file %w", err)
 	}

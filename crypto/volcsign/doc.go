@@ -3,7 +3,8 @@
 //
 // Start at Signer (sign.go), which signs a request that is about to be sent, and
 // Verifier (verify.go), which checks one that came in. Both build the same
-// canonical request (canonical.go), so each tests the other.
+// canonical request (canonical.go), so each tests the other. Credentials are what is
+// signed with; Files (credentials.go) reads them.
 //
 // What is refused: a request whose signature does not cover its host, date, body
 // hash, content type and security token; a body other than the one signed; a

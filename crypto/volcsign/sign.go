@@ -9,12 +9,11 @@ import (
 
 // Signer signs requests with one access key. Safe for concurrent use.
 type Signer struct {
-	AccessKey    string           // required
-	SecretKey    string           // required
-	SessionToken string           // of temporary credentials; "" sends none
-	Region       string           // required, e.g. cn-beijing
-	Service      string           // required, e.g. ark
-	Now          func() time.Time // nil = time.Now
+	Credentials // required
+
+	Region  string           // required, e.g. cn-beijing
+	Service string           // required, e.g. ark
+	Now     func() time.Time // nil = time.Now
 }
 
 // Sign sets X-Date, X-Content-Sha256, X-Security-Token if there is a session

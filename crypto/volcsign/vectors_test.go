@@ -72,8 +72,8 @@ func TestSign_VendorVectors(t *testing.T) {
 			t.Parallel()
 			req := v.request(t)
 			signer := volcsign.Signer{
-				AccessKey: v.AccessKey, SecretKey: v.SecretKey, SessionToken: v.SessionToken,
-				Region: v.Region, Service: v.Service, Now: v.now,
+				Credentials: volcsign.Credentials{AccessKey: v.AccessKey, SecretKey: v.SecretKey, SessionToken: v.SessionToken},
+				Region:      v.Region, Service: v.Service, Now: v.now,
 			}
 			if err := signer.Sign(req, []byte(v.Body)); err != nil {
 				t.Fatal(err)

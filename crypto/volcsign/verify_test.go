@@ -23,8 +23,8 @@ func noon() time.Time { return time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC) }
 
 func signer() *volcsign.Signer {
 	return &volcsign.Signer{
-		AccessKey: accessKey, SecretKey: secretKey, SessionToken: "session-token",
-		Region: "cn-beijing", Service: "ark", Now: noon,
+		Credentials: volcsign.Credentials{AccessKey: accessKey, SecretKey: secretKey, SessionToken: "session-token"},
+		Region:      "cn-beijing", Service: "ark", Now: noon,
 	}
 }
 

@@ -90,7 +90,7 @@ func renderings() []rendering {
 		{"gateway with everything set", main, []string{
 			image, off, "gateway.enabled=true", "gateway.tlsSecret=tls", "gateway.clients.tokensSecret=tokens", "gateway.clients.caSecret=ca",
 			"gateway.config=egress: {default: tunnel}", "gateway.names={model.example}", "gateway.interceptionSecret=ca", "gateway.secrets={ak}", "gateway.autoscaling.enabled=true",
-			"gateway.networkPolicy.enabled=true", "gateway.networkPolicy.appNamespaces={a,b}", "gateway.service.clusterIP=10.0.0.6",
+			"gateway.networkPolicy.enabled=true", "gateway.networkPolicy.appNamespaces={default,kube-public}", "gateway.service.clusterIP=10.0.0.6",
 			"gateway.nodeSelector.net=fast", "gateway.tolerations[0].operator=Exists",
 			"metrics.podMonitor=true", "metrics.rules=true", "metrics.dashboard=true", "metrics.labels.release=prometheus",
 		}},

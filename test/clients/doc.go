@@ -1,12 +1,17 @@
-// Package clients proves that applications need not change: programs built on
-// the SDKs that people use (openai for Python and Node, openai-go, the vendor's
-// own for Python, anthropic for Python and Node), none of which knows sealcar, run against the real binary.
+// Package clients is tests alone: real applications, on the SDKs, frameworks and
+// HTTP clients that people install, run against the real binary. None of them
+// knows sealcar.
 //
-// Each program has one chat: the request comes as JSON on standard input, all
-// else from the environment, and the reply, as the program saw it, goes as JSON
-// to standard output. Start at openai_test.go, then vendor_test.go, where the
-// vendor's code is our counterpart at either end.
+// Each program has chats: what to do comes as JSON on standard input, all else
+// from the environment, and what the program saw goes as JSON to standard output.
 //
-// `make clients` installs the SDKs by lock file. Without them the tests skip;
-// under CI=true they fail.
+// The matrix has every client by every way to the sidecar in every scenario.
+// Start at matrix_test.go; matrix_clients_test.go and its neighbours have the rows,
+// python/matrix/cell.py what goes in and out of a program. docs/clients.md is
+// written by its run. openai_test.go, tools_test.go and dialects_test.go go deeper
+// with a few SDKs, and in vendor_test.go the vendor's code is our counterpart at
+// either end.
+//
+// `make clients` installs all of it by lock file. What is not installed skips its
+// tests; under CI=true they fail.
 package clients

@@ -89,6 +89,9 @@ func (e *endpoint) application(t *testing.T, baseURL string, extra map[string]st
 type sidecar struct {
 	*process.Server
 	doors []door
+
+	config    string // its configuration file
+	proxy, ca string // http://host:port of its data port, and the folder of its CA files
 }
 
 // door is one way for an application to its sidecar.
@@ -123,7 +126,7 @@ routes:
 	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
 	ca := filepath.Join(dir, "state", "ca")
 	proxy := "http://" + addr
-	return &sidecar{Server: s, doors: []door{
+	return &sidecar{Server: s, config: file, proxy: proxy, ca: ca, doors: []door{
 		{"HTTP_PROXY", e.application(t, "http://"+arkHost+"/api/v3", map[string]string{"HTTP_PROXY": proxy})},
 		{"HTTPS_PROXY", e.application(t, "https://"+arkHost+"/api/v3", map[string]string{
 			"HTTPS_PROXY":         proxy,
@@ -139,7 +142,7 @@ routes:
 func recorded(t *testing.T, e *endpoint) (addr string) {
 	t.Helper()
 	r := new(wire.Recorder)
-	for _, text := range []string{"You are brief.", "and a second line", "data:image/png;base64,iVBORw0KGgo=", "three times", "one two three four", "word word word"} {
+	for _, text := range []string{"You are brief.", "and a second line", "data:image/png;base64,iVBORw0KGgo=", "three times", "one two three four", "word word word", canary, onePixel} {
 		r.Guard(t, text)
 	}
 	return r.Relay(t, e.addr, e.state)

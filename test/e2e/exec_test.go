@@ -47,6 +47,22 @@ func TestExecGivesCurlEveryVariableItNeeds(t *testing.T) {
 	e.enclave.Await(t, 2, "a sealed chat", func(entry map[string]any) bool { return entry["treatment"] == "sealed" })
 }
 
+// A client that looks at no proxy variable still has a base URL to go by.
+func TestExecSetsTheBaseURLIfAskedTo(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ flag, want string }{
+		{"--base-url", "yes"},
+		{"--base-url=false", "no"},
+	} {
+		const script = `case "$OPENAI_BASE_URL" in "$HTTP_PROXY/v1") echo yes;; https://own.example/v1) echo no;; esac`
+		env := map[string]string{"OPENAI_BASE_URL": "https://own.example/v1"}
+		status, stdout, stderr := command(t, env, "exec", test.flag, "--", "sh", "-c", script)
+		if status != 0 || strings.TrimSpace(stdout) != test.want {
+			t.Errorf("%s: status %d, said %q\n%s", test.flag, status, stdout, stderr)
+		}
+	}
+}
+
 func TestExecPassesTheExitStatusThrough(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -60,7 +60,7 @@ kind: ConfigMap
 metadata: {name: gateway-ca}
 binaryData: {ca.crt: %s}
 `, base64.StdEncoding.EncodeToString(cert), base64.StdEncoding.EncodeToString(key), token, base64.StdEncoding.EncodeToString(cert)))
-	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reuse-values", "--wait", "--timeout", patience.String(),
+	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--wait", "--timeout", patience.String(),
 		"--set", "gateway.enabled=true,gateway.tlsSecret=gateway-tls,gateway.clients.tokensSecret=gateway-tokens,gateway.replicas=2")
 	address := c.kubectl("get", "service", "sealcar-gateway", "-o", "jsonpath={.spec.clusterIP}")
 	for name, header := range map[string]string{"without": "X-Sealcar-Token: " + token, "stranger": "X-Other: none"} {

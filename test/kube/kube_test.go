@@ -34,6 +34,7 @@ func TestCharts(t *testing.T) {
 		{"an injected pod is not injected again", idempotence},
 		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},
+		{"64 MiB survive what may use up memory", memory},
 		{"an open stream outlives SIGTERM", drain},
 		{"a ConfigMap is taken over", reload},
 		{"a chart of one's own", library},
@@ -43,6 +44,7 @@ func TestCharts(t *testing.T) {
 		{"the endpoint's key rotates without a failed request", rotation},
 		{"an upgrade keeps the keys", upgrade},
 		{"uninstalling leaves nothing", uninstall},
+		{"the first chart that worked becomes this one", upgradeFromTheFirst},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(c.with(t)) })
 	}
@@ -211,15 +213,6 @@ func rotation(c *cluster) {
 		c.t.Error(out)
 	}
 	set("enclave.keys.rotation=,enclave.replicas=1")
-}
-
-func upgrade(c *cluster) {
-	key := func() string { return c.kubectl("get", "secret", "sealcar-enclave", "-o", "jsonpath={.data}") }
-	before := key()
-	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reuse-values", "--wait")
-	if key() != before {
-		c.t.Error("the upgrade made new keys")
-	}
 }
 
 func TestDocumentedCommandsAreThree(t *testing.T) {

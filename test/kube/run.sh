@@ -51,3 +51,4 @@ else
 	skip "no KUBECONFIG, no KUBE_LAB, no kind"
 fi
 $GO test -count=1 -timeout 20m -v ${TESTFLAGS:-} ./test/kube
+$GO test -count=1 -v -run TestManifestsAreTakenByAServer ./test/charts

@@ -113,10 +113,6 @@ volumeMounts:
 - name: SSL_CERT_FILE
   value: /etc/sealcar-trust/ca-certificates.crt
 {{- end }}
-- name: GOMEMLIMIT
-  valueFrom:
-    resourceFieldRef:
-      resource: limits.memory
 {{- end -}}
 
 {{/* sealcar.configEnv: where its configuration is. */}}

@@ -8,6 +8,8 @@
 //	app loop SECONDS       one chat after the other, for so long; ends at the first
 //	                       that fails, else prints their number
 //	app serve ADDR         answers GET /?text=… with the reply to a chat
+//	app exhaust ADDR       throws at the sidecar there what may use up its memory, then
+//	                       sends one chat; prints what came of it
 //	app kill NAME          SIGKILL to the processes of that name that it can see
 package main
 
@@ -33,7 +35,7 @@ import (
 func main() {
 	signal.Ignore(syscall.SIGTERM) // it ends when its work is done
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: app chat|stream|loop|serve|kill ARGUMENT")
+		fmt.Fprintln(os.Stderr, "usage: app chat|stream|loop|serve|exhaust|kill ARGUMENT")
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {
@@ -57,6 +59,8 @@ func run(ctx context.Context, verb, argument string) error {
 	case "serve":
 		signal.Reset(syscall.SIGTERM)
 		return serve(ctx, argument)
+	case "exhaust":
+		return exhaust(ctx, argument)
 	case "kill":
 		return kill(argument)
 	default:

@@ -47,6 +47,4 @@ allowed_hosts: {{ toJson (fromJson (include "sealcar.gateway.names" .)).names }}
 - {name: SEALCAR_INTERCEPTION_CA_CERT_FILE, value: {{ $secrets }}/interception/tls.crt}
 - {name: SEALCAR_INTERCEPTION_CA_KEY_FILE, value: {{ $secrets }}/interception/tls.key}
 {{- end }}
-- name: GOMEMLIMIT
-  valueFrom: {resourceFieldRef: {resource: limits.memory}}
 {{- end -}}

@@ -1,0 +1,57 @@
+// Command ark has the chats of the matrix with the vendor's SDK.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/volcengine/volcengine-go-sdk/service/arkruntime"
+	"github.com/volcengine/volcengine-go-sdk/service/arkruntime/model"
+
+	"sealcar/test/clients/go/cell"
+)
+
+func main() {
+	client := arkruntime.NewClientWithApiKey(os.Getenv("ARK_API_KEY"), arkruntime.WithBaseUrl(os.Getenv("ARK_BASE_URL")))
+	os.Exit(cell.Run(func(ctx context.Context, r cell.Request, seen *cell.Seen) error {
+		err := chat(ctx, client, r, seen)
+		if refused, ok := errors.AsType[*model.APIError](err); ok {
+			return &cell.Refusal{Status: refused.HTTPStatusCode, Err: err}
+		}
+		return err
+	}))
+}
+
+func chat(ctx context.Context, client *arkruntime.Client, r cell.Request, seen *cell.Seen) error {
+	var request model.CreateChatCompletionRequest
+	if err := json.Unmarshal(r.JSON, &request); err != nil {
+		return err
+	}
+	if !r.Stream {
+		completion, err := client.CreateChatCompletion(ctx, request)
+		if err != nil {
+			return err
+		}
+		return seen.Whole(completion)
+	}
+	stream, err := client.CreateChatCompletionStream(ctx, request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }() // its errors came through Recv
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if enough, err := seen.Chunk(chunk); enough || err != nil {
+			return err
+		}
+	}
+}

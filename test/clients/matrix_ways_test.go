@@ -1,0 +1,84 @@
+package clients_test
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// way is how an application is led to its sidecar.
+type way struct {
+	name    string
+	lines   []string // NAME=VALUE, with the words of places in braces
+	door    string   // as the log names it
+	exec    []string // `sealcar exec` and its flags, which set the rest; nil means without it
+	instead string   // why it is not possible and what to do; then it is not tried
+}
+
+// The names of the ways, in the order of the page.
+const (
+	byHTTP  = "HTTP_PROXY"
+	byHTTPS = "HTTPS_PROXY"
+	byBase  = "base URL"
+	byExec  = "sealcar exec"
+)
+
+func wayNames() []string { return []string{byHTTP, byHTTPS, byBase, byExec} }
+
+// family is what clients of one kind have in common.
+type family struct {
+	proxy    []string // lines that lead an http:// address to the proxy
+	proxyTLS []string // lines that lead an https:// address there, and have the CA trusted
+	plain    string   // the door of an http:// address
+	base     string   // the variable of the base URL
+	noProxy  string   // why there is no way by a proxy, and what to do
+}
+
+func (f family) ways() []way {
+	base := f.base
+	if base == "" {
+		base = "OPENAI_BASE_URL"
+	}
+	to := func(scheme string) string { return base + "=" + scheme + "://{host}/api/v3" }
+	ways := []way{
+		{name: byHTTP, lines: append([]string{to("http")}, f.proxy...), door: f.plain},
+		{name: byHTTPS, lines: append([]string{to("https")}, f.proxyTLS...), door: "connect-tls"},
+		{name: byBase, lines: []string{base + "={proxy}/v1"}, door: "base-url"},
+		{name: byExec, lines: []string{to("https")}, exec: []string{"exec"}, door: "connect-tls"},
+	}
+	if f.noProxy != "" {
+		ways[0] = way{name: byHTTP, instead: f.noProxy}
+		ways[1] = way{name: byHTTPS, instead: f.noProxy}
+		ways[3] = way{name: byExec, exec: []string{"exec", "--base-url"}, door: "base-url"}
+	}
+	return ways
+}
+
+// places are what stands for the words in braces.
+type places struct{ proxy, host, ca string }
+
+// documented are those of the defaults.
+func documented() places {
+	return places{proxy: "http://127.0.0.1:8080", host: arkHost, ca: "$HOME/.cache/sealcar/ca"}
+}
+
+// fill puts the places into a line.
+func (p places) fill(line string) string {
+	address := strings.TrimPrefix(p.proxy, "http://")
+	host, port, _ := strings.Cut(address, ":")
+	return strings.NewReplacer(
+		"{proxy}", p.proxy, "{proxyHost}", host, "{proxyPort}", port, "{host}", p.host,
+		"{ca}", filepath.Join(p.ca, "ca.crt"),
+		"{bundle}", filepath.Join(p.ca, "ca-bundle.crt"),
+		"{truststore}", filepath.Join(p.ca, "truststore.p12"),
+	).Replace(line)
+}
+
+// environment gives what w sets.
+func (w way) environment(p places) map[string]string {
+	env := map[string]string{}
+	for _, line := range w.lines {
+		name, value, _ := strings.Cut(p.fill(line), "=")
+		env[name] = value
+	}
+	return env
+}
