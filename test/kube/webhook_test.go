@@ -11,7 +11,7 @@ import (
 // inMode changes the release's injector.
 func (c *cluster) inMode(mode string) {
 	c.t.Helper()
-	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--set", "injector.mode="+mode, "--wait", "--timeout", patience.String())
+	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--set", "gateway.enabled=false,injector.mode="+mode, "--wait", "--timeout", patience.String())
 }
 
 // disputed has an annotation that only the webhook refuses.
