@@ -49,12 +49,13 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
 {{- define "sealcar.injector.mode" -}}
 {{- $version := .Capabilities.KubeVersion.Version -}}
 {{- $hasPolicy := semverCompare ">=1.36.0-0" $version -}}
-{{- if eq .Values.injector.mode "auto" -}}
+{{- $mode := .Values.injector.mode | default "auto" -}}{{/* empty after --reuse-values from a chart without it */}}
+{{- if eq $mode "auto" -}}
 {{- ternary "policy" "webhook" $hasPolicy -}}
 {{- else -}}
-{{- if and (eq .Values.injector.mode "policy") (not $hasPolicy) -}}
+{{- if and (eq $mode "policy") (not $hasPolicy) -}}
 {{- fail (printf "injector.mode=policy needs Kubernetes 1.36 (MutatingAdmissionPolicy), and this is %s: leave it at auto, or set it to webhook" $version) -}}
 {{- end -}}
-{{- .Values.injector.mode -}}
+{{- $mode -}}
 {{- end -}}
 {{- end -}}
