@@ -194,20 +194,3 @@ func TestT32_ChoicesEndEachForItself(t *testing.T) {
 		})
 	}
 }
-
-// The API's own error ends a reply early, and says so.
-func TestAnErrorOfTheAPIsNeedsNoFinishReason(t *testing.T) {
-	t.Parallel()
-	for contentType, format := range map[string]string{
-		"text/event-stream": "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}\n\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\ndata: [DONE]\n\n",
-		"application/json":  `{"error":{"message":"overloaded"},"choices":[{"index":0,"message":{"content":"%s"}}]}`,
-	} {
-		e := newEndpoint(t)
-		up := newRecorder(t, e.sealing(t, contentType, format, "so far"))
-		req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
-		_, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
-		if want := strings.Replace(format, "%s", "so far", 1); err != nil || body != want {
-			t.Errorf("got %s, %v; want %s", body, err, want)
-		}
-	}
-}
