@@ -12,7 +12,7 @@ import (
 // these endpoints.
 const maxQuery = 100
 
-// judgeQuery judges a chat's query string by the policy, for it leaves in clear,
+// judgeQuery judges a query string by the policy, for it leaves in clear,
 // as a member of the request's top level that is in no table: numbers and switches
 // pass, text does not unless the policy lets it. api-version is what SDKs made for
 // another vendor's deployments send.
@@ -30,7 +30,7 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 	s := chatScan{policy: policy, chat: *c}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) { // so that reports are the same each time
 		path := "?" + name
-		if !memberName.MatchString(name) {
+		if !isPlainName(name) {
 			path = `?["` + name + `"]`
 		}
 		if err := s.judge(func() string { return path }, exposureOfQuery(name, parameters[name])); err != nil {
@@ -42,8 +42,16 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 }
 
 func exposureOfQuery(name string, values []string) exposure {
-	harmless := memberName.MatchString(name) && len(values) == 1 && sayNothing(name, values[0])
+	harmless := isPlainName(name) && len(values) == 1 && sayNothing(name, values[0])
 	return unless(harmless, unknownParameter)
+}
+
+// maxParameterName bounds the name of a query parameter, in bytes: a longer one
+// may itself be text.
+const maxParameterName = 64
+
+func isPlainName(name string) bool {
+	return len(name) <= maxParameterName && memberName.MatchString(name)
 }
 
 // sayNothing tells of a parameter by a plain name whether its value does not say
