@@ -31,7 +31,7 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 	for _, name := range slices.Sorted(maps.Keys(parameters)) { // so that reports are the same each time
 		path := "?" + name
 		if !isPlainName(name) {
-			path = `?["` + name + `"]`
+			path = `?["` + shortened(name) + `"]`
 		}
 		if err := s.judge(func() string { return path }, exposureOfQuery(name, parameters[name])); err != nil {
 			return err
@@ -52,6 +52,14 @@ const maxParameterName = 64
 
 func isPlainName(name string) bool {
 	return len(name) <= maxParameterName && memberName.MatchString(name)
+}
+
+// shortened is a name as an error shows it.
+func shortened(name string) string {
+	if len(name) <= maxParameterName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxParameterName], "") + "…"
 }
 
 // sayNothing tells of a parameter by a plain name whether its value does not say
