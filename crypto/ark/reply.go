@@ -19,7 +19,9 @@ import (
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
 // they come. 3xx pass: whoever owns the application's connection judges them.
-// failed tells of an error in a 2xx, before any content.
+// failed tells of an error in a 2xx, before any content. A stream where none was
+// asked for, or the other way round, is refused: an SDK that looks for events
+// takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return false, nil
@@ -29,26 +31,35 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	}
 	media := payload.MediaType(resp.Header)
 	switch {
-	case media == eventStream:
+	case media == eventStream && o.stream:
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
 		resp.Body = rewrite.Events(resp.Body, rewrite.EventConfig{Limit: t.MaxEventBytes, Room: payload.EventRoom(resp), Data: o.event, End: o.end})
 		return o.peek(resp)
-	case media == "application/json":
+	case media == "application/json" && !o.stream:
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
 		return o.failed, err
 	case media == "":
 		return false, replyFault("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
 	default:
-		return false, replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
+		return false, replyFault("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where %s is due", resp.Header.Get("Content-Type"), o.due()), nil)
 	}
 }
 
 const eventStream = "text/event-stream"
 
+// due is the media type that the request asked for.
+func (o *opener) due() string {
+	if o.stream {
+		return eventStream
+	}
+	return "application/json"
+}
+
 // opener opens one reply.
 type opener struct {
 	session *Session
+	stream  bool   // it was asked for
 	tags    tagSet // of the request
 	policy  ClearReply
 	record  *exchange.Record

@@ -338,7 +338,7 @@ func TestTransportOpensReplies(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
 			up := newRecorder(t, e.sealing(t, test.contentType, test.format, test.texts...))
-			req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+			req, _ := post(t, up.URL, chatPath, asking(`{"model":"m","messages":[]}`, test.contentType))
 			status, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
 			if err != nil || status != 200 {
 				t.Fatal(status, err)
@@ -514,5 +514,22 @@ func TestT73_ABodyThatSaysItIsTooLargeIsNotRead(t *testing.T) {
 	wantCode(t, err, 413, "request_too_large", "")
 	if body.taken != 0 {
 		t.Errorf("%d bytes were read", body.taken)
+	}
+}
+
+// An SDK that looks for events takes a JSON document for a stream without any.
+func TestT28_AReplyIsWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	const whole = `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`
+	stream := "data: " + strings.Replace(whole, "message", "delta", 1) + "\n\ndata: [DONE]\n\n"
+	for body, reply := range map[string]struct{ contentType, format string }{
+		`{"model":"m","stream":true,"messages":[]}`:  {"application/json", whole},
+		`{"model":"m","stream":false,"messages":[]}`: {"text/event-stream", stream},
+	} {
+		e := newEndpoint(t)
+		up := newRecorder(t, e.sealing(t, reply.contentType, reply.format, "answer"))
+		req, _ := post(t, up.URL, chatPath, body)
+		_, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
+		wantCode(t, err, 502, "reply_unreadable", "")
 	}
 }

@@ -176,6 +176,14 @@ func wantCode(t *testing.T, err error, status int, code, param string) {
 }
 
 // respond answers every request alike.
+// asking is a chat's body that asks for a reply of that type.
+func asking(body, contentType string) string {
+	if strings.HasPrefix(contentType, "text/event-stream") {
+		return `{"stream":true,` + strings.TrimPrefix(body, "{")
+	}
+	return body
+}
+
 // noAnswer is a complete reply that says nothing.
 const noAnswer = `{"choices":[{"index":0,"message":{"content":null},"finish_reason":"stop"}]}`
 
