@@ -61,6 +61,9 @@ func (r *Route) checkStrict(m *Mistakes, key string) {
 			m.add(index(key+".residue_exceptions", i)+".residue", e.Residue, "only "+residueRefuse+" with strict: true")
 		}
 	}
+	for i, path := range r.UnsafePlaintextPaths {
+		m.add(index(key+".unsafe_plaintext_paths", i), path, "none with strict: true, which lets nothing leave in clear")
+	}
 	if r.Replies.UnsafeContentFilterText {
 		m.add(key+".replies.unsafe_content_filter_text", "true", "only false with strict: true")
 	}

@@ -52,7 +52,19 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.checkResidue(m, key)
 	r.InlineImages.check(m, key+".inline_images")
 	for i, path := range r.UnsafePlaintextPaths {
-		m.check(index(key+".unsafe_plaintext_paths", i), path, pathSyntax(path))
+		m.check(index(key+".unsafe_plaintext_paths", i), path, plaintextPath(path))
+	}
+}
+
+// plaintextPath says what is wrong with a path that may pass in clear, or "".
+func plaintextPath(path string) string {
+	switch {
+	case strings.Contains(path, "*"):
+		return "one path, for it is compared as it stands and a * covers nothing"
+	case path == "/api/v3/chat/completions", path == "/api/v3/batch/chat/completions":
+		return "a path that cannot be sealed, and chats on this one are"
+	default:
+		return pathSyntax(path)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 
 	"sealcar/apierror"
@@ -35,7 +36,7 @@ func Read(req *http.Request, limit int64, hint string) ([]byte, error) {
 		return nil, tooLarge(limit, hint)
 	}
 	if _, ours := errors.AsType[*apierror.Error](err); err != nil && !ours {
-		return nil, &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early or came too slowly; nothing was sent", Cause: err}
+		return nil, incomplete(err)
 	}
 	if err == nil {
 		err = l.forRequest(int64(len(body)), requestCost)
@@ -73,6 +74,15 @@ func ReadPart(ctx context.Context, part io.Reader, limit, expected int64) ([]byt
 
 // Reserve is asked before a request's body of n bytes is put together from parts.
 func Reserve(ctx context.Context, n int64) error { return leaseOf(ctx).forRequest(n, requestCost) }
+
+// incomplete is the fault of a body that ended early. One that a read deadline
+// ended was only slow, and may be sent again.
+func incomplete(cause error) *apierror.Error {
+	if errors.Is(cause, os.ErrDeadlineExceeded) {
+		return &apierror.Error{Status: http.StatusRequestTimeout, Code: "request_body_timeout", Message: "the request body did not arrive in time; nothing was sent. Send it faster, or raise timeouts.read_body", Cause: cause}
+	}
+	return &apierror.Error{Status: http.StatusBadRequest, Code: "request_incomplete", Message: "the request body ended early; nothing was sent", Cause: cause}
+}
 
 func tooLarge(limit int64, hint string) *apierror.Error {
 	return &apierror.Error{

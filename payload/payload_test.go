@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -53,6 +54,7 @@ func TestRead(t *testing.T) {
 		"one that turns out larger":  {strings.NewReader(strings.Repeat("x", 1000)), -1, "", "request_too_large", 413, limit + 1},
 		"larger than it says":        {strings.NewReader(strings.Repeat("x", 1000)), 3, "", "request_too_large", 413, limit + 1},
 		"one that breaks off":        {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(errBroken)), 8, "", "request_incomplete", 400, 3},
+		"T74 one that is too slow":   {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded))), 8, "", "request_body_timeout", 408, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

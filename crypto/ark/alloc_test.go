@@ -135,7 +135,7 @@ func TestAllocations_DoNotFollowWhatAnUpstreamAnnounces(t *testing.T) {
 	transport := &ark.Transport{Certificates: e, Base: roundTripperFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
-			ContentLength: 60 << 20, Body: io.NopCloser(strings.NewReader(`{"choices":[]}`)),
+			ContentLength: 60 << 20, Body: io.NopCloser(strings.NewReader(noAnswer)),
 		}, nil
 	})}
 	req, _ := post(t, "https://upstream.example", chatPath, secretChat)

@@ -44,6 +44,8 @@ func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error
 		return nil, requestFault(err)
 	}
 	switch {
+	case purpose != toOpen && !isWord([]byte(s.chat.model)):
+		return nil, apierror.BadRequest("invalid_model", "model", "the model's name leaves in clear, so it must be one word of at most 128 letters, digits and _-.:/@+|; nothing was sent. Send the endpoint id or model name")
 	case s.chat.model == "":
 		return nil, apierror.BadRequest("invalid_request", "model", "the request names no model; put the endpoint id or model name there as a string")
 	case !s.messages:

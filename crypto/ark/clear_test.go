@@ -41,7 +41,7 @@ func TestWhatRepliesHoldInClearIsReportedOrRefused(t *testing.T) {
 					e := newEndpoint(t)
 					reply := strings.NewReplacer("EXTRA", test.extra, "CHOICE", test.choice, "TOP", test.top).Replace(format)
 					up := newRecorder(t, e.sealing(t, contentType, reply, "fine"))
-					req, record := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+					req, record := post(t, up.URL, chatPath, asking(`{"model":"m","messages":[]}`, contentType))
 					resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e, ClearReply: ark.ClearReply{Refuse: refuse}}).RoundTrip(req)
 					want := strings.Replace(test.place, "PLACE", place, 1)
 					if refuse && want != "" {
@@ -76,7 +76,7 @@ func TestAPlaceOfAStreamIsReportedOnce(t *testing.T) {
 	e := newEndpoint(t)
 	const thought = "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"so\"}}]}\n\n"
 	up := newRecorder(t, e.sealing(t, "text/event-stream", thought+thought+"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", "fine"))
-	req, record := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+	req, record := post(t, up.URL, chatPath, `{"model":"m","stream":true,"messages":[]}`)
 	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestARefusedStreamBreaksWhereItShowsSomething(t *testing.T) {
 	e := newEndpoint(t)
 	const first = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}\n\n"
 	up := newRecorder(t, e.sealing(t, "text/event-stream", first+"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"leak\"}}]}\n\ndata: [DONE]\n\n", "fine"))
-	req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+	req, _ := post(t, up.URL, chatPath, `{"model":"m","stream":true,"messages":[]}`)
 	_, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e, ClearReply: ark.ClearReply{Refuse: true}}, req)
 	wantCode(t, err, 502, "reply_partly_clear", "")
 	if !strings.HasPrefix(body, strings.Replace(first, "%s", "fine", 1)) || strings.Contains(body, "leak") || strings.Contains(body, "[DONE]") {
@@ -140,7 +140,7 @@ func TestRepeatedTagsAreCountedAndNoFault(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
 			up := newRecorder(t, e.sealing(t, test.contentType, test.format, test.texts...))
-			req, record := post(t, up.URL, chatPath, `{"model":"m","messages":[{"content":"three"},{"content":""},{"content":"one"},{"content":"two"}]}`)
+			req, record := post(t, up.URL, chatPath, asking(`{"model":"m","messages":[{"content":"three"},{"content":""},{"content":"one"},{"content":"two"}]}`, test.contentType))
 			if status, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req); err != nil || status != http.StatusOK {
 				t.Fatal(status, err)
 			}
@@ -182,7 +182,7 @@ func TestT32_ChoicesEndEachForItself(t *testing.T) {
 				texts[i] = "text"
 			}
 			up := newRecorder(t, e.sealing(t, "text/event-stream", format, texts...))
-			req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+			req, _ := post(t, up.URL, chatPath, `{"model":"m","stream":true,"messages":[]}`)
 			_, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
 			if test.code != "" {
 				wantCode(t, err, 502, test.code, "")
@@ -192,22 +192,5 @@ func TestT32_ChoicesEndEachForItself(t *testing.T) {
 				t.Errorf("got %s, %v; want %s", body, err, want)
 			}
 		})
-	}
-}
-
-// The API's own error ends a reply early, and says so.
-func TestAnErrorOfTheAPIsNeedsNoFinishReason(t *testing.T) {
-	t.Parallel()
-	for contentType, format := range map[string]string{
-		"text/event-stream": "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}\n\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\ndata: [DONE]\n\n",
-		"application/json":  `{"error":{"message":"overloaded"},"choices":[{"index":0,"message":{"content":"%s"}}]}`,
-	} {
-		e := newEndpoint(t)
-		up := newRecorder(t, e.sealing(t, contentType, format, "so far"))
-		req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
-		_, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
-		if want := strings.Replace(format, "%s", "so far", 1); err != nil || body != want {
-			t.Errorf("got %s, %v; want %s", body, err, want)
-		}
 	}
 }

@@ -24,7 +24,7 @@ type completion struct {
 	contents []contentString
 	choices  []choiceState
 	clear    []string // places in the table where something stands in clear, each once
-	isError  bool
+	isError  bool     // it holds the API's error
 
 	fn    func(rewrite.Value) error
 	doc   []byte
@@ -63,8 +63,7 @@ func (c *completion) value(v rewrite.Value) error {
 	case object:
 		kinds = "{}"
 	case replyError:
-		c.isError = c.isError || v.Kind != 'n'
-		return nil
+		return c.failure(v)
 	case message:
 	case choiceList:
 		kinds = "[]n"
@@ -90,6 +89,19 @@ func (c *completion) value(v rewrite.Value) error {
 	if strings.IndexByte(kinds, v.Kind) < 0 {
 		return fmt.Errorf("%s: %w", v.Path(), errReplyShape)
 	}
+	return nil
+}
+
+// failure takes in the API's error. SDKs overlook one that is empty, and some
+// one that is no object, so only what no SDK overlooks is an error.
+func (c *completion) failure(v rewrite.Value) error {
+	if v.Kind == '{' || v.Kind == '[' || v.Kind == 'n' { // the first two are judged at their end
+		return nil
+	}
+	if !saysWhy(c.doc[v.Start:v.End]) {
+		return fmt.Errorf("%s: %w", v.Path(), errReplyShape)
+	}
+	c.isError = true
 	return nil
 }
 

@@ -33,9 +33,9 @@ func TestCredentialsAreForRequestsWithoutAKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
-			up := newRecorder(t, e.sealing(t, "application/json", `{"choices":[]}`))
+			up := newRecorder(t, e.sealing(t, "application/json", noAnswer))
 			if test.path != chatPath {
-				up = newRecorder(t, respond("application/json", `{}`))
+				up = newRecorder(t, respond("application/json", noAnswer))
 			}
 			req, _ := post(t, up.URL, test.path, test.body)
 			req.Method = test.method
@@ -92,7 +92,7 @@ func TestAKeyOfOursThatIsRefusedIsReplacedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
-			good := e.sealing(t, "application/json", `{"choices":[]}`)
+			good := e.sealing(t, "application/json", noAnswer)
 			up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Authorization") == "Bearer sk-new" {
 					good.ServeHTTP(w, r)
@@ -126,7 +126,7 @@ func TestAKeyOfOursThatIsRefusedIsReplacedOnce(t *testing.T) {
 func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	up := newRecorder(t, respond("application/json", `{}`))
+	up := newRecorder(t, respond("application/json", noAnswer))
 	refused := errors.New("no key for that")
 	for path, body := range map[string]string{chatPath: secretChat, "/api/v3/models/ep-9": ""} {
 		req, record := post(t, up.URL, path, body)

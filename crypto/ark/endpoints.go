@@ -43,7 +43,8 @@ var sealablePaths = []string{BasePath + "/chat/completions", BasePath + "/batch/
 // SealablePaths are the endpoints whose content the protocol seals.
 func SealablePaths() []string { return slices.Clone(sealablePaths) }
 
-// purposeOf classifies by exact path: a path that is only similar is unknown.
+// purposeOf classifies by exact path: a path that is only similar is unknown, and
+// so is that of a model whose name may be text.
 func purposeOf(method, path string) purpose {
 	if slices.Contains(sealablePaths, path) && method == http.MethodPost {
 		return sealable
@@ -59,7 +60,7 @@ func purposeOf(method, path string) purpose {
 		}
 	default:
 		id, ok := strings.CutPrefix(path, BasePath+"/models/")
-		if ok && id != "" && !strings.Contains(id, "/") && (method == http.MethodGet || method == http.MethodHead) {
+		if ok && id != "" && !strings.Contains(id, "/") && isWord([]byte(id)) && (method == http.MethodGet || method == http.MethodHead) {
 			return contentless
 		}
 	}

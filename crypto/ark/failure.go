@@ -55,6 +55,22 @@ func readFailure(body []byte) failure {
 	return f
 }
 
+//nolint:gochecknoglobals // immutable table
+var reasonShape = &rewrite.Shape{Name: "error", Fields: map[string]*rewrite.Shape{"message": {Name: "message"}}}
+
+// saysWhy tells whether a value under "error" in a success is the API's error: an
+// object with a message, or, as text-generation-inference has it, the message
+// alone.
+func saysWhy(value []byte) bool {
+	found := false
+	err := rewrite.Scan(value, reasonShape, func(v rewrite.Value) error {
+		isMessage := v.Name == "message" || v.Start == 0
+		found = found || isMessage && v.Kind == '"' && !empty(value, v)
+		return nil
+	})
+	return err == nil && found
+}
+
 // failed takes a reply with the status of an error. Only the API's own error
 // document is passed on, with the headers that came with it: whatever else
 // answers (a proxy's HTML, a stack trace) would be taken by an SDK for the API's

@@ -201,7 +201,7 @@ func TestT19_AnErrorThatIsNotPassedOnIsASymptomAllTheSame(t *testing.T) {
 func TestARefusalThatIsNotPassedOnRenewsOurKeyAllTheSame(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	good := e.sealing(t, "application/json", `{"choices":[]}`)
+	good := e.sealing(t, "application/json", noAnswer)
 	up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer sk-new" {
 			good.ServeHTTP(w, r)

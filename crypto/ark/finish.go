@@ -6,33 +6,43 @@ import (
 	"sealcar/apierror"
 )
 
-// unfinished are the choices of a stream that have begun and not ended: a bit
-// for each index.
-type unfinished [maxChoices / 64]uint64
+// choiceSet is a set of choices: a bit for each index.
+type choiceSet [maxChoices / 64]uint64
 
-// note takes in what one document says. A choice that goes on after its
+func (s *choiceSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+func (s *choiceSet) add(i int)      { s[i/64] |= 1 << (i % 64) }
+func (s *choiceSet) remove(i int)   { s[i/64] &^= 1 << (i % 64) }
+
+// finish knows which choices of a reply have begun, and which of them have not
+// ended.
+type finish struct{ begun, open choiceSet }
+
+// note takes in what one document says. A choice that says more after its
 // finish_reason has to end again.
-func (u *unfinished) note(choices []choiceState) {
+func (f *finish) note(choices []choiceState) {
 	for _, c := range choices {
-		bit := uint64(1) << (c.index % 64)
-		if c.says {
-			u[c.index/64] |= bit
+		if c.says || !f.begun.has(c.index) {
+			f.open.add(c.index)
 		}
+		f.begun.add(c.index)
 		if c.finished {
-			u[c.index/64] &^= bit
+			f.open.remove(c.index)
 		}
 	}
 }
 
-// check is nil if every choice that began has a finish_reason: without one
-// nobody knows whether the answer is all of it.
-func (u *unfinished) check() error {
-	if *u == (unfinished{}) {
+// check is nil if there are choices, and each has a finish_reason: without one
+// nobody knows whether the answer is all of it, or any.
+func (f *finish) check() error {
+	if f.begun == (choiceSet{}) {
+		return apierror.BadReply("reply_unfinished", "the upstream's reply has no choice, so there is no answer in it", nil)
+	}
+	if f.open == (choiceSet{}) {
 		return nil
 	}
 	for i := range maxChoices {
-		if u[i/64]&(1<<(i%64)) != 0 {
-			return apierror.BadReply("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has content and no finish_reason, so it may be incomplete", i), nil)
+		if f.open.has(i) {
+			return apierror.BadReply("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has no finish_reason, so it may be incomplete", i), nil)
 		}
 	}
 	return nil

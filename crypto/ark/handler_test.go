@@ -74,6 +74,7 @@ func TestBothHalvesCarryAChatUnchangedAndSealed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnds(t, respond(test.contentType, test.reply), test.edit)
+			chat := asking(chat, test.contentType)
 			req, _ := post(t, e.base, test.path, chat)
 			status, body, err := roundTrip(e.client, req)
 			if err != nil || status != 200 {

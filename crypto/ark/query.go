@@ -14,7 +14,7 @@ import (
 // these endpoints.
 const maxQuery = 100
 
-// judgeQuery judges a chat's query string by the policy, for it leaves in clear,
+// judgeQuery judges a query string by the policy, for it leaves in clear,
 // as a member of the request's top level that is in no table: numbers and switches
 // pass, text does not unless the policy lets it. api-version is what SDKs made for
 // another vendor's deployments send.
@@ -32,8 +32,8 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 	s := chatScan{policy: policy, chat: *c}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) { // so that reports are the same each time
 		path := "?" + name
-		if !memberName.MatchString(name) {
-			path = `?["` + name + `"]`
+		if !isPlainName(name) {
+			path = `?["` + shortened(name) + `"]`
 		}
 		if err := s.judge(func() string { return path }, exposureOfQuery(name, parameters[name])); err != nil {
 			return err
@@ -44,8 +44,24 @@ func (c *chatRequest) judgeQuery(raw string, policy *Policy) error {
 }
 
 func exposureOfQuery(name string, values []string) exposure {
-	harmless := memberName.MatchString(name) && len(values) == 1 && sayNothing(name, values[0])
+	harmless := isPlainName(name) && len(values) == 1 && sayNothing(name, values[0])
 	return unless(harmless, unknownParameter)
+}
+
+// maxParameterName bounds the name of a query parameter, in bytes: a longer one
+// may itself be text.
+const maxParameterName = 64
+
+func isPlainName(name string) bool {
+	return len(name) <= maxParameterName && memberName.MatchString(name)
+}
+
+// shortened is a name as an error shows it.
+func shortened(name string) string {
+	if len(name) <= maxParameterName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxParameterName], "") + "…"
 }
 
 // sayNothing tells of a parameter by a plain name whether its value does not say

@@ -19,7 +19,9 @@ import (
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
 // they come. 3xx pass: whoever owns the application's connection judges them.
-// failed tells of an error in a 2xx, before any content.
+// failed tells of an error in a 2xx, before any content. A stream where none was
+// asked for, or the other way round, is refused: an SDK that looks for events
+// takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return false, nil
@@ -27,31 +29,43 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false, apierror.BadReply("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
 	}
-	switch payload.MediaType(resp.Header) {
-	case "text/event-stream":
+	media := payload.MediaType(resp.Header)
+	switch {
+	case media == eventStream && o.stream:
 		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
 		return o.peek(resp)
-	case "application/json":
+	case media == "application/json" && !o.stream:
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
 		return o.failed, err
-	case "":
+	case media == "":
 		return false, apierror.BadReply("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
 	default:
-		return false, apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where JSON or an event stream is due", resp.Header.Get("Content-Type")), nil)
+		return false, apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where %s is due", resp.Header.Get("Content-Type"), o.due()), nil)
 	}
+}
+
+const eventStream = "text/event-stream"
+
+// due is the media type that the request asked for.
+func (o *opener) due() string {
+	if o.stream {
+		return eventStream
+	}
+	return "application/json"
 }
 
 // opener opens one reply.
 type opener struct {
 	session *Session
+	stream  bool   // it was asked for
 	tags    tagSet // of the request
 	policy  ClearReply
 	record  *exchange.Record
 
 	completion completion
-	unfinished unfinished
+	finish     finish
 	done       bool            // [DONE] has come
-	failed     bool            // an error document has come: in a stream the API's way to end it early
+	failed     bool            // the API's error has come, which says why but excuses no missing end
 	fault      *apierror.Error // ended the stream
 }
 
@@ -80,8 +94,8 @@ func (o *opener) document(doc []byte) ([]byte, error) {
 		return nil, err
 	}
 	out, err := o.completion.rewrite(make([]byte, 0, len(doc)), o.content(o.session.OpenJoined))
-	if err == nil && !o.failed {
-		err = o.unfinished.check()
+	if err == nil && (!o.failed || len(o.completion.choices) > 0) { // SDKs look for no error in a success
+		err = o.finish.check()
 	}
 	return out, err
 }
@@ -94,10 +108,10 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 	}
 	if string(data) == payload.EndOfStream {
 		o.done = true
-		if o.failed {
-			return dst, false, nil
-		}
-		return dst, false, o.unfinished.check()
+		return dst, false, o.finish.check()
+	}
+	if o.failed {
+		return nil, false, apierror.BadReply("reply_after_done", "the upstream sent more after its error", nil)
 	}
 	if err := o.read(data); err != nil {
 		return nil, false, err
@@ -115,7 +129,7 @@ func (o *opener) read(doc []byte) error {
 		return apierror.BadReply("reply_unreadable", "the upstream's reply is not strict JSON of a chat completion", err)
 	}
 	o.failed = o.failed || o.completion.isError
-	o.unfinished.note(o.completion.choices)
+	o.finish.note(o.completion.choices)
 	o.completion.withoutEmpty()
 	for _, place := range o.completion.clear {
 		if o.policy.Refuse {
@@ -160,10 +174,11 @@ func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert 
 	}
 }
 
-// end ends a stream: cleanly only after [DONE] or after the API's own error
-// event. Else the app gets an error event, and then a broken connection.
+// end ends a stream: cleanly only after [DONE]. Else the app gets an error event,
+// and then a broken connection, also behind the API's own error: an SDK may have
+// overlooked that, as openai-python does under "event: thread.x".
 func (o *opener) end(dst []byte, err error) ([]byte, error) {
-	if errors.Is(err, io.EOF) && (o.done || o.failed) {
+	if errors.Is(err, io.EOF) && o.done {
 		return dst, io.EOF
 	}
 	o.fault = streamFault(err)

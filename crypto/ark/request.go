@@ -61,17 +61,14 @@ func checkContentless(req *http.Request, body []byte) error {
 		case "body":
 			return payload.MustBe(v, "{}", "an object")
 		default:
-			if v.End-v.Start > maxName {
-				return apierror.BadRequest("unexpected_body", v.Path(), "this is too long for a name; nothing was sent")
+			if v.Kind == '"' && !isWord(body[v.Start+1:v.End-1]) {
+				return apierror.BadRequest("unexpected_body", v.Path(), "this is no name, which is one word of at most 128 letters, digits and _-.:/@+|; nothing was sent")
 			}
 			return payload.MustBe(v, `"`, "a string")
 		}
 	})
 	return requestFault(err)
 }
-
-// maxName bounds the names that a request for a certificate may carry, in bytes.
-const maxName = 512
 
 // checkNames refuses headers that only look different from the protocol's: many
 // servers read an underscore as a hyphen (oauth2-proxy, CVE-2025-64484).

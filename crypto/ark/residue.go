@@ -47,7 +47,7 @@ var requestTable = []place{
 	{"messages[].name", residue},
 	{"messages[].refusal", residue},
 	{"messages[].reasoning_content", residue},
-	{"messages[].encrypted_content", opaque},
+	{"messages[].encrypted_content", residue},
 	{"messages[].annotations", residue},
 	{"messages[].audio.id", word},
 	{"messages[].function_call.name", residue},

@@ -79,7 +79,7 @@ func TestT26_EachParameterInEachMode(t *testing.T) {
 		{"tool arguments in the history", messageWith(`"tool_calls":[{"id":"call_1","type":"function","function":{"arguments":"{\"leak\":1}"}}]`), known, "messages[0].tool_calls[0].function.arguments"},
 		{"reasoning in the history", messageWith(`"reasoning_content":"leak leak"`), known, "messages[0].reasoning_content"},
 		{"refusal in the history", messageWith(`"refusal":"leak leak"`), known, "messages[0].refusal"},
-		{"encrypted content of the vendor's", messageWith(`"encrypted_content":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`), passes, ""},
+		{"encrypted content, which anything may look like", messageWith(`"encrypted_content":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`), known, "messages[0].encrypted_content"},
 		{"encrypted content that is not", messageWith(`"encrypted_content":"leak leak leak leak leak leak"`), known, "messages[0].encrypted_content"},
 
 		{"unknown string", chatWith(`"prompt":"leak"`), foreign, "prompt"},

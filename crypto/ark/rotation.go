@@ -121,7 +121,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	if resp.StatusCode >= http.StatusBadRequest {
 		return a.failed(resp)
 	}
-	failed, err := a.openReply(resp, &opener{session: session, tags: tags, policy: a.ClearReply, record: a.record})
+	failed, err := a.openReply(resp, &opener{session: session, stream: a.chat.stream, tags: tags, policy: a.ClearReply, record: a.record})
 	if err != nil {
 		_ = body.Close() // the reply is given up; its error is the one that counts
 		return outcome{err: err, symptom: doesNotOpen(err)}

@@ -69,10 +69,10 @@ func symptoms() map[string]struct {
 	all := map[string]symptom{
 		"JSON under another key":   {answer{200, "application/json", `{"choices":[{"message":{"content":"` + foreign + `"}}]}`}, "reply_not_authentic"},
 		"JSON in clear":            {answer{200, "application/json", `{"choices":[{"message":{"content":"cannot decrypt!"}}]}`}, "reply_in_clear"},
-		"JSON error in a 200":      {answer{200, "application/json", `{"error":{"code":"DecryptError"}}`}, ""},
+		"JSON error in a 200":      {answer{200, "application/json", `{"error":{"message":"DecryptError"}}`}, ""},
 		"stream under another key": {answer{200, "text/event-stream", `data: {"choices":[{"delta":{"content":"` + foreign + `"}}]}` + "\n\ndata: [DONE]\n\n"}, "reply_not_authentic"},
 		"stream in clear":          {answer{200, "text/event-stream", `data: {"choices":[{"delta":{"content":"cannot decrypt!"}}]}` + "\n\ndata: [DONE]\n\n"}, "reply_in_clear"},
-		"stream that is an error":  {answer{200, "text/event-stream", `data: {"error":{"code":"DecryptError"}}` + "\n\n"}, ""},
+		"stream that is an error":  {answer{200, "text/event-stream", `data: {"error":{"message":"DecryptError"}}` + "\n\n"}, ""},
 	}
 	for _, status := range []int{400, 401, 403, 409, 422} {
 		all[fmt.Sprint(status)] = symptom{answer{status, "application/json", `{"error": {"code":"InvalidParameter","message":"d\u00e9cryptage"}}` + "\n"}, ""}
@@ -109,12 +109,17 @@ func TestT19_ARotatedKeyCostsTheApplicationNothing(t *testing.T) {
 			t.Parallel()
 			old, today := newEndpoint(t), newEndpoint(t)
 			certificates := &rotation{old: old.cert, today: today.cert}
-			up := newRecorder(t, stale(today, symptom, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "fine")))
-			req, record := post(t, up.URL, chatPath, secretChat)
+			contentType, good := symptom.contentType, `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`
+			if contentType == "text/event-stream" {
+				good = "data: " + strings.Replace(good, "message", "delta", 1) + "\n\ndata: [DONE]\n\n"
+			}
+			chat := asking(secretChat, contentType)
+			up := newRecorder(t, stale(today, symptom, today.sealing(t, contentType, good, "fine")))
+			req, record := post(t, up.URL, chatPath, chat)
 			// A body that came in pieces and cannot be read twice.
-			req.Body, req.GetBody, req.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(secretChat[:9]), strings.NewReader(secretChat[9:]))), nil, -1
+			req.Body, req.GetBody, req.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(chat[:9]), strings.NewReader(chat[9:]))), nil, -1
 			status, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates}, req)
-			if err != nil || status != 200 || body != `{"choices":[{"message":{"content":"fine"},"finish_reason":"stop"}]}` {
+			if err != nil || status != 200 || body != strings.Replace(good, "%s", "fine", 1) {
 				t.Fatalf("got %d %q, %v", status, body, err)
 			}
 			seen := up.requests()
@@ -151,7 +156,7 @@ func TestT19_WithoutANewCertificateTheAnswerIsPassedOn(t *testing.T) {
 					certificates.today = nil
 				}
 				up := newRecorder(t, symptom)
-				req, record := post(t, up.URL, chatPath, secretChat)
+				req, record := post(t, up.URL, chatPath, asking(secretChat, symptom.contentType))
 				resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: certificates}).RoundTrip(req)
 				up.only(t)
 				if certificates.asked() != 1 || record.Retried {
@@ -166,6 +171,10 @@ func TestT19_WithoutANewCertificateTheAnswerIsPassedOn(t *testing.T) {
 				}
 				defer func() { _ = resp.Body.Close() }()
 				body, err := io.ReadAll(resp.Body)
+				if resp.Header.Get("Content-Type") == "text/event-stream" { // without [DONE] it is no clean end
+					wantCode(t, err, 502, "reply_truncated", "")
+					body, err = body[:min(len(body), len(symptom.body))], nil
+				}
 				got := answer{resp.StatusCode, resp.Header.Get("Content-Type"), string(body)}
 				if err != nil || got != symptom.answer || resp.Header.Get("X-Client-Request-Id") != "id-1" {
 					t.Errorf("got %+v, %v; want it as it came: %+v", got, err, symptom.answer)
@@ -186,22 +195,23 @@ func TestT19_WhatIsAskedAndTriedIsBounded(t *testing.T) {
 		status, length int
 		failed         int    // status of the error that ends the reply
 		code           string // and its code
+		asks           string // type of reply; "" for JSON
 	}{
-		"one more attempt, whatever it comes to": {func(*testing.T, *endpoint) http.Handler { return answer{400, "application/json", refused} }, 1, 2, 400, len(refused), 0, ""},
-		"an error reply too long to hold":        {func(*testing.T, *endpoint) http.Handler { return answer{400, "text/plain", strings.Repeat("x", 1<<20)} }, 0, 1, 0, 0, 400, "upstream_error"},
-		"404":                                    {func(*testing.T, *endpoint) http.Handler { return answer{404, "application/json", refused} }, 0, 1, 404, len(refused), 0, ""},
-		"429":                                    {func(*testing.T, *endpoint) http.Handler { return answer{429, "application/json", refused} }, 0, 1, 429, len(refused), 0, ""},
-		"500":                                    {func(*testing.T, *endpoint) http.Handler { return answer{500, "application/json", refused} }, 0, 1, 500, len(refused), 0, ""},
-		"HTML":                                   {func(*testing.T, *endpoint) http.Handler { return answer{200, "text/html", "<html>"} }, 0, 1, 0, 0, 502, "reply_unreadable"},
+		"one more attempt, whatever it comes to": {func(*testing.T, *endpoint) http.Handler { return answer{400, "application/json", refused} }, 1, 2, 400, len(refused), 0, "", ""},
+		"an error reply too long to hold":        {func(*testing.T, *endpoint) http.Handler { return answer{400, "text/plain", strings.Repeat("x", 1<<20)} }, 0, 1, 0, 0, 400, "upstream_error", ""},
+		"404":                                    {func(*testing.T, *endpoint) http.Handler { return answer{404, "application/json", refused} }, 0, 1, 404, len(refused), 0, "", ""},
+		"429":                                    {func(*testing.T, *endpoint) http.Handler { return answer{429, "application/json", refused} }, 0, 1, 429, len(refused), 0, "", ""},
+		"500":                                    {func(*testing.T, *endpoint) http.Handler { return answer{500, "application/json", refused} }, 0, 1, 500, len(refused), 0, "", ""},
+		"HTML":                                   {func(*testing.T, *endpoint) http.Handler { return answer{200, "text/html", "<html>"} }, 0, 1, 0, 0, 502, "reply_unreadable", ""},
 		"a good reply": {func(t *testing.T, e *endpoint) http.Handler {
 			return e.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "1234567890")
-		}, 0, 1, 200, 73, 0, ""},
+		}, 0, 1, 200, 73, 0, "", ""},
 		"a stream after its first event": {func(t *testing.T, e *endpoint) http.Handler {
 			return e.sealing(t, "text/event-stream", good+foreign, "first")
-		}, 0, 1, 200, -1, 502, "reply_not_authentic"},
+		}, 0, 1, 200, -1, 502, "reply_not_authentic", "text/event-stream"},
 		"a stream after a comment": {func(*testing.T, *endpoint) http.Handler {
 			return answer{200, "text/event-stream", ": thinking\n\n" + foreign}
-		}, 0, 1, 200, -1, 502, "reply_not_authentic"},
+		}, 0, 1, 200, -1, 502, "reply_not_authentic", "text/event-stream"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +219,7 @@ func TestT19_WhatIsAskedAndTriedIsBounded(t *testing.T) {
 			old, today := newEndpoint(t), newEndpoint(t)
 			certificates := &rotation{old: old.cert, today: today.cert}
 			up := newRecorder(t, test.upstream(t, old))
-			req, _ := post(t, up.URL, chatPath, secretChat)
+			req, _ := post(t, up.URL, chatPath, asking(secretChat, test.asks))
 			status, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates}, req)
 			if test.code != "" {
 				wantCode(t, err, test.failed, test.code, "")
@@ -270,9 +280,9 @@ func TestAStreamIsNotHeldBeyondItsFirstEvent(t *testing.T) {
 				case <-seen: // else the application waits for us, and we for it
 				case <-r.Context().Done():
 				}
-				_, _ = io.WriteString(w, "data: [DONE]\n\n")
+				_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
 			}))
-			req, _ := post(t, up.URL, chatPath, secretChat)
+			req, _ := post(t, up.URL, chatPath, asking(secretChat, "text/event-stream"))
 			resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e}).RoundTrip(req)
 			if err != nil {
 				t.Fatal(err)
@@ -285,7 +295,7 @@ func TestAStreamIsNotHeldBeyondItsFirstEvent(t *testing.T) {
 			}
 			close(seen)
 			rest, err := io.ReadAll(resp.Body)
-			if err != nil || string(rest) != "data: [DONE]\n\n" {
+			if err != nil || !strings.HasSuffix(string(rest), "data: [DONE]\n\n") {
 				t.Errorf("got %q, %v", rest, err)
 			}
 		})
@@ -313,7 +323,7 @@ func TestAStalledReplyIsGivenUp(t *testing.T) {
 				<-r.Context().Done()
 			}))
 			certificates := &rotation{old: e.cert, today: e.cert}
-			req, _ := post(t, up.URL, chatPath, secretChat)
+			req, _ := post(t, up.URL, chatPath, asking(secretChat, test.contentType))
 			_, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: certificates, ReplyIdle: 20 * time.Millisecond}, req)
 			if certificates.asked() != 0 {
 				t.Error("a reply that never came whole made us ask for the certificate")
@@ -347,9 +357,9 @@ func TestAReplyThatHasBegunMayPause(t *testing.T) {
 		answer{200, "text/event-stream", ": begun\n\n"}.ServeHTTP(w, r)
 		_ = http.NewResponseController(w).Flush()
 		<-more
-		_, _ = io.WriteString(w, "data: [DONE]\n\n")
+		_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
 	}))
-	req, _ := post(t, up.URL, chatPath, secretChat)
+	req, _ := post(t, up.URL, chatPath, asking(secretChat, "text/event-stream"))
 	resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e, ReplyIdle: idle}).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)

@@ -96,11 +96,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if purpose == contentless {
-		if err := checkContentless(req, body); err != nil {
-			return nil, err
-		}
-		record.Treatment = exchange.NoContent
-		return t.sendAsIs(req, body, "", record)
+		return t.contentless(req, body, record)
 	}
 	if !slices.Contains(t.UnsafePlaintextPaths, req.URL.Path) {
 		return nil, apierror.BadRequest("endpoint_not_sealable", "", fmt.Sprintf(
@@ -108,6 +104,24 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	record.Treatment = exchange.Plaintext
 	return t.sendAsIs(req, body, "", record)
+}
+
+// contentless carries a request on an endpoint that takes no content.
+func (t *Transport) contentless(req *http.Request, body []byte, record *exchange.Record) (*http.Response, error) {
+	if err := checkContentless(req, body); err != nil {
+		return nil, err
+	}
+	var names chatRequest // of a chat with nothing but a query string
+	if err := names.judgeQuery(req.URL.RawQuery, t.policy()); err != nil {
+		return nil, err
+	}
+	names.tell(record)
+	record.Treatment = exchange.NoContent
+	resp, err := t.sendAsIs(req, body, "", record)
+	if err == nil {
+		reportClear(resp.Header, record)
+	}
+	return resp, err
 }
 
 // chat carries a request on a sealable endpoint.

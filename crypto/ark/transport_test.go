@@ -84,7 +84,7 @@ func TestTransportSendsTheHeadersOfTheProtocol(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t, test.names...)
-			up := newRecorder(t, e.sealing(t, "application/json", `{"choices":[]}`))
+			up := newRecorder(t, e.sealing(t, "application/json", noAnswer))
 			transport := &ark.Transport{Base: up.Client().Transport, Certificates: e, AICC: test.aicc, SkipModeration: test.aicc}
 			req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
 			req.Header.Set("Accept-Encoding", "gzip, br")
@@ -111,7 +111,7 @@ func TestTransportSendsTheHeadersOfTheProtocol(t *testing.T) {
 func TestT3_EveryRequestHasItsOwnToken(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	up := newRecorder(t, e.sealing(t, "application/json", `{"choices":[]}`))
+	up := newRecorder(t, e.sealing(t, "application/json", noAnswer))
 	transport := &ark.Transport{Base: up.Client().Transport, Certificates: e}
 	for range 20 {
 		req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[{"role":"user","content":"same"}]}`)
@@ -220,7 +220,7 @@ func TestTransportRefusesAndSendsNothing(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			up := newRecorder(t, respond("application/json", `{}`))
+			up := newRecorder(t, respond("application/json", noAnswer))
 			transport := &ark.Transport{Base: up.Client().Transport, Certificates: e, MaxRequestBytes: 4096, UnsafePlaintextPaths: []string{"/api/v3/unsafe"}}
 			req, record := post(t, up.URL, test.path, test.body)
 			if test.edit != nil {
@@ -326,10 +326,11 @@ func TestTransportOpensReplies(t *testing.T) {
 		},
 		{"several joined", "application/json", `{"choices":[{"message":{"content":"%s%s%s"},"finish_reason":"stop"}]}`, []string{"a", "bcd", "ef"}, `{"choices":[{"message":{"content":"abcdef"},"finish_reason":"stop"}]}`},
 		{"two choices", "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"},{"message":{"content":"%s"},"finish_reason":"stop"}]}`, []string{"one", "two"}, `{"choices":[{"message":{"content":"one"},"finish_reason":"stop"},{"message":{"content":"two"},"finish_reason":"stop"}]}`},
-		{"null and empty content", "application/json", `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""}}]}`, nil, `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""}}]}`},
+		{"null and empty content", "application/json", `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""},"finish_reason":"stop"}]}`, nil, `{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"},{"message":{"content":""},"finish_reason":"stop"}]}`},
 		{"T25 filtered text is dropped", "application/json", `{"choices":[{"message":{"content":"injected"},"finish_reason":"content_filter"},{"finish_reason":"stop","message":{"content":"%s"}}]}`, []string{"kept"}, `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"},{"finish_reason":"stop","message":{"content":"kept"}}]}`},
 		{"stream", "text/event-stream", chunk + ": ping\n\n" + chunk + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{}}\n\ndata: [DONE]\n\n", []string{"Hel", "lo"}, `data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]}` + "\n\n: ping\n\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":null}]}` + "\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{}}\n\ndata: [DONE]\n\n"},
-		{"stream with an error event", "text/event-stream; charset=utf-8", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n", nil, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"},
+		{"an error in a success", "application/json; charset=utf-8", `{"error":{"message":"overloaded"}}`, nil, `{"error":{"message":"overloaded"}}`},
+		{"an error that is its message", "application/json", `{"error":"overloaded","choices":null}`, nil, `{"error":"overloaded","choices":null}`},
 		{"T25 stream, filtered text is dropped", "text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"injected\"},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n", nil, "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n"},
 	}
 	for _, test := range tests {
@@ -337,7 +338,7 @@ func TestTransportOpensReplies(t *testing.T) {
 			t.Parallel()
 			e := newEndpoint(t)
 			up := newRecorder(t, e.sealing(t, test.contentType, test.format, test.texts...))
-			req, _ := post(t, up.URL, chatPath, `{"model":"m","messages":[]}`)
+			req, _ := post(t, up.URL, chatPath, asking(`{"model":"m","messages":[]}`, test.contentType))
 			status, body, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
 			if err != nil || status != 200 {
 				t.Fatal(status, err)
@@ -362,6 +363,19 @@ func TestTransportBelievesNoReplyThatDoesNotOpen(t *testing.T) {
 		{"a string", "application/json", `"believe me"`, "reply_unreadable"},
 		{"T28 no finish_reason", "application/json", `{"choices":[{"message":{"reasoning_content":"so"}}]}`, "reply_unfinished"},
 		{"T28 null as finish_reason", "application/json", `{"choices":[{"message":{"reasoning_content":"so"},"finish_reason":null}]}`, "reply_unfinished"},
+		{"T28 empty", "application/json", `{}`, "reply_unfinished"},
+		{"T28 null for an error", "application/json", `{"error":null}`, "reply_unfinished"},
+		{"T28 no choice", "application/json", `{"choices":[],"usage":{"total_tokens":1}}`, "reply_unfinished"},
+		{"T28 a choice that says nothing", "application/json", `{"choices":[{"message":{"role":"assistant"}}]}`, "reply_unfinished"},
+		{"T28 null for content and finish_reason", "application/json", `{"choices":[{"message":{"content":null},"finish_reason":null}]}`, "reply_unfinished"},
+		{"T28 an error beside a choice without end", "application/json", `{"error":{"message":"x"},"choices":[{"message":{"reasoning_content":"so"}}]}`, "reply_unfinished"},
+		{"T28 false as error", "application/json", `{"error":false}`, "reply_unreadable"},
+		{"T28 a number as error", "application/json", `{"error":1}`, "reply_unreadable"},
+		{"T28 an empty string as error", "application/json", `{"error":""}`, "reply_unreadable"},
+		{"T28 an empty object as error", "application/json", `{"error":{}}`, "reply_unreadable"},
+		{"T28 a list as error", "application/json", `{"error":["x"]}`, "reply_unreadable"},
+		{"T28 an error without its message", "application/json", `{"error":{"code":"x","message":null}}`, "reply_unreadable"},
+		{"T28 an error with an empty message", "application/json", `{"error":{"message":" ","code":{"message":"x"}}}`, "reply_unreadable"},
 		{"T32 choice with an index out of range", "application/json", `{"choices":[{"index":1024,"finish_reason":"stop"}]}`, "reply_unreadable"},
 		{"T32 choice with a negative index", "application/json", `{"choices":[{"index":-1,"finish_reason":"stop"}]}`, "reply_unreadable"},
 		{"T32 choice with a name for an index", "application/json", `{"choices":[{"index":"0","finish_reason":"stop"}]}`, "reply_unreadable"},
@@ -386,6 +400,8 @@ func TestTransportEndsABadStreamWithAnErrorEventAndABrokenBody(t *testing.T) {
 	const (
 		finished = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 		nulled   = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":null}]}\n\n"
+		other    = "data: {\"choices\":[{\"index\":1,\"delta\":{\"role\":\"assistant\"}}]}\n\n"
+		failed   = "event: thread.x\ndata: {\"error\":{\"message\":\"overloaded\"}}\n\n"
 		more     = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"so\"}}]}\n\n"
 	)
 	const opened = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\n"
@@ -396,6 +412,11 @@ func TestTransportEndsABadStreamWithAnErrorEventAndABrokenBody(t *testing.T) {
 		{"T28 null as finish_reason", nulled + "data: [DONE]\n\n", nulled, "reply_unfinished"},
 		{"T28 content after the finish_reason", finished + more + "data: [DONE]\n\n", finished + more, "reply_unfinished"},
 		{"T28 cut inside an event", "data: {\"choi", "", "reply_truncated"},
+		{"T28 a choice that says nothing", finished + other + "data: [DONE]\n\n", finished + other, "reply_unfinished"},
+		{"T28 an error and no [DONE]", finished + failed, finished + failed, "reply_truncated"},
+		{"T28 an error and [DONE], no finish_reason", failed + "data: [DONE]\n\n", failed, "reply_unfinished"},
+		{"T28 more after an error", failed + finished + "data: [DONE]\n\n", failed, "reply_after_done"},
+		{"T28 false as error", "data: {\"error\":false}\n\n", "", "reply_unreadable"},
 		{"T24 plaintext", "data: {\"choices\":[{\"delta\":{\"content\":\"believe me\"}}]}\n\ndata: [DONE]\n\n", "", "reply_in_clear"},
 		{"T27 wrong tag", "data: {\"choices\":[{\"delta\":{\"content\":\"VVY4XEelPm7vB9iKqepajS6f2uLc\"}}]}\n\ndata: [DONE]\n\n", "", "reply_not_authentic"},
 		{"T29 data after [DONE]", finished + "data: [DONE]\n\ndata: {\"choices\":[]}\n\n", finished + "data: [DONE]\n\n", "reply_after_done"},
@@ -448,7 +469,7 @@ func TestTransportPassesTheAPIsOwnErrors(t *testing.T) {
 func TestT3_NoTokenIsSentTwiceForAnIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	e := newEndpoint(t)
-	answer := e.sealing(t, "application/json", `{"choices":[]}`)
+	answer := e.sealing(t, "application/json", noAnswer)
 	up := newRecorder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Idempotency-Key") == "second" {
 			panic(http.ErrAbortHandler)
@@ -493,5 +514,22 @@ func TestT73_ABodyThatSaysItIsTooLargeIsNotRead(t *testing.T) {
 	wantCode(t, err, 413, "request_too_large", "")
 	if body.taken != 0 {
 		t.Errorf("%d bytes were read", body.taken)
+	}
+}
+
+// An SDK that looks for events takes a JSON document for a stream without any.
+func TestT28_AReplyIsWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	const whole = `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`
+	stream := "data: " + strings.Replace(whole, "message", "delta", 1) + "\n\ndata: [DONE]\n\n"
+	for body, reply := range map[string]struct{ contentType, format string }{
+		`{"model":"m","stream":true,"messages":[]}`:  {"application/json", whole},
+		`{"model":"m","stream":false,"messages":[]}`: {"text/event-stream", stream},
+	} {
+		e := newEndpoint(t)
+		up := newRecorder(t, e.sealing(t, reply.contentType, reply.format, "answer"))
+		req, _ := post(t, up.URL, chatPath, body)
+		_, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: e}, req)
+		wantCode(t, err, 502, "reply_unreadable", "")
 	}
 }

@@ -176,6 +176,17 @@ func wantCode(t *testing.T, err error, status int, code, param string) {
 }
 
 // respond answers every request alike.
+// asking is a chat's body that asks for a reply of that type.
+func asking(body, contentType string) string {
+	if strings.HasPrefix(contentType, "text/event-stream") {
+		return `{"stream":true,` + strings.TrimPrefix(body, "{")
+	}
+	return body
+}
+
+// noAnswer is a complete reply that says nothing.
+const noAnswer = `{"choices":[{"index":0,"message":{"content":null},"finish_reason":"stop"}]}`
+
 func respond(contentType, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
