@@ -8,6 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 PKG       ?= ./...
 TESTFLAGS ?=
 FUZZTIME  ?= 30s
+TIMEOUT   ?= 30m
 BENCH     ?= .
 
 # Tools run at one pinned version each and leave go.mod alone.
@@ -40,7 +41,7 @@ endif
 
 .PHONY: test
 test: ## every test, shuffled, with the race detector (TESTFLAGS), or those of PKG
-	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on $(TESTFLAGS) $(PKG)
+	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) test $$race -shuffle=on -timeout=$(TIMEOUT) $(TESTFLAGS) $(PKG)
 
 .PHONY: test-faults
 test-faults: ## the tests of a bad network
@@ -146,8 +147,8 @@ cover: clients ## coverage of the whole module by all of its tests
 	$(GO) test -coverpkg=./... -coverprofile=.cache/cover.out $(PKG)
 	$(GO) tool cover -func=.cache/cover.out | tail -1
 
-# The SDKs that test/clients talks through, by lock file. Without an interpreter
-# the file stays away, so that each run says so again.
+# The clients that test/clients runs, by lock file. Without an interpreter the file
+# stays away, so that each run says so again.
 .PHONY: clients
 clients: $(CLIENTS)/python.ok $(CLIENTS)/frameworks.ok $(CLIENTS)/node.ok $(CLIENTS)/java.ok ## install the SDKs that the tests talk through
 
@@ -179,11 +180,11 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 
 .PHONY: test-clients
 test-clients: clients ## the tests through the SDKs alone
-	$(GO) test ./test/clients/ $(TESTFLAGS)
+	$(GO) test -timeout=$(TIMEOUT) $(TESTFLAGS) ./test/clients
 
 .PHONY: clients-docs
 clients-docs: clients ## write docs/clients.md from a run of every client
-	$(GO) test ./test/clients/ -run='^TestMatrix$$' -count=1 -timeout=30m -update
+	$(GO) test -timeout=$(TIMEOUT) -count=1 -run='^TestMatrix$$' ./test/clients -update
 
 .PHONY: clean
 clean: ## remove what make made

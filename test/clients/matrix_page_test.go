@@ -67,9 +67,11 @@ const pageHead = `# Clients
 
 Each client below was run as an ordinary application has it, without a changed line, against
 a real sidecar and a real enclave, and compared with the same application talking straight to
-the model server: texts, calls, token counts and the order of events had to be the same. The
-route was ` + "`strict`" + ` with ` + "`move_tools`" + `. Between sidecar and enclave everything was recorded, and
-searched for the content in clear: there was none.
+the model server: texts, calls, token counts and the order of events had to be the same. With
+tools, which travel as text, that is texts and calls alone; clients of the Responses API were
+compared with themselves on chat completions. The route was ` + "`strict`" + ` with ` + "`move_tools`" + `.
+Between sidecar and enclave everything was recorded, and searched for the content in clear:
+there was none.
 
 This page is written by the run (` + "`make clients-docs`" + `), and ` + "`make test`" + ` fails where it tells
 anything else than the run has found.
