@@ -20,8 +20,10 @@ import (
 func airGapped(c *cluster) {
 	const folder = "charts/examples/air-gapped"
 	repository, tag, _ := strings.Cut(c.image, ":")
-	c.run(append([]string{"helm", "install", "-n", namespace, release, "charts/sealcar", "-f", folder + "/values.yaml", "--wait", "--timeout", patience.String(),
-		"--set", "enclave.enabled=true,image.repository=" + repository + ",image.tag=" + tag}, c.flags...)...)
+	c.run(append([]string{
+		"helm", "install", "-n", namespace, release, "charts/sealcar", "-f", folder + "/values.yaml", "--wait", "--timeout", patience.String(),
+		"--set", "enclave.enabled=true,image.repository=" + repository + ",image.tag=" + tag,
+	}, c.flags...)...)
 	text, err := os.ReadFile(filepath.Join("..", "..", folder, "sealcar.yaml"))
 	if err != nil {
 		c.t.Fatal(err)

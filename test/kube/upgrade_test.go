@@ -21,8 +21,10 @@ func upgrade(c *cluster) {
 func upgradeFromTheFirst(c *cluster) {
 	old := c.firstCharts()
 	repository, tag, _ := strings.Cut(c.image, ":")
-	args := append([]string{"helm", "install", "-n", namespace, release, old + "/charts/sealcar", "--wait", "--timeout", patience.String(),
-		"--set", "enclave.enabled=true,image.repository=" + repository + ",image.tag=" + tag}, c.flags...)
+	args := append([]string{
+		"helm", "install", "-n", namespace, release, old + "/charts/sealcar", "--wait", "--timeout", patience.String(),
+		"--set", "enclave.enabled=true,image.repository=" + repository + ",image.tag=" + tag,
+	}, c.flags...)
 	c.run(args...)
 	before := c.keys()
 	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--wait", "--timeout", patience.String())

@@ -43,15 +43,15 @@ func exhaust(ctx context.Context, addr string) error {
 		all.Go(func() { l.persist(ctx, strings.Repeat("x", 2<<20)) })
 	}
 	for range 50 {
-		all.Go(func() { l.hang("POST /v1/chat/completions HTTP/1.1\r\nHost: x") })
-		all.Go(func() { l.hang(head(4_000_000) + strings.Repeat("x", 100_000)) })
+		all.Go(func() { l.hang(ctx, "POST /v1/chat/completions HTTP/1.1\r\nHost: x") })
+		all.Go(func() { l.hang(ctx, head(4_000_000)+strings.Repeat("x", 100_000)) })
 		all.Go(func() {
 			b, _ := io.ReadAll(body(true, strings.Repeat("word ", 2000))) // memory never fails
-			l.hang(head(len(b)) + string(b))
+			l.hang(ctx, head(len(b))+string(b))
 		})
 	}
 	for range 1000 {
-		all.Go(func() { l.hang("") })
+		all.Go(func() { l.hang(ctx, "") })
 	}
 	all.Wait()
 	fmt.Println("outcomes:", l.outcomes)
@@ -106,8 +106,8 @@ func (l *load) persist(ctx context.Context, text string) {
 }
 
 // hang sends text and then neither sends nor reads for a while.
-func (l *load) hang(text string) {
-	conn, err := net.Dial("tcp", l.addr)
+func (l *load) hang(ctx context.Context, text string) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.addr)
 	if err != nil {
 		l.note("connection", err.Error())
 		return
