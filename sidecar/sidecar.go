@@ -40,6 +40,7 @@ func New(c *config.Config, log zerolog.Logger, version string, getenv func(strin
 type Route struct {
 	config      config.Route
 	out         *http.Transport
+	pool        *upstream.Pool // of connections for short requests, beside out
 	credentials credentials
 	sessions    *ark.Sessions        // nil: none are made ahead
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
@@ -89,7 +90,8 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	made := &Route{config: r, out: out, credentials: keys, endpoints: map[string]*Endpoint{}}
+	pool := upstream.NewPool(out, upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader))
+	made := &Route{config: r, out: out, pool: pool, credentials: keys, endpoints: map[string]*Endpoint{}}
 	if c.Sessions.Ahead > 0 {
 		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
 	}
@@ -101,7 +103,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		}
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
-		if err := e.addTransport(c, r, policy, made.sessions); err != nil {
+		if err := e.addTransport(c, r, policy, pool, made.sessions); err != nil {
 			made.Close()
 			return nil, err
 		}
@@ -110,9 +112,9 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 }
 
 // addTransport joins the seal to the rest.
-func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, sessions *ark.Sessions) (err error) {
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, pool *upstream.Pool, sessions *ark.Sessions) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 upstream.Patient(e.Out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader),
+		Base:                 pool,
 		Certificates:         e.Certificates,
 		Sessions:             sessions,
 		AICC:                 r.Certificate.AICC,
@@ -163,5 +165,6 @@ func (r *Route) Close() {
 		r.sessions.Close()
 	}
 	r.credentials.close()
+	r.pool.Close()
 	r.out.CloseIdleConnections()
 }
