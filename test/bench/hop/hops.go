@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -46,14 +47,14 @@ func (c *child) serve(ctx context.Context, role string) error {
 	case "upstream":
 		err = c.serveUpstream(server)
 	case "plain":
-		server.Handler = plainHop(c.to, c.transport())
+		server.Handler = buffered(plainHop(c.to, c.transport()))
 		err = server.ListenAndServe()
 	case "reverse":
-		server.Handler = &httputil.ReverseProxy{
+		server.Handler = buffered(&httputil.ReverseProxy{
 			Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "https", Host: c.to}) },
 			Transport:     c.transport(),
 			FlushInterval: -1,
-		}
+		})
 		err = server.ListenAndServe()
 	}
 	if errors.Is(err, http.ErrServerClosed) {
@@ -80,6 +81,20 @@ func (c *child) transport() *http.Transport {
 		MaxIdleConnsPerHost: 2048,
 		DisableCompression:  true,
 	}
+}
+
+// buffered reads the request's body before anything is sent: else the server may
+// cut a reply that streams (golang/go#40747).
+func buffered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, "half a request", http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // plainHop is the smallest honest hop that net/http allows: the measure of what a
