@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"sealcar/config"
+	"sealcar/logbuffer"
 )
 
 // newLogger logs to standard error: JSON, or lines for humans on a terminal.
@@ -21,10 +22,28 @@ func newLogger(p Process, c config.Log) (zerolog.Logger, error) {
 		return zerolog.Nop(), fmt.Errorf("log.level %q: %w", c.Level, err)
 	}
 	out := p.Stderr
-	if f, ok := out.(*os.File); c.Format == "console" || c.Format == "auto" && ok && isatty.IsTerminal(f.Fd()) {
+	if isConsole(p, c) {
 		out = zerolog.ConsoleWriter{Out: p.Stderr, TimeFormat: time.TimeOnly, NoColor: p.Getenv("NO_COLOR") != ""}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger(), nil
+}
+
+// newBufferedLogger is newLogger for a process that logs each request: JSON lines
+// are gathered for log.delay. flush is for the end of the process.
+func newBufferedLogger(p Process, c config.Log) (log zerolog.Logger, flush func() error, err error) {
+	if isConsole(p, c) {
+		log, err = newLogger(p, c)
+		return log, func() error { return nil }, err
+	}
+	buffer := &logbuffer.Writer{To: p.Stderr, Delay: c.Delay}
+	p.Stderr = buffer
+	log, err = newLogger(p, c)
+	return log, buffer.Flush, err
+}
+
+func isConsole(p Process, c config.Log) bool {
+	f, ok := p.Stderr.(*os.File)
+	return c.Format == "console" || c.Format == "auto" && ok && isatty.IsTerminal(f.Fd())
 }
 
 // visible makes a text that comes from outside in part, such as a certificate's

@@ -42,10 +42,11 @@ func run(ctx context.Context, p Process, configFile string) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(p, c.Log)
+	log, flush, err := newBufferedLogger(p, c.Log)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = flush() }() // standard error is where its own failure would be told
 	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fitMachine(p, 0, log), Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err

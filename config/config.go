@@ -48,6 +48,9 @@ type Admin struct {
 type Log struct {
 	Level  string `mapstructure:"level"`  // debug, info, warn, error
 	Format string `mapstructure:"format"` // auto (console on a terminal, else json), json, console
+	// Delay is how long lines below warn may wait to be written together; 0 writes
+	// each at once.
+	Delay time.Duration `mapstructure:"delay"`
 }
 
 // Limits bound what one request may cost, and all of them together. The latter

@@ -32,7 +32,7 @@ func Default() *Config {
 		Listen:       "127.0.0.1:8080",
 		AllowedHosts: []string{},
 		Admin:        Admin{Listen: "127.0.0.1:9090"},
-		Log:          Log{Level: "info", Format: "auto"},
+		Log:          Log{Level: "info", Format: "auto", Delay: 100 * time.Millisecond},
 		Limits: Limits{
 			RequestBytes: 64 << 20,
 			ReplyBytes:   64 << 20,

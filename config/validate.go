@@ -39,6 +39,9 @@ func (c *Config) mistakes() Mistakes {
 	}
 	m.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	m.oneOf("log.format", c.Log.Format, "auto", "json", "console")
+	if c.Log.Delay < 0 || c.Log.Delay > maxLogDelay {
+		m.add("log.delay", formatDuration(c.Log.Delay), "0s to "+formatDuration(maxLogDelay))
+	}
 	m.positive("limits", reflect.ValueOf(c.Fit(Machine{}).Limits)) // 0 is a value of those that Fit replaces
 	m.positive("timeouts", reflect.ValueOf(c.Timeouts))
 	c.Sessions.check(&m)
@@ -48,6 +51,9 @@ func (c *Config) mistakes() Mistakes {
 	c.Egress.check(&m)
 	return m
 }
+
+// maxLogDelay bounds what a process that is killed leaves unsaid.
+const maxLogDelay = 10 * time.Second
 
 // checkListeners wants the data port on loopback, or closed to all but those who
 // can say who they are, and both ports apart from each other.

@@ -5,8 +5,8 @@
 // (clients.go), through which door it came — absolute-form, CONNECT with TLS,
 // CONNECT with plaintext, or base URL — and for which host; admit.go decides
 // whether it may pass and, with route.go, by which route; egress.go says what may
-// be reached without one; forward.go sends it on, a routed one by its Protocol, any
-// other as the application meant it. CONNECT is taken apart in intercept.go (hosts
+// be reached without one; forward.go sends it on, a routed one (routed.go) by its Protocol,
+// any other as the application meant it. CONNECT is taken apart in intercept.go (hosts
 // with a route: what is inside comes back as ordinary requests) and tunnel.go (all
 // other hosts). authority.go, castore.go and cafiles.go are the local CA,
 // listener.go is TLS on the data port, admin.go the other port, proxy.go, table.go

@@ -16,35 +16,16 @@ import (
 	"sealcar/exchange"
 )
 
-// newForwarders makes the two ways on: by a route's protocol, and straight to a
-// host without a route.
-func (p *Proxy) newForwarders() (routed, unrouted *httputil.ReverseProxy) {
-	errorLog := serverLog(p.log)
-	routed = &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			pointUpstream(r)
-			// Upgrades end here (RFC 9110 section 7.8). So does Expect: the
-			// protocol reads the whole body before it sends anything, and the
-			// server has told the application to go on by then.
-			for _, name := range []string{"Connection", "Upgrade", "Te", "Expect"} {
-				r.Out.Header.Del(name)
-			}
-			r.Out.Trailer = nil // they come after what was checked
-			r.Out.Host = r.Out.URL.Host
-		},
-		Transport:      roundTripper(carry),
-		ModifyResponse: p.checkReply,
-		ErrorHandler:   p.fail,
-		ErrorLog:       errorLog,
-	}
-	unrouted = &httputil.ReverseProxy{
+// newUnrouted makes the way straight to a host without a route. forwardRouted is
+// the one by a route's protocol.
+func (p *Proxy) newUnrouted() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
 		Rewrite:        pointUpstream,
 		Transport:      roundTripper(p.direct),
 		ModifyResponse: p.watchReply,
 		ErrorHandler:   p.fail,
-		ErrorLog:       errorLog,
+		ErrorLog:       serverLog(p.log),
 	}
-	return routed, unrouted
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -73,7 +54,7 @@ func pointUpstream(r *httputil.ProxyRequest) {
 // carry sends a request by its route's protocol.
 func carry(r *http.Request) (*http.Response, error) {
 	v := visitOf(r.Context())
-	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.boundInterim(r))
+	resp, err := v.route.protocol.RoundTripper.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +68,9 @@ const maxInterim = 100
 
 var errInterim = errors.New("the upstream sends interim responses without end")
 
-// boundInterim ends the request when there are too many: http.Transport leaves
-// that to whoever looks at them, and httputil.ReverseProxy does not.
+// boundInterim ends a request without a route when there are too many:
+// http.Transport leaves that to whoever looks at them, and httputil.ReverseProxy
+// does not.
 func (v *visit) boundInterim(r *http.Request) *http.Request {
 	count := 0
 	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
@@ -122,7 +104,7 @@ func (p *Proxy) forward(v *visit) {
 		out.Body = v.body
 	}
 	if v.route != nil {
-		p.routed.ServeHTTP(v.reply, out)
+		p.forwardRouted(v, out)
 		return
 	}
 	// The application and its server may both talk at once; without this the

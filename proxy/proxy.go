@@ -97,12 +97,12 @@ type Proxy struct {
 	inner    *handoff     // connections that came out of a CONNECT
 	server   *http.Server // the one server behind both
 
-	connects         *goproxy.ProxyHttpServer
-	routed, unrouted *httputil.ReverseProxy
-	preambles        chan struct{} // a token per CONNECT that has sent no request yet
-	requests         atomic.Uint64 // so far, for their ids
-	inFlight         atomic.Int64  // requests that take a place of limits.requests
-	idPrefix         string
+	connects  *goproxy.ProxyHttpServer
+	unrouted  *httputil.ReverseProxy
+	preambles chan struct{} // a token per CONNECT that has sent no request yet
+	requests  atomic.Uint64 // so far, for their ids
+	inFlight  atomic.Int64  // requests that take a place of limits.requests
+	idPrefix  string
 
 	working    context.Context // ends when open requests are cut
 	cut        context.CancelCauseFunc
@@ -142,7 +142,7 @@ func New(o Options) (*Proxy, error) {
 	p.accepting, p.stopTaking = context.WithCancel(p.working)
 	p.metrics = newMetrics(o.Version, o.Now, p.certificates, p.load)
 	p.connects = p.newConnects()
-	p.routed, p.unrouted = p.newForwarders()
+	p.unrouted = p.newUnrouted()
 	if err := p.open(); err != nil {
 		p.cut(err)
 		return nil, err

@@ -1,7 +1,8 @@
 // Package upstream is how sealcar dials out: one *http.Transport per route, for
 // the sealed requests and for the route's certificate fetches alike.
 //
-// Start at NewTransport (transport.go). roots.go says whom TLS trusts, pins.go
+// Start at NewTransport (transport.go). NewPool (pool.go) is a shorter way for short
+// requests over HTTP/1.1, on connections (conn.go) of its own. roots.go says whom TLS trusts, pins.go
 // what it must find in the verified chain, clientcert.go who we say we are,
 // egress.go how a corporate proxy is passed. Patient (patience.go) gives up
 // requests that an HTTP/2 upstream holds up. NewGuarded (guard.go) is another way

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -49,6 +50,23 @@ func TestTheCommandListsEveryMisbehaviour(t *testing.T) {
 	for _, m := range enclave.Misbehaviours() {
 		if !strings.Contains(string(out), "  "+m.Name) || !strings.Contains(string(out), m.Meaning) {
 			t.Errorf("%s is not in the help", m.Name)
+		}
+	}
+}
+
+// Lines that were waiting to be written together are written before the end.
+func TestTheLastLinesOfTheLogAreWritten(t *testing.T) {
+	t.Parallel()
+	e := startIn(t, map[string]string{"SEALCAR_LOG_DELAY": "1s"}, "", "")
+	if status, body := e.send(t, chat(false, "hello")); status != http.StatusOK {
+		t.Fatalf("%d: %s", status, body)
+	}
+	if status := e.sidecar.Stop(t, syscall.SIGTERM); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	for _, message := range []string{"request", "stopped"} {
+		if n := strings.Count(e.sidecar.Log(), `"message":"`+message+`"`); n != 1 {
+			t.Errorf("%d lines say %q, want one:\n%s", n, message, e.sidecar.Log())
 		}
 	}
 }

@@ -35,11 +35,12 @@ func Build(source, dir, name string) (string, error) {
 
 // Environment is the whole environment of a child: nothing that the machine has
 // set, proxies least of all, but where programs and scratch are, and what is
-// given.
+// given. Lines of log do not wait for each other: tests read them once a reply is
+// there.
 func Environment(t testing.TB, extra map[string]string) []string {
 	t.Helper()
 	scratch := t.TempDir()
-	env := map[string]string{"PATH": os.Getenv("PATH"), "HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
+	env := map[string]string{"PATH": os.Getenv("PATH"), "HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1", "SEALCAR_LOG_DELAY": "0s"}
 	maps.Copy(env, extra)
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(env)) {
