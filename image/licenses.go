@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"debug/buildinfo"
 	"encoding/csv"
 	"encoding/json"
@@ -64,9 +65,11 @@ func sources(modules []*debug.Module) ([]string, error) {
 	for _, m := range modules {
 		args = append(args, m.Path+"@"+m.Version)
 	}
-	cmd := exec.Command("go", args...)                                                     // #nosec G204 -- names of modules
-	cmd.Dir = os.TempDir()                                                                 // in no module
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOSUMDB=off", "GOWORK=off", "GOFLAGS=") // the sums are compared below
+	// env, for the settings are added to what the process has; the sums are compared
+	// below.
+	args = append([]string{"GOPROXY=off", "GOSUMDB=off", "GOWORK=off", "GOFLAGS=", "go"}, args...)
+	cmd := exec.CommandContext(context.Background(), "env", args...) // #nosec G204 -- names of modules
+	cmd.Dir = os.TempDir()                                           // in no module
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	listed, err := cmd.Output()

@@ -119,9 +119,3 @@ func (p *process) memory() float64 {
 	}
 	return sum
 }
-
-// files is how many descriptors are open.
-func (p *process) files() int {
-	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)) // one that has ended has none
-	return len(entries)
-}

@@ -5,6 +5,7 @@ package cell
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -63,7 +64,7 @@ func answer(chat Chat, request []byte, stopAfter int) any {
 		return seen
 	}
 	status := 0
-	if r, ok := err.(*Refusal); ok {
+	if r, ok := errors.AsType[*Refusal](err); ok {
 		status = r.Status
 	}
 	return map[string]any{"error": map[string]any{"status": status, "message": err.Error()}}
