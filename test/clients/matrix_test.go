@@ -183,7 +183,7 @@ func busy(t *testing.T, c cell) {
 // refused: the application sees the sidecar's own words.
 func refused(t *testing.T, c cell) {
 	t.Helper()
-	if c.got.Error == nil || !strings.Contains(c.got.Error.Message, "the model name is empty or longer than") {
+	if c.got.Error == nil || !strings.Contains(c.got.Error.Message, "must be one word of at most") {
 		t.Errorf("got %v, want the sidecar's refusal", c.got)
 	}
 	if c.tries != 0 {
