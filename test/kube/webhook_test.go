@@ -113,6 +113,12 @@ func webhookRotation(c *cluster) {
 	c.kubectl("patch", "deployment", "sealcar-webhook", "--type=json", "-p",
 		`[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--lifetime=60s"},{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--interval=2s"},{"op":"replace","path":"/spec/replicas","value":2}]`)
 	c.kubectl("rollout", "status", "deployment/sealcar-webhook", "--timeout", patience.String())
+	// All of its state was taken away, so the API server has to learn of another
+	// authority first, which takes it a moment.
+	c.until("the webhook works again", func() bool {
+		_, err := c.dryRun(pod("p", "", "", "chat", "x"))
+		return err == nil
+	})
 	created := 0
 	survives := func(changes int) {
 		c.t.Helper()
