@@ -107,6 +107,14 @@ func knownMode(m Mode) bool {
 	return slices.Contains([]Mode{ModeDefault, ModeRefuse, ModeReport, ModeUnsafeAllow}, m)
 }
 
+// withoutLinks is the policy for a chat whose linked images are to be fetched into
+// it, so that their addresses do not leave.
+func (p *Policy) withoutLinks() *Policy {
+	q := *p
+	q.exceptions = append([]Exception{{Path: "messages[*].content[*].image_url.url", Mode: ModeUnsafeAllow}}, p.exceptions...)
+	return &q
+}
+
 // shapeFor is what a chat is scanned with: only what is sealed here is changed.
 func (p *Policy) shapeFor(r reading) *rewrite.Shape {
 	if r == toSeal {
