@@ -18,12 +18,15 @@ import (
 
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
-// they come. 3xx pass: whoever owns the application's connection judges them.
+// they come. Redirects pass: whoever owns the application's connection judges them.
 // failed tells of an error in a 2xx, before any content. A stream where none was
 // asked for, or the other way round, is refused: an SDK that looks for events
 // takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	switch code := resp.StatusCode; {
+	case code == http.StatusNoContent, code == http.StatusResetContent, code == http.StatusNotModified:
+		return false, apierror.BadReply("reply_status", fmt.Sprintf("the upstream answered with status %d, which has no content, where an answer to the chat is due", code), nil)
+	case code < 200 || code > 299:
 		return false, nil
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {

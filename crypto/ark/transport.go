@@ -235,6 +235,7 @@ func (t *Transport) send(req *http.Request, body []byte, further http.Header, re
 	resp, err := payload.Send(t.Base, out, body)
 	record.Upstream += time.Since(sent)
 	if err == nil {
+		exchange.DropOwnHeaders(resp.Header)
 		record.Stream = payload.MediaType(resp.Header) == "text/event-stream"
 	}
 	return resp, err
