@@ -49,11 +49,20 @@ func TestT84_RequestsOverTheEnclavesLimitAreRefused(t *testing.T) {
 
 func TestT84_BodiesOverTheEnclavesBudgetAreRefused(t *testing.T) {
 	t.Parallel()
-	e := start(t, enclave.Options{BufferedBytes: 64 << 10})
+	var arrived atomic.Int32 // at the backend, which has a budget of its own
+	e := start(t, enclave.Options{BufferedBytes: 64 << 10, TapBackend: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			arrived.Add(1)
+			return next.RoundTrip(req)
+		})
+	}})
 	chat := e.seal(t, "", strings.Repeat(canary, 2<<10))
 	got := e.send(t, chatPath, chat)
 	if code := errorCode(t, got); got.StatusCode != http.StatusRequestEntityTooLarge || code != "request_too_large" {
 		t.Errorf("status %d: %s", got.StatusCode, got.body)
+	}
+	if n := arrived.Load(); n != 0 {
+		t.Errorf("%d requests reached the backend", n)
 	}
 	if text := string(got.body); strings.Contains(text, "limits.") || !strings.Contains(text, "memory limit") {
 		t.Errorf("the enclave names a setting that it does not have: %s", text)
