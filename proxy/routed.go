@@ -99,6 +99,7 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	}
 	own := i.visit.reply.Header()
 	before := maps.Clone(own)
+	exchange.DropOwnHeaders(http.Header(header))
 	maps.Copy(own, header)
 	i.visit.reply.WriteHeader(status)
 	clear(own)
@@ -124,6 +125,7 @@ const (
 // reply look whole.
 func (v *visit) copyReply(resp *http.Response) {
 	header := v.reply.Header()
+	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Header {
 		header[name] = append(header[name], values...)
 	}
@@ -137,6 +139,7 @@ func (v *visit) copyReply(resp *http.Response) {
 	// The application need not wait for our log; and what has trailers is chunked,
 	// else there is no room for them.
 	_ = v.reply.FlushError() // if it fails, so will the server's own
+	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Trailer {
 		header[http.TrailerPrefix+name] = values
 	}

@@ -38,6 +38,12 @@ type EventConfig struct {
 	// several events or none. Events without data stay.
 	Replace func(dst, data []byte) ([]byte, error)
 
+	// Beside is called for each line that is neither data nor blank, before
+	// anything of its event is passed on: with field "event", "id" or whatever
+	// stands before the colon, "" for a comment. Without a colon all of the line
+	// is the field. An error is a fault of the stream. nil looks at none.
+	Beside func(field, value []byte) error
+
 	// End is called once, when nothing more will come: err is io.EOF for a
 	// clean end, else the fault (of the body, of the grammar, or of Data). It
 	// appends the last bytes for the reader and returns the error that the
@@ -66,7 +72,7 @@ func Events(body io.ReadCloser, c EventConfig) io.ReadCloser {
 	if c.Limit <= 0 {
 		c.Limit = defaultEventLimit
 	}
-	return &eventReader{body: body, config: c}
+	return &eventReader{body: body, config: c, work: eventWork{beside: c.Beside}}
 }
 
 // eventReader works without a goroutine: each Read pulls from body what it
@@ -212,6 +218,10 @@ func (r *eventReader) finish() {
 	case r.bodyErr != io.EOF: //nolint:errorlint // an error that wraps io.EOF is a fault, not a clean end
 		r.end(nil, r.bodyErr)
 	case onlyComments(rest):
+		if _, err := r.work.cut(rest); err != nil {
+			r.end(nil, err)
+			return
+		}
 		r.end(rest, io.EOF)
 	default:
 		r.end(nil, fmt.Errorf("the event stream ended inside an event: %w", io.ErrUnexpectedEOF))
