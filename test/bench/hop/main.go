@@ -57,6 +57,15 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		}
 		o.binary = *binary
 		return bench(ctx, o)
+	case "streams":
+		p := thorough()
+		flags.IntVar(&p.streams, "streams", p.streams, "open at a time")
+		flags.DurationVar(&p.streamGap, "gap", p.streamGap, "between two events of a stream")
+		flags.IntVar(&p.streamEvery, "events", p.streamEvery, "of each stream")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return streamsAlone(ctx, *binary, p, progress)
 	case "upstream", "plain", "reverse":
 		var c child
 		c.flags(flags)
@@ -65,6 +74,6 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		}
 		return c.serve(ctx, command)
 	default:
-		return errors.New("there is bench, the default; not " + command)
+		return errors.New("there are bench, the default, and streams; not " + command)
 	}
 }
