@@ -168,7 +168,7 @@ func (s *soaked) settle(ctx context.Context, e *bothEnds) (err error) {
 		if s.quiet, err = e.sample(ctx); err != nil {
 			return err
 		}
-		if s.left() <= 1 || time.Now().After(until) {
+		if s.left() <= 0 || time.Now().After(until) {
 			return nil
 		}
 		select {

@@ -3,6 +3,7 @@ package soak
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -40,17 +41,21 @@ func (c *caller) text(bytes, word int) string {
 
 // image is a data: URL with so many random bytes, the marker among them.
 func (c *caller) image(bytes int) string {
-	data := make([]byte, bytes)
-	for i := range data {
-		data[i] = byte(c.random.Uint32())
+	data := make([]byte, bytes+8)
+	for i := 0; i < bytes; i += 8 {
+		binary.LittleEndian.PutUint64(data[i:], c.random.Uint64())
 	}
+	data = data[:bytes]
 	copy(data[c.random.IntN(bytes/2):], c.traffic.Marker)
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(data)
 }
 
-// size is random, small ones more often: each power of two is as likely as the
-// next.
+// size is random, small ones more often: each power of two is half as likely as the
+// one below.
 func (c *caller) size(least, most int) int {
+	if largest := c.traffic.Largest; largest > 0 {
+		least, most = min(least, largest), min(most, largest)
+	}
 	for most > least && c.random.IntN(2) == 0 {
 		most = max(most/2, least)
 	}

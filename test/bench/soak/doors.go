@@ -27,9 +27,10 @@ type caller struct {
 	door    door // of this request
 }
 
-// slowBuffer is the receive buffer of an application's connections: small, so that
-// one that reads slowly is felt at the other end.
-const slowBuffer = 16 << 10
+// smallBuffer is the receive buffer of an application's connections: so small that
+// one that reads slowly is felt at the other end, but above the 64 KiB of a segment
+// on loopback, below which the kernel sends by its timers alone.
+const smallBuffer = 128 << 10
 
 // openDoors gives the doors: the base URL, and three more for each routed host.
 func (c *caller) openDoors() []door {
@@ -37,7 +38,7 @@ func (c *caller) openDoors() []door {
 	dial := func(ctx context.Context, _, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			err = tcp.SetReadBuffer(slowBuffer)
+			err = tcp.SetReadBuffer(smallBuffer)
 		}
 		return conn, err
 	}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Traffic is what applications do to one sidecar. All fields but Pause are needed.
+// Traffic is what applications do to one sidecar. All fields but the last
+// two are needed.
 type Traffic struct {
 	Sidecar string         // host:port of its data port
 	Roots   *x509.CertPool // of its local authority
@@ -19,7 +20,8 @@ type Traffic struct {
 	Marker  string         // a word of every content; see Watch
 	Seed    uint64         // of contents and of the order of kinds
 	Workers int            // applications at a time
-	Pause   time.Duration  // between two requests of one of them, at most
+	Pause   time.Duration  // between two requests of one of them, at most; 0 is none
+	Largest int            // bytes of a content; 0 is as large as the kinds have them, 4 MiB at most
 
 	mu      sync.Mutex
 	callers []*caller
