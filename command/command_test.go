@@ -28,6 +28,8 @@ func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
 		{"run with a mistake", []string{"SEALCAR_CONFIG_YAML=listn: 1\n"}, []string{"run"}, 1, "the configuration is not valid", ""},
 		{"health without a sidecar", []string{"SEALCAR_ADMIN_LISTEN=127.0.0.1:1"}, []string{"health"}, 1, "does not answer", ""},
 		{"version", nil, []string{"version"}, 0, "", "FIPS 140-3 mode: off"},
+		{"check of an exception that never counts", []string{"SEALCAR_CONFIG_YAML=routes: [{name: a, hosts: [a.example], residue_exceptions: [{path: metadata.user_id, residue: report}]}]"}, []string{"check", "--text-only"}, 1, "route \"a\": residue exception for \"metadata.user_id\": \"metadata\" is judged as a whole; give the exception for that, or none\n", ""},
+		{"check of an exception that hardly counts", []string{"SEALCAR_CONFIG_YAML=routes: [{name: a, hosts: [a.example], residue_exceptions: [{path: tool, residue: report}]}]"}, []string{"check", "--text-only"}, 0, "warning: route \"a\": residue exception for \"tool\": the table has no such name", "tool"},
 		{"check prints what is in effect", []string{"SEALCAR_EGRESS_DEFAULT=deny"}, []string{"check"}, 0, "", "egress:\n  default: deny\n"},
 		{"env for a shell", []string{"SEALCAR_LISTEN=127.0.0.1:8081"}, []string{"env"}, 0, "start 'sealcar run' before", "export HTTP_PROXY='http://127.0.0.1:8081'\n"},
 		{"env for Node has the base URL", nil, []string{"env", "--for", "node"}, 0, "", "export OPENAI_BASE_URL='http://127.0.0.1:8080/v1'\n"},

@@ -1,7 +1,3 @@
-// Package exchange is what a door and a protocol tell each other about one
-// request on its way: the door puts a Record into the request's context, the
-// protocol fills in what only it knows, and the door writes the log line and the
-// metrics from it. It carries facts, counts and paths, never content, keys or tokens.
 package exchange
 
 import (

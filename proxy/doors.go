@@ -79,6 +79,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		refused = v.enter(p.self)
 	}
+	if refused == nil {
+		refused = v.checkHead()
+	}
 	switch {
 	case refused != nil:
 		v.refuse(refused)

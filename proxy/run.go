@@ -29,7 +29,7 @@ func (p *Proxy) newServer(c *config.Config) *http.Server {
 		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
 		ReadHeaderTimeout:            c.Timeouts.ReadHeader,
 		IdleTimeout:                  c.Timeouts.Idle,
-		MaxHeaderBytes:               int(c.Limits.HeaderBytes),
+		MaxHeaderBytes:               readableHead(c.Limits),
 		ErrorLog:                     serverLog(p.log),
 		BaseContext:                  func(net.Listener) context.Context { return p.working },
 		ConnContext:                  withConn,

@@ -98,6 +98,9 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	for _, doubt := range policy.Doubts() {
+		log.Warn().Msg(doubt)
+	}
 	keys, err := newCredentials(c, r, out, log)
 	if err != nil {
 		return nil, err

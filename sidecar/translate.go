@@ -15,7 +15,7 @@ import (
 // before they are sealed, and undone in their replies. A request meets them from
 // the last to the first: what is a chat in another form becomes one, its model
 // gets the upstream's name, tools go into its content, linked images are fetched.
-func translations(c *config.Config, r config.Route, seal http.RoundTripper) (http.RoundTripper, error) {
+func translations(c *config.Config, r config.Route, seal *ark.Transport) (http.RoundTripper, error) {
 	way, err := withImages(seal, c, r)
 	if err != nil {
 		return nil, err

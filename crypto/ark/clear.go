@@ -32,15 +32,13 @@ func (c *chatRequest) tell(record *exchange.Record) {
 	record.Residue, record.ResidueCount, record.UnsafeResidue = c.clear, c.cleared, c.unsafe
 }
 
-// reportClear tells the application what went in clear. What the upstream may
-// have put into these headers is taken away.
+// reportClear tells the application what went in clear.
 func reportClear(h http.Header, record *exchange.Record) {
 	setList(h, HeaderPlaintext, record.Residue, record.ResidueCount)
 	setList(h, HeaderReplyPlaintext, record.ReplyResidue, len(record.ReplyResidue))
 }
 
 func setList(h http.Header, name string, paths []string, count int) {
-	h.Del(name)
 	if count == 0 {
 		return
 	}

@@ -18,12 +18,15 @@ import (
 
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
-// they come. 3xx pass: whoever owns the application's connection judges them.
+// they come. Redirects pass: whoever owns the application's connection judges them.
 // failed tells of an error in a 2xx, before any content. A stream where none was
 // asked for, or the other way round, is refused: an SDK that looks for events
 // takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	switch code := resp.StatusCode; {
+	case code == http.StatusNoContent, code == http.StatusResetContent, code == http.StatusNotModified:
+		return false, apierror.BadReply("reply_status", fmt.Sprintf("the upstream answered with status %d, which has no content, where an answer to the chat is due", code), nil)
+	case code < 200 || code > 299:
 		return false, nil
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
@@ -32,7 +35,7 @@ func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err 
 	media := payload.MediaType(resp.Header)
 	switch {
 	case media == eventStream && o.stream:
-		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
+		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, Beside: o.beside, End: o.end})
 		return o.peek(resp)
 	case media == "application/json" && !o.stream:
 		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
@@ -132,16 +135,24 @@ func (o *opener) read(doc []byte) error {
 	o.finish.note(o.completion.choices)
 	o.completion.withoutEmpty()
 	for _, place := range o.completion.clear {
-		if o.policy.Refuse {
-			return apierror.BadReply("reply_partly_clear", "the upstream's reply holds "+place+" in clear, which the route's policy refuses; do not ask for it, or set replies.clear", nil)
+		if err := o.judge(place); err != nil {
+			return err
 		}
-		o.report(place)
 	}
 	return nil
 }
 
+// judge judges by the policy what stands in clear, and where.
+func (o *opener) judge(place string) error {
+	if o.policy.Refuse {
+		return apierror.BadReply("reply_partly_clear", "the upstream's reply holds something in clear ("+place+"), which the route's policy refuses; do not ask for it, or set replies.clear", nil)
+	}
+	o.report(place)
+	return nil
+}
+
 // report notes that something came in clear. There are no more places than the
-// table has.
+// table has, and kinds of lines.
 func (o *opener) report(place string) {
 	if !slices.Contains(o.record.ReplyResidue, place) {
 		o.record.ReplyResidue = append(o.record.ReplyResidue, place)

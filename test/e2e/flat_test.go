@@ -28,7 +28,7 @@ func TestT78_RequestsLeaveNothingOpen(t *testing.T) {
 	}
 	client.CloseIdleConnections()
 	descriptors := func() int {
-		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", e.sidecar.Pid()))
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", e.sidecar.PID()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func TestT84_ExhaustionIsSurvivedIn64MiB(t *testing.T) { //nolint:paralleltest /
 	if status, body := e.send(t, chat(false, "hello")); status != http.StatusOK {
 		t.Errorf("after it all: %d %s", status, body)
 	}
-	if peak := peakMemory(t, e.sidecar.Pid()); peak > hardLimit {
+	if peak := peakMemory(t, e.sidecar.PID()); peak > hardLimit {
 		t.Errorf("%d KiB were resident, want at most %d", peak>>10, hardLimit>>10)
 	} else {
 		t.Logf("at most %d KiB were resident", peak>>10)

@@ -86,7 +86,7 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	}
 	var chat *Chat
 	var reply Reply
-	if err := Read(body, c.maxValues(), func(o *Object) { chat, reply = c.Translate(o) }); err != nil {
+	if err := Read(body, c.maxValues(), payload.WorkRoom(req.Context()), func(o *Object) { chat, reply = c.Translate(o) }); err != nil {
 		return nil, err
 	}
 	out := req.Clone(req.Context())

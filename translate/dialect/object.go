@@ -14,9 +14,10 @@ import (
 
 // Read reads a request's body strictly and has fn take it apart. It returns the
 // first fault, an *apierror.Error with the JSON path in Param: readers need not
-// look for faults on their way. limit bounds the values of the document.
-func Read(body []byte, limit int, fn func(*Object)) error {
-	root, err := rewrite.Tree(body, limit)
+// look for faults on their way. limit bounds the values of the document; room is
+// rewrite.Tree's.
+func Read(body []byte, limit int, room func(n int64) error, fn func(*Object)) error {
+	root, err := rewrite.Tree(body, limit, room)
 	if err != nil {
 		return unreadable(err, limit)
 	}
@@ -33,6 +34,9 @@ func Read(body []byte, limit int, fn func(*Object)) error {
 func unreadable(err error, limit int) error {
 	if errors.Is(err, rewrite.ErrTooManyValues) {
 		return apierror.BadRequest("too_many_values", "", fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", limit))
+	}
+	if full, ok := errors.AsType[*apierror.Error](err); ok {
+		return full // there is no room in memory
 	}
 	e := apierror.BadRequest("invalid_json", "", "the body is not strict JSON; nothing was sent")
 	if fault, ok := errors.AsType[*rewrite.SyntaxError](err); ok {

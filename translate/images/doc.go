@@ -7,10 +7,13 @@
 // that seals. links.go finds the addresses, fetch.go gets what they name, fault.go
 // says what went wrong.
 //
+// A chat that would be refused for something else is refused before any image is
+// fetched, for a fetch tells others of it: Transport.Judge is asked first.
+//
 // What is refused, as an *apierror.Error with the image's JSON path and before
 // anything is sent: addresses that Out does not go to, more than three redirects,
 // a redirect from https to http, what is not plainly an image (by its
 // Content-Type and by its first bytes), too large or too many images, and images
-// that take too long. A body that is no strict JSON passes as it is: who seals it
-// refuses it and says where. Addresses never appear in errors.
+// that take too long. A body that is no strict JSON is for Judge, or who seals
+// it, to refuse and to say where. Addresses never appear in errors.
 package images
