@@ -52,7 +52,7 @@ type soaked struct {
 
 // run soaks, prints the report, and fails unless everything was right and flat.
 func (o soaking) run(ctx context.Context) error {
-	if _, err := raiseFiles(); err != nil {
+	if err := raiseFiles(); err != nil {
 		return err
 	}
 	binary, err := filepath.Abs(o.binary)
@@ -162,13 +162,18 @@ func (s *soaked) disturb(ctx context.Context, e *bothEnds, traffic *soak.Traffic
 // left: idle connections to an upstream are kept for a while.
 const settleTime = 3 * time.Minute
 
+// mayLeave is how many descriptors or goroutines may be left then, for connections
+// that an upstream's other requests would use.
+const mayLeave = 8
+
 // settle waits until the sidecar is as it was before the run, or has had its time.
 func (s *soaked) settle(ctx context.Context, e *bothEnds) (err error) {
 	for until := time.Now().Add(settleTime); ; {
 		if s.quiet, err = e.sample(ctx); err != nil {
 			return err
 		}
-		if s.left() <= 0 || time.Now().After(until) {
+		s.quiet.requests = s.tally.Total().Right
+		if s.left() <= 1 || time.Now().After(until) {
 			return nil
 		}
 		select {

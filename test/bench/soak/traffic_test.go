@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestBothEndsAnswerMixedTrafficRight(t *testing.T) {
 	t.Parallel()
 	traffic, watch := bothEnds(t)
-	tally, _ := until(t, traffic, 600)
+	tally, _ := until(t, traffic, 300)
 	if total := tally.Total(); total.Wrong > 0 {
 		t.Errorf("%d of %d are wrong: %q", total.Wrong, total.Right+total.Wrong, tally.Failures())
 	}
@@ -59,7 +59,7 @@ func TestWhatIsWrongIsCounted(t *testing.T) {
 			t.Parallel()
 			traffic := &soak.Traffic{Sidecar: unsealedHop(t, tt.alter), Marker: "marker", Seed: 1, Workers: 4, Largest: 64 << 10}
 			traffic.Key = traffic.Sidecar // the hop knows the key
-			tally, counts := until(t, traffic, 150)
+			tally, counts := until(t, traffic, 100)
 			if c := counts[tt.kind]; c.Wrong == 0 || c.Right > 0 {
 				t.Errorf("%+v, want all of them wrong: %q", c, tally.Failures())
 			}
@@ -70,7 +70,7 @@ func TestWhatIsWrongIsCounted(t *testing.T) {
 func TestAnUnalteredHopIsRight(t *testing.T) {
 	t.Parallel()
 	traffic := &soak.Traffic{Sidecar: unsealedHop(t, nil), Key: "any", Marker: "marker", Seed: 1, Workers: 4, Largest: 64 << 10}
-	tally, counts := until(t, traffic, 150)
+	tally, counts := until(t, traffic, 100)
 	for _, kind := range []string{"chat", "stream", "chat with an image", "chat of many turns", "gives up within a stream"} {
 		if c := counts[kind]; c.Wrong > 0 || c.Right == 0 {
 			t.Errorf("%+v: %q", c, tally.Failures())
