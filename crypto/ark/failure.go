@@ -94,8 +94,7 @@ func (a *attempt) failed(resp *http.Response) outcome {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
 	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	resp.Header.Set("Content-Type", "application/json")
-	resp.Header.Del("Content-Encoding") // it was none, or the body were no JSON
+	setMedia(resp.Header, wholeJSON) // its encoding was none, or the body were no JSON
 	return o
 }
 

@@ -52,7 +52,7 @@ func TestT67_AnErrorDocumentOfTheAPIIsPassedOnAsItIs(t *testing.T) {
 				if err != nil || string(got) != body || resp.StatusCode != status || resp.ContentLength != int64(len(body)) {
 					t.Errorf("got %d (%d bytes announced) %.200s, %v", resp.StatusCode, resp.ContentLength, got, err)
 				}
-				for header, want := range map[string]string{"Content-Type": "application/json", "Retry-After": "7", "X-Request-Id": "id-1"} {
+				for header, want := range map[string]string{"Content-Type": "application/json; charset=utf-8", "Retry-After": "7", "X-Request-Id": "id-1"} {
 					if got := resp.Header.Get(header); got != want {
 						t.Errorf("%s is %q, want %q", header, got, want)
 					}
