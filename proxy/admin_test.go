@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,11 @@ func TestMetricsOfRequests(t *testing.T) {
 	}
 	if _, body := admin(t, r, "/metrics"); !strings.Contains(body, `sealcar_build_info{goversion="go`) {
 		t.Error("no build info")
+	}
+	for _, series := range []string{"go_goroutines", "process_open_fds", "process_resident_memory_bytes"} { // the last two on Linux
+		if metric(t, r, series) == "" && (runtime.GOOS == "linux" || series == "go_goroutines") {
+			t.Errorf("no %s, in which a leak would show", series)
+		}
 	}
 }
 

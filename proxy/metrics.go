@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sealcar/exchange"
 )
@@ -68,6 +69,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 	connections := gauge("sealcar_open_connections", "Connections open on the data port, tunnels included.", func() int64 { c, _ := load(); return c })
 	requests := gauge("sealcar_open_requests", "Requests in flight, tunnels not included.", func() int64 { _, r := load(); return r })
 	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.overflowed, connections, requests, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // what a leak would show in
 	return m
 }
 

@@ -75,7 +75,7 @@ func bench(ctx context.Context, o options) error {
 	if o.quick {
 		r.plan = quick()
 	}
-	if _, err := raiseFiles(); err != nil {
+	if err := raiseFiles(); err != nil {
 		return err
 	}
 	rig, err := newRig(ctx, o.binary)
