@@ -12,7 +12,7 @@ const (
 )
 
 // translate makes the chat of a request, and the reply's echo of its parameters.
-func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
+func translate(o *dialect.Object, known owned) (*dialect.Chat, dialect.Reply) {
 	o.Need("model")
 	o.Need("input")
 	chat := &dialect.Chat{
@@ -32,14 +32,17 @@ func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
 	echo := newResponse(chat)
 	echo.Instructions = o.Raw("instructions", `"`)
 	echo.Metadata = orElse(o.Raw("metadata", "{"), "{}")
-	chat.Messages = messages(echo.Instructions, o)
+	chat.Messages = messages(echo.Instructions, o, known)
 	readTools(o, chat, &echo)
 	readText(o, chat, &echo)
 	readReasoning(o, chat, &echo)
+	if string(o.Raw("store", "t")) == "false" {
+		known = owned{} // whoever says so sends items whole
+	}
 	refuse(o)
 	o.End()
 	kept := echo.detach()
-	return chat, &reply{response: echo, streamed: chat.Stream, kept: kept}
+	return chat, &reply{response: echo, streamed: chat.Stream, kept: kept, known: known}
 }
 
 // refuse refuses what a stateless translation cannot honour, and leaves out what
@@ -60,7 +63,7 @@ func refuse(o *dialect.Object) {
 			}
 		}
 	}
-	o.Drop("store", "stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
+	o.Drop("stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
 }
 
 // readText reads the form of the answer.
