@@ -23,6 +23,7 @@ type Chats struct {
 	Status int
 	Kind   string // the media type
 	Body   io.Reader
+	Refuse error // in place of an answer
 
 	Request *http.Request
 	Sent    string
@@ -42,6 +43,9 @@ func (c *Chats) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		c.Sent = string(b)
+	}
+	if c.Refuse != nil {
+		return nil, c.Refuse
 	}
 	return &http.Response{StatusCode: c.Status, Header: http.Header{"Content-Type": {c.Kind}}, Body: io.NopCloser(c.Body), Request: req}, nil
 }
