@@ -23,7 +23,7 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
 {{- $named := set (deepCopy $bare) "configMap" "$(name)" -}}
 {{- $c := fromYaml (include "sealcar.container" $bare) -}}
 {{- dict
-  "excludedNamespaces" .Values.injector.excludedNamespaces
+  "excludedNamespaces" (fromJsonArray (include "sealcar.injector.excluded" .))
   "container" (omit $c "env" "volumeMounts")
   "strict" (ternary "true" "" $s.strict)
   "appMounts" (fromYamlArray (include "sealcar.appVolumeMounts" .))
@@ -43,6 +43,11 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
     "mounts" (fromYamlArray (include "sealcar.secretMount" "$(name)"))
     "volumes" (fromYamlArray (include "sealcar.secretVolume" "$(name)")))
   | toJson -}}
+{{- end -}}
+
+{{/* sealcar.injector.excluded: namespaces whose pods are never touched, in JSON. A cluster that could not start its own pods would be lost. */}}
+{{- define "sealcar.injector.excluded" -}}
+{{- concat (list "kube-system") .Values.injector.excludedNamespaces | uniq | toJson -}}
 {{- end -}}
 
 {{/* sealcar.injector.mode: policy or webhook. */}}
