@@ -163,10 +163,10 @@ func TestARefusalOfTheChatSaysWhosePathItHas(t *testing.T) {
 		"Authorization":                        false,
 		"":                                     false,
 	} {
-		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, "no.")}
+		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
 		_, _, err := answer(t, c, `{"model":"m","input":"u"}`)
 		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", param)
-		if says := strings.HasSuffix(err.Error(), "no. ("+param+" is its place in the chat that the request became.)"); says != told {
+		if says := strings.HasSuffix(err.Error(), ": no. ("+param+" is its place in the chat that the request became.)"); says != told {
 			t.Errorf("at %q: %v", param, err)
 		}
 	}
