@@ -59,6 +59,7 @@ type Policy struct {
 var (
 	requestShape = shapeOf(requestTable)
 	replyShape   = shapeOf(replyTable)
+	failureShape = shapeOf(failureTable)
 
 	defaultPolicy = &Policy{maxValues: defaultMaxValues, shape: requestShape}
 )

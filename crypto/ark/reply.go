@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -147,16 +146,8 @@ func (o *opener) judge(place string) error {
 	if o.policy.Refuse {
 		return apierror.BadReply("reply_partly_clear", "the upstream's reply holds something in clear ("+place+"), which the route's policy refuses; do not ask for it, or set replies.clear", nil)
 	}
-	o.report(place)
+	report(o.record, place)
 	return nil
-}
-
-// report notes that something came in clear. There are no more places than the
-// table has, and kinds of lines.
-func (o *opener) report(place string) {
-	if !slices.Contains(o.record.ReplyResidue, place) {
-		o.record.ReplyResidue = append(o.record.ReplyResidue, place)
-	}
 }
 
 // content opens one content string. Text that a content filter left in clear is
@@ -166,7 +157,7 @@ func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert 
 		out, err := open(dst, text)
 		switch {
 		case err != nil && s.filtered && o.policy.UnsafeContentFilterText:
-			o.report(s.place)
+			report(o.record, s.place)
 			return append(dst, text...), nil
 		case err != nil && s.filtered:
 			return dst, nil

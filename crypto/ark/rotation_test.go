@@ -337,7 +337,7 @@ func TestAStalledReplyIsGivenUp(t *testing.T) {
 func TestTheRecordIsThatOfTheSecondAttempt(t *testing.T) {
 	t.Parallel()
 	old, today := newEndpoint(t), newEndpoint(t)
-	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s","reasoning_content":"x"}},{"message":{"content":"in clear"}}]}`, "canary")
+	half := old.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s","reasoning_content":"x"}},{"index":1,"message":{"content":"in clear"}}]}`, "canary")
 	up := newRecorder(t, stale(today, half, today.sealing(t, "application/json", `{"choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]}`, "fine")))
 	req, record := post(t, up.URL, chatPath, secretChat)
 	if _, _, err := roundTrip(&ark.Transport{Base: up.Client().Transport, Certificates: &rotation{old: old.cert, today: today.cert}}, req); err != nil {
