@@ -134,7 +134,7 @@ func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 				t.Error("the tunnel stays open")
 			}
 			if n := <-got; n != 0 {
-				t.Errorf("the server got %d bytes", n)
+				t.Fatalf("the server got %d bytes", n)
 			}
 			r.log.line(t, map[string]any{"code": "plain_tunnel", "host": "127.0.0.1"})
 			if n := metric(t, r, `sealcar_refused_total{code="plain_tunnel",route="none"}`); n != "1" {
