@@ -123,7 +123,7 @@ func ofChat(err error) error {
 // that cannot be read.
 func (s Settings) checkHeaders(h http.Header) error {
 	if _, sealed := h[s.SealedBy]; sealed {
-		return apierror.BadRequest("invalid_session_token", s.SealedBy, "nothing was sent, for this endpoint is translated before it is sealed, so it takes no "+s.SealedBy)
+		return apierror.BadRequest("invalid_session_token", s.SealedBy, "nothing was sent, for this endpoint is translated before it is sealed, so it takes no session token ("+s.SealedBy+")")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
 		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "nothing was sent, for a compressed request cannot be translated: send it without Content-Encoding")
