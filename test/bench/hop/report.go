@@ -63,7 +63,7 @@ func (r *results) page() string {
 	}
 	fmt.Fprintf(&b, intro, r.date, r.machine, r.load, r.allVersions(), r.length,
 		markdown([]string{"what", "target", "measured", "of the target", "met"}, table))
-	b.WriteString("\nThe last column but one is the measured value over its target: 1 or less meets it.\n\n## A chat of 256 bytes each way\n\n![what each hop adds](benchmarks/latency.svg)\n")
+	b.WriteString("\nThe last column but one is the measured value over its target: 1 or less meets it.\n" + unmet(r.verdicts()) + "\n## A chat of 256 bytes each way\n\n![what each hop adds](benchmarks/latency.svg)\n")
 	for _, n := range r.plan.connections {
 		fmt.Fprintf(&b, "\n%d %s:\n\n%s", n, plural("connection", n), r.latencyTable(r.chats[n]))
 	}
