@@ -44,6 +44,47 @@ func protocols(byRoute map[string]*proxy.Protocol) func(*proxy.Options) {
 	}
 }
 
+func TestT40_TheAdminPortAnswersNoWebPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.AllowedHosts = []string{"sealcar.internal", "ported.internal:1"} }))
+	for head, code := range map[string]string{
+		"Host: 127.0.0.1":                                  "",
+		"Host: 127.0.0.1:1":                                "",
+		"Host: 10.1.2.3:9090":                              "", // a pod's, as the kubelet asks
+		"Host: [fd00::1]:9090":                             "",
+		"Host: LOCALHOST.:9090":                            "",
+		"Host: sealcar.internal:9090":                      "",
+		"Host: ported.internal:1":                          "",
+		"Host: ported.internal:2":                          "unknown_host",
+		"Host: evil.example":                               "unknown_host",
+		"Host: 2130706433":                                 "unknown_host",
+		"Host: " + routedHost:                              "unknown_host",
+		"Host: 127.0.0.1\r\nOrigin: http://evil.example":   "browser_origin",
+		"Host: 127.0.0.1\r\nOrigin: null":                  "browser_origin",
+		"Host: evil.example\r\nOrigin: http://127.0.0.1:1": "browser_origin",
+	} {
+		for _, path := range []string{"/metrics", "/healthz", "/nowhere"} {
+			resp, body := dialTo(r, r.AdminAddr().String(), "GET "+path+" HTTP/1.1\r\n"+head+"\r\n\r\n").response()
+			if code != "" {
+				refusedWith(t, resp, body, http.StatusBadRequest, code)
+			} else if resp.StatusCode == http.StatusBadRequest {
+				t.Errorf("%s %q: %s %s", path, head, resp.Status, body)
+			}
+		}
+	}
+	for request, want := range map[string]int{
+		"GET /healthz HTTP/1.0\r\n\r\n":                               http.StatusOK,
+		"GET http://evil.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n": http.StatusBadRequest,
+	} {
+		if resp, body := dialTo(r, r.AdminAddr().String(), request).response(); resp.StatusCode != want {
+			t.Errorf("%q: %s %s", request, resp.Status, body)
+		}
+	}
+	if n := metric(t, r, `sealcar_refused_total{code="unknown_host",route="none"}`); n != "13" {
+		t.Errorf("%s are counted", n)
+	}
+}
+
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	var ready atomic.Bool
