@@ -17,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/exchange"
 )
 
 // erring answers every request with an error.
@@ -99,7 +100,7 @@ func TestT67_WhatAnErrorHoldsBesideItsReasonIsReportedOrTakenOut(t *testing.T) {
 				if got := read(t, resp.Body); got != body || resp.StatusCode != 429 || resp.Header.Get("Content-Length") != strconv.Itoa(len(body)) {
 					t.Errorf("got %d %s, want %s", resp.StatusCode, got, body)
 				}
-				if got := resp.Header.Get(ark.HeaderReplyPlaintext); got != places {
+				if got := resp.Header.Get(exchange.HeaderReplyPlaintext); got != places {
 					t.Errorf("reported %q, want %q", got, places)
 				}
 			})
