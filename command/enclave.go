@@ -97,7 +97,9 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	if err != nil {
 		return err
 	}
-	limits := config.Default().Fit(fitMachine(p, 0, log)).Limits
+	fit, unfit := fitMachine(p, 0, log)
+	defer unfit()
+	limits := config.Default().Fit(fit).Limits
 	server, err := enclave.New(enclave.Options{
 		StateDir:        f.state,
 		SeedDir:         f.seed,

@@ -70,7 +70,9 @@ func execute(ctx context.Context, p Process, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fitMachine(p, execShare, log), Log: log, Version: Version(), Getenv: p.Getenv})
+	fit, unfit := fitMachine(p, execShare, log)
+	defer unfit()
+	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fit, Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}

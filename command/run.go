@@ -47,7 +47,9 @@ func run(ctx context.Context, p Process, configFile string) error {
 		return err
 	}
 	defer func() { _ = flush() }() // standard error is where its own failure would be told
-	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fitMachine(p, 0, log), Log: log, Version: Version(), Getenv: p.Getenv})
+	fit, unfit := fitMachine(p, 0, log)
+	defer unfit()
+	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fit, Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}

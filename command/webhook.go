@@ -83,7 +83,8 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 	if err != nil {
 		return err
 	}
-	fitMachine(p, 0, log)
+	_, unfit := fitMachine(p, 0, log)
+	defer unfit()
 	settings, err := liveSettings(f.settings, log)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sealcar/exchange"
 )
@@ -54,7 +55,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		streams:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
 		overflowed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sealcar_connections_refused_total", Help: "Connections to the data port that were over limits.connections."}),
 		tunnels:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
-		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
+		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, plain (carried by an unsafe setting), http (goes on as requests), refused, failed.", "result"),
 		reloads:    counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -68,6 +69,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 	connections := gauge("sealcar_open_connections", "Connections open on the data port, tunnels included.", func() int64 { c, _ := load(); return c })
 	requests := gauge("sealcar_open_requests", "Requests in flight, tunnels not included.", func() int64 { _, r := load(); return r })
 	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.overflowed, connections, requests, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // what a leak would show in
 	return m
 }
 

@@ -117,7 +117,7 @@ func (i *interim) end() {
 // Sizes of the buffers that replies are copied with, in bytes. Events are short,
 // and their streams open for long.
 const (
-	streamBuffer = 2 << 10
+	streamBuffer = 1 << 10
 	replyBuffer  = 32 << 10
 )
 
@@ -170,7 +170,7 @@ func (v *visit) copyBody(resp *http.Response) error {
 			return err
 		}
 		if streams && n == len(buffer) && n < replyBuffer { // long events
-			buffer = make([]byte, replyBuffer)
+			buffer = make([]byte, min(4*n, replyBuffer))
 		}
 	}
 }

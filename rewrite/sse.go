@@ -13,8 +13,9 @@ var ErrEventTooLarge = errors.New("event over the limit")
 
 const (
 	defaultEventLimit = 16 << 20
-	firstBuffer       = 4 << 10
-	maxEmptyReads     = 100 // in a row; bufio.Reader's measure of patience
+	firstBuffer       = 1 << 10 // events are short, and their streams open for long
+	smallBuffer       = 4 << 10 // too little to ask for
+	maxEmptyReads     = 100     // in a row; bufio.Reader's measure of patience
 )
 
 // EventConfig says what Events does with a stream.
@@ -197,10 +198,10 @@ func (r *eventReader) fill() {
 	r.bodyErr = io.ErrNoProgress
 }
 
-// grow doubles the buffer. The first one costs too little to ask.
+// grow doubles the buffer.
 func (r *eventReader) grow() error {
 	size := max(firstBuffer, min(2*cap(r.buf), r.config.Limit))
-	if size > firstBuffer && r.config.Room != nil {
+	if size > smallBuffer && r.config.Room != nil {
 		if err := r.config.Room(size); err != nil {
 			return err
 		}

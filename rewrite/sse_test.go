@@ -510,3 +510,25 @@ func TestRoomIsAskedBeforeALongEventIsBuffered(t *testing.T) {
 		t.Errorf("asked for %v", asked)
 	}
 }
+
+// asking notes how much each Read asks for, and gives a piece at a time.
+type asking struct {
+	io.Reader
+	sizes []int
+}
+
+func (a *asking) Read(p []byte) (int, error) {
+	a.sizes = append(a.sizes, len(p))
+	return a.Reader.Read(p)
+}
+
+func TestAStreamOfShortEventsHoldsASmallBuffer(t *testing.T) {
+	t.Parallel()
+	body := &asking{Reader: strings.NewReader("data: short\n\n")}
+	if _, err := io.Copy(io.Discard, rewrite.Events(io.NopCloser(body), rewrite.EventConfig{})); err != nil {
+		t.Error(err)
+	}
+	if body.sizes[0] != 1<<10 {
+		t.Errorf("asked for %d bytes at a time, want 1 KiB", body.sizes)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -84,6 +85,7 @@ func serve(c net.Conn, p play) {
 		if err != nil {
 			return
 		}
+		req.Header.Set("X-Came-Along", strconv.Itoa(in.Buffered())) // no Read of TLS gives more than a record
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
@@ -163,6 +165,30 @@ func TestPoolUsesItsConnectionAgain(t *testing.T) {
 
 // TestPoolUsesNoConnectionAgain that may hold something, or nobody: each request
 // must have one of its own.
+func TestPoolSendsARequestInOnePiece(t *testing.T) {
+	t.Parallel()
+	var along string
+	s, pool := newScript(t, newCA(t), func(c net.Conn, _ int, req *http.Request) bool {
+		along = req.Header.Get("X-Came-Along")
+		return write1(c, okReply)
+	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, io.LimitReader(strings.NewReader("a chat"), 6)) // which net/http does not know to be in memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 6
+	req.Header.Set("X-Script", "1")
+	resp, err := pool.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	wantBody(t, string(body), err, "ok")
+	if along != "6" || s.past.Load() != 0 {
+		t.Errorf("%s bytes of the body came with the headers, want all 6", along)
+	}
+}
+
 func TestPoolUsesNoConnectionAgain(t *testing.T) {
 	t.Parallel()
 	tests := map[string]play{

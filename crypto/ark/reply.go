@@ -197,7 +197,7 @@ func streamFault(err error) *apierror.Error {
 	if errors.Is(err, io.EOF) { // no reader up the line may take this for a clean end
 		err = io.ErrUnexpectedEOF
 	}
-	return apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
+	return apierror.BrokenReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
 }
 
 func (o *opener) timed(start time.Time) { o.record.Open += time.Since(start) }

@@ -113,5 +113,5 @@ func stopReason(finish string) string {
 }
 
 func noObject() error {
-	return apierror.BadReply("reply_unreadable", "the model called a tool with arguments that are no JSON object; try again", nil)
+	return apierror.BrokenReply("reply_unreadable", "the model called a tool with arguments that are no JSON object; try again", nil)
 }

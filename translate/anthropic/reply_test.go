@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -230,5 +231,33 @@ func TestOurOwnErrorsHaveTheFormOfTheAPIToo(t *testing.T) {
 	}
 	if strings.Contains(string(ours.Document()), "overloaded") {
 		t.Error("an error that others may hold was changed")
+	}
+}
+
+// The tool runners of the SDKs ask for a thread first, and go on without one if
+// they are told so in the API's own words.
+func TestAThreadIsRefusedAsTheAPIDoesWithoutThem(t *testing.T) {
+	t.Parallel()
+	_, _, err := answer(t, dialectrig.Answering("application/json", whole), with(`,"thread":{"type":"create"}`))
+	dialectrig.WantCode(t, err, http.StatusBadRequest, "thread_unsupported", "thread")
+	e, ok := errors.AsType[*apierror.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	var got struct {
+		Type  string
+		Error struct {
+			Type    string
+			Details struct {
+				ErrorCode   string `json:"error_code"`
+				Unsupported []string
+			}
+		}
+	}
+	if err := json.Unmarshal(e.Document(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Type != "error" || got.Error.Type != "invalid_request_error" || got.Error.Details.ErrorCode != "thread_unsupported_request" || !slices.Equal(got.Error.Details.Unsupported, []string{"thread"}) {
+		t.Errorf("got %s", e.Document())
 	}
 }

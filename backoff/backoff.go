@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"sealcar/certfetch/lru"
+	"sealcar/lru"
 )
 
 // Config is what New needs to know.

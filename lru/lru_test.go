@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"sealcar/certfetch/lru"
+	"sealcar/lru"
 )
 
 func TestMapForgetsWhatWasUsedLongestAgo(t *testing.T) {

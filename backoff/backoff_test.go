@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sealcar/certfetch/backoff"
+	"sealcar/backoff"
 )
 
 var errDown = errors.New("down")
