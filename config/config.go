@@ -99,6 +99,7 @@ type Route struct {
 	Protocol             string      `mapstructure:"protocol"`                 // ark
 	BasePaths            []BasePath  `mapstructure:"base_paths"`
 	Dialects             []string    `mapstructure:"dialects"` // other APIs whose requests are carried as chats: responses, anthropic
+	References           References  `mapstructure:"item_references"`
 	Certificate          Certificate `mapstructure:"certificate"`
 	Credentials          Credentials `mapstructure:"credentials"`
 	Models               []Model     `mapstructure:"models"`             // exchanged in requests; the reply names the one asked for
@@ -126,6 +127,14 @@ type UpstreamTLS struct {
 type BasePath struct {
 	From string `mapstructure:"from"` // as the app has it, e.g. /v1
 	To   string `mapstructure:"to"`   // as the upstream has it, e.g. /api/v3
+}
+
+// References bound what is remembered of replies of the Responses API, so that
+// applications can refer to it by its id.
+type References struct {
+	Items int           `mapstructure:"items"` // 0: nothing is remembered
+	Bytes Bytes         `mapstructure:"bytes"` // of all of them
+	For   time.Duration `mapstructure:"for"`   // after its last use
 }
 
 // Certificate is where a route's endpoint certificates come from and what they

@@ -35,7 +35,7 @@ func (t *table) basePaths() []string {
 
 // takeRoute sends the request by a route.
 func (v *visit) takeRoute(r *route, own target) *apierror.Error {
-	v.route, v.record.Route = r, r.Name
+	v.route, v.record.Route, v.record.Client = r, r.Name, v.client
 	path := rawPath(v.request.URL)
 	if what := ambiguous(path); what != "" {
 		return refusal("ambiguous_path", "The request's path has %s, so that two servers could read it differently. Send the plain path.", what)

@@ -157,7 +157,7 @@ func (h *Handler) admit(q *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injected()).Msg("a pod was changed")
+	h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injectedBy(s.Name)).Msg("a pod was changed")
 	if len(ops) == 0 {
 		return &response{Allowed: true}, nil
 	}

@@ -75,7 +75,7 @@ func (r *reply) edit(dst, doc []byte, stream bool) (out []byte, changed bool, er
 		return r.rewrite(dst, doc)
 	}
 	if r.pending > 0 {
-		return nil, false, apierror.BadReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+		return nil, false, apierror.BrokenReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
 	}
 	return dst, false, nil
 }

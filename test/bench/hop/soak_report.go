@@ -21,7 +21,7 @@ Written by ` + "`make soak FOR=%s DOCS=docs`" + `; nothing here is typed by hand
 (base URL, absolute-form, CONNECT with and without TLS), upstreams over HTTP/2 and HTTP/1.1.
 Each request has content of its own, and each reply is held against what was asked. %s
 crossed between both ends; inside TLS all of it was searched for a word that is in every
-content.
+content, and so were the logs of both ends.
 
 ## Verdict
 
@@ -168,7 +168,7 @@ func (s *soaked) verdicts() []verdict {
 	total := s.tally.Total()
 	found := []verdict{
 		none("wrong replies", total.Wrong, fmt.Sprintf(" of %d", total.Wrong+total.Right)),
-		none("forms in which content was seen on the wire", len(s.leaks), ""),
+		none("forms in which content was seen on the wire or in a log", len(s.leaks), ""),
 		none("kinds of request that were never right", s.never(), ""),
 		atLeast("reloads of the configuration", s.metrics[`sealcar_config_reloads_total{result="ok"}`], s.reloads),
 		none("reloads that failed", int(s.metrics[`sealcar_config_reloads_total{result="error"}`]), ""),

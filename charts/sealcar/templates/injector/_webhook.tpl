@@ -77,5 +77,5 @@ rules:
 {{- define "sealcar.webhook.notExcluded" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
-  values: {{ toJson .Values.injector.excludedNamespaces }}
+  values: {{ include "sealcar.injector.excluded" . }}
 {{- end -}}
