@@ -86,7 +86,7 @@ func WantCode(t *testing.T, err error, status int, code, param string) {
 	if e.Status != status || e.Code != code || param != "*" && e.Param != param {
 		t.Errorf("got %d %s at %q (%s), want %d %s at %q", e.Status, e.Code, e.Param, e.Message, status, code, param)
 	}
-	if param != "*" && code != "invalid_json" && !strings.Contains(e.Message, param) {
+	if param != "*" && code != "invalid_json" && !strings.Contains(param, `["`) && !strings.Contains(e.Message, param) {
 		t.Errorf("the message does not name %s: %s", param, e.Message) // an SDK shows it alone
 	}
 }
