@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,7 @@ type Chats struct {
 	Status int
 	Kind   string // the media type
 	Body   io.Reader
+	Header http.Header // further ones
 
 	Request *http.Request
 	Sent    string
@@ -43,7 +45,9 @@ func (c *Chats) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		c.Sent = string(b)
 	}
-	return &http.Response{StatusCode: c.Status, Header: http.Header{"Content-Type": {c.Kind}}, Body: io.NopCloser(c.Body), Request: req}, nil
+	header := http.Header{"Content-Type": {c.Kind}}
+	maps.Copy(header, c.Header)
+	return &http.Response{StatusCode: c.Status, Header: header, Body: io.NopCloser(c.Body), Request: req}, nil
 }
 
 // Settings are those of a translation in front of c.
