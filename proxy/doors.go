@@ -95,6 +95,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers in place of an upstream.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
+	v.record.ReportRequest(v.reply.Header())
 	e.Write(v.reply)
 }
 
