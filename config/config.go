@@ -244,6 +244,8 @@ type Egress struct {
 	AllowedPorts     []int    `mapstructure:"allowed_ports"`      // empty = every port if Listen is loopback, else 443 and 80
 	Addresses        string   `mapstructure:"addresses"`          // auto (private if Listen is loopback, else public), public, private, any
 	UnsafeForwardLLM bool     `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
+
+	UnsafePlainTunnels bool `mapstructure:"unsafe_plain_tunnels"` // CONNECT may carry what is neither TLS nor HTTP/1
 }
 
 // Origins are the places that the route's requests may go to, each

@@ -99,6 +99,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers in place of an upstream.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
+	v.record.ReportRequest(v.reply.Header())
 	if v.errorForm != nil && e.Form == nil {
 		formed := *e
 		formed.Form = v.errorForm(v.request.Header)

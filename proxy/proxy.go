@@ -152,6 +152,7 @@ func New(o Options) (*Proxy, error) {
 		p.cut(err)
 		return nil, err
 	}
+	p.metrics.expect(o.Config.Routes)
 	return p, nil
 }
 

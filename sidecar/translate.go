@@ -30,7 +30,7 @@ func withTools(chats http.RoundTripper, c *config.Config, r config.Route) http.R
 	if !r.MoveTools {
 		return chats
 	}
-	return &tools.Transport{Base: chats, Applies: postsInClear(ark.SealablePaths()), MaxRequestBytes: int64(c.Limits.RequestBytes), ReplyLimits: replyLimits(c)}
+	return &tools.Transport{Base: chats, Applies: postsInClear(ark.SealablePaths()), MaxRequestBytes: int64(c.Limits.RequestBytes), MaxValues: c.Limits.JSONValues, ReplyLimits: replyLimits(c)}
 }
 
 // withModels exchanges the names that applications have for models, if the route

@@ -24,6 +24,7 @@ type Chats struct {
 	Status int
 	Kind   string // the media type
 	Body   io.Reader
+	Refuse error       // in place of an answer
 	Header http.Header // further ones
 
 	Request *http.Request
@@ -44,6 +45,9 @@ func (c *Chats) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		c.Sent = string(b)
+	}
+	if c.Refuse != nil {
+		return nil, c.Refuse
 	}
 	header := http.Header{"Content-Type": {c.Kind}}
 	maps.Copy(header, c.Header)

@@ -32,6 +32,8 @@ func TestCharts(t *testing.T) {
 		{"which pods are injected", selection},
 		{"annotations change the sidecar", annotations},
 		{"an injected pod is not injected again", idempotence},
+		{"what cannot be followed is refused", refusals},
+		{"two injectors do not change the same pod", twoInjectors},
 		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},
 		{"64 MiB survive what may use up memory", memory},

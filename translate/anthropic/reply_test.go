@@ -43,11 +43,39 @@ func TestReplyBecomesAMessage(t *testing.T) {
 
 func TestWhyAMessageEnded(t *testing.T) {
 	t.Parallel()
-	for finish, want := range map[string]string{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"} {
-		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(`{"content":"a"}`, `"`+finish+`"`)), asking)
-		if err != nil || !strings.Contains(got, `"stop_reason":"`+want+`"`) {
-			t.Errorf("%s: got %s, %v", finish, got, err)
+	const said, called = `{"content":"a"}`, `{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}`
+	for _, test := range []struct{ message, finish, want string }{
+		{said, "stop", "end_turn"},
+		{said, "length", "max_tokens"},
+		{said, "content_filter", "refusal"},
+		{called, "tool_calls", "tool_use"},
+		{called, "stop", "tool_use"}, // as it ends where tool_choice forces the call
+		{called, "length", "max_tokens"},
+	} {
+		stopped := `"stop_reason":"` + test.want + `"`
+		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(test.message, `"`+test.finish+`"`)), asking)
+		if err != nil || !strings.Contains(got, stopped) {
+			t.Errorf("%s: got %s, %v, want %s", test.finish, got, err, stopped)
 		}
+		text := chunk(test.message, "null") + chunk(`{}`, `"`+test.finish+`"`) + "data: [DONE]\n\n"
+		_, got, err = answer(t, dialectrig.Answering("text/event-stream", text), thinking+`,"stream":true}`)
+		if err != nil || !strings.Contains(got, stopped) {
+			t.Errorf("%s, streamed: got %s, %v, want %s", test.finish, got, err, stopped)
+		}
+	}
+}
+
+func TestACallThatMaxTokensCutIsLeftOut(t *testing.T) {
+	t.Parallel()
+	const cut = `{"content":"a","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\":"}}]}`
+	_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(cut, `"length"`)), asking)
+	if err != nil || strings.Contains(got, "tool_use") || !strings.Contains(got, `"stop_reason":"max_tokens"`) {
+		t.Errorf("got %s, %v", got, err)
+	}
+	_, got, err = answer(t, dialectrig.Answering("application/json", completionOf(cut, `"tool_calls"`)), asking)
+	dialectrig.WantCode(t, err, http.StatusBadGateway, "reply_unreadable", "")
+	if strings.Contains(got, "tool_use") {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/rewrite"
 	"sealcar/test/dialectrig"
@@ -154,6 +155,26 @@ func TestHeadersThatATranslationCannotKeepAreRefused(t *testing.T) {
 		dialectrig.WantCode(t, err, http.StatusBadRequest, code, header)
 		if c.Request != nil || record.Treatment != exchange.Refused || record.Endpoint != base+"/responses" {
 			t.Errorf("%s: record %+v", header, record)
+		}
+	}
+}
+
+// A policy judges the chat, so its paths are the chat's, where the application
+// has the same thing elsewhere.
+func TestARefusalOfTheChatSaysWhosePathItHas(t *testing.T) {
+	t.Parallel()
+	for param, told := range map[string]bool{
+		"messages[0].content[1].image_url.url": true,
+		"response_format.json_schema.schema":   true,
+		"user":                                 false, // by the same name in both
+		"Authorization":                        false,
+		"":                                     false,
+	} {
+		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
+		_, _, err := answer(t, c, `{"model":"m","input":"u"}`)
+		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", param)
+		if says := strings.HasSuffix(err.Error(), ": no. ("+param+" is its place in the chat that the request became.)"); says != told {
+			t.Errorf("at %q: %v", param, err)
 		}
 	}
 }

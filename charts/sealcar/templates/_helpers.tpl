@@ -2,6 +2,9 @@
 {{- define "sealcar.name" -}}
 {{- $root := index . 0 -}}
 {{- $release := $root.Release.Name -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $release) -}}
+{{- fail (printf "the release cannot be named %q: Services are named after it, so it has to begin with a letter and have no dots" $release) -}}
+{{- end -}}
 {{- $base := ternary $release (printf "%s-sealcar" $release) (contains "sealcar" $release) -}}
 {{- printf "%s-%s" ($base | trunc 50 | trimSuffix "-") (index . 1) -}}
 {{- end -}}
