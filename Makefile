@@ -136,7 +136,7 @@ bench-go: ## run Go benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
 
 .PHONY: bench-crypto
-bench-crypto: clients ## what a chat costs beside the vendor's SDKs and the floor, with ratios (ROUNDS)
+bench-crypto: $(CLIENTS)/python.ok ## what a chat costs beside the vendor's SDKs and the floor, with ratios (ROUNDS)
 	@GO='$(GO)' test/bench/crypto.sh
 
 # A chat's keys are made off the clock, which takes longer than what is measured:

@@ -78,6 +78,7 @@ func NewRoute(name string, hosts ...string) Route {
 		Protocol:    "ark",
 		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}},
 		Dialects:    []string{"responses", "anthropic"},
+		References:  References{Items: 1000, Bytes: 2 << 20, For: time.Hour},
 		Certificate: Certificate{
 			Source:  "api-key",
 			Sources: []string{},

@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -45,6 +47,7 @@ func (r *Route) check(m *Mistakes, key string) {
 	for i, dialect := range r.Dialects {
 		m.oneOf(index(key+".dialects", i), dialect, "responses", "anthropic")
 	}
+	r.References.check(m, key+".item_references")
 	r.Certificate.check(m, key+".certificate")
 	r.Credentials.check(m, key+".credentials")
 	r.checkWarmUp(m, key)
@@ -102,6 +105,14 @@ func (r *Route) checkBasePaths(m *Mistakes, key string) {
 			}
 		}
 	}
+}
+
+func (r References) check(m *Mistakes, key string) {
+	if r.Items < 0 || r.Items > maxCount {
+		m.add(key+".items", strconv.Itoa(r.Items), "0 to "+strconv.Itoa(maxCount))
+	}
+	r.Items = 1
+	m.positive(key, reflect.ValueOf(r))
 }
 
 func (r *Route) checkModels(m *Mistakes, key string) {

@@ -100,6 +100,7 @@ func (b *backend) send(req *http.Request) (*http.Response, error) {
 			Message: "the enclave's backend redirects, which is not followed; its base URL is probably wrong",
 		}
 	}
+	resp.Header.Del(headerRequestID) // the enclave answers it itself, and once
 	return resp, nil
 }
 

@@ -33,6 +33,10 @@ func (s *Server) serveCertificate(w http.ResponseWriter, r *http.Request) {
 		invalid("MissingParameter", "model", "the body names no model").write(w)
 		return
 	}
+	if request.Model == s.misbehaviour.noCertificateFor {
+		certificate500(w, r)
+		return
+	}
 	leaf, ok := s.pki.Load().leafFor(request.Type)
 	if !ok {
 		invalid("InvalidParameter", "type", "type is to be left out, or "+ark.AICCVersion).write(w)

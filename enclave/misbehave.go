@@ -1,6 +1,7 @@
 package enclave
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -16,6 +17,8 @@ type misbehaviour struct {
 	certificate http.HandlerFunc                // answers in place of both certificate endpoints
 	reply       func(http.Handler) http.Handler // wraps the chats
 	rotateEvery int64                           // chats between two rotations of the key
+
+	noCertificateFor string // the model for which the data plane has none; "" means every model has one
 }
 
 // Misbehaviour is one thing that an enclave can do wrong.
@@ -44,6 +47,7 @@ func Misbehaviours() []Misbehaviour {
 		replied("reply-plaintext", "chats are answered in clear", canned(func() string { return "This was never sealed." })),
 		replied("reply-bad-tag", "chats are answered with what does not open", canned(noise)),
 		replied("reply-truncated", "replies break off", truncated),
+		{"certificate-500-for", "MODEL", "the data plane's answers 500 for this model", setNoCertificate},
 		{"rotate", "N", "the endpoint's key is rotated before every Nth chat", setRotation},
 	}
 }
@@ -76,6 +80,14 @@ func replied(name, meaning string, wrap func(http.Handler) http.Handler) Misbeha
 		m.reply = wrap
 		return nil
 	}}
+}
+
+func setNoCertificate(m *misbehaviour, model string, _ func() time.Time) error {
+	if model == "" {
+		return errors.New("it names no model")
+	}
+	m.noCertificateFor = model
+	return nil
 }
 
 func setRotation(m *misbehaviour, value string, _ func() time.Time) error {

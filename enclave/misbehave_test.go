@@ -49,6 +49,7 @@ func TestUnknownMisbehaviourIsRefused(t *testing.T) {
 		"rotate=N":                          {"rotate"},
 		"not a number":                      {"rotate=0"},
 		"is not a number of chats":          {"rotate=x"},
+		"it names no model":                 {"certificate-500-for="},
 		"another of its kind":               {"certificate-500", "certificate-html"},
 		`"leaf-wrong-ku": another`:          {"leaf-expired", "leaf-wrong-ku"},
 		`"reply-truncated": another of its`: {"reply-plaintext", "reply-truncated"},
@@ -176,6 +177,16 @@ func TestMisbehavingCertificateEndpoints(t *testing.T) {
 				t.Errorf("%d more bytes, %v", n, err)
 			}
 		})
+	}
+}
+
+func TestOneModelHasNoCertificate(t *testing.T) {
+	t.Parallel()
+	e := start(t, enclave.Options{Misbehave: []string{"certificate-500-for=ep-1"}})
+	for model, want := range map[string]int{"ep-1": http.StatusInternalServerError, "ep-2": http.StatusOK} {
+		if got := e.post(t, certificatePath, `{"model":"`+model+`"}`, "X-Session-Token", "/e2e/get/certificate"); got.StatusCode != want {
+			t.Errorf("%s: got %d %s, want %d", model, got.StatusCode, got.body, want)
+		}
 	}
 }
 

@@ -2,7 +2,10 @@ package enclave_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,6 +93,22 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
+}
+
+// A backend may know the header too.
+func TestClientRequestIDIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Client-Request-Id", r.Header.Get("X-Client-Request-Id"))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"choices":[]}`)
+	}))
+	defer backend.Close()
+	e := start(t, enclave.Options{Backend: backend.URL + "/v1", AcceptPlaintext: true})
+	got := e.post(t, chatPath, `{"model":"m","messages":[]}`, "X-Client-Request-Id", "id-1")
+	if ids := got.Header["X-Client-Request-Id"]; !slices.Equal(ids, []string{"id-1"}) {
+		t.Errorf("got %q", ids)
+	}
 }
 
 func TestLogsOneLineARequestAndNoContent(t *testing.T) {

@@ -24,6 +24,7 @@ type Record struct {
 	ID       string // unique within this process's log
 	Door     string // how the request came in: absolute, connect (itself), connect-tls, connect-plain, base-url
 	Route    string // the route's name; "" for a host without a route
+	Client   string // who the application said it is; "" where nobody is asked
 	Endpoint string // the upstream path of a known endpoint; "other" for the rest, to bound cardinality
 	Model    string // as the application named it
 

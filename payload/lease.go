@@ -146,9 +146,13 @@ func (l *lease) forReadingReply(n int64) error {
 
 func (l *lease) forOpening(part *int64, n, cost int64) error {
 	if n > l.budget.limit/cost {
-		return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than %s allows; raise the limit and the memory with it", cost, l.budget.setting()), nil)
+		return l.replyTooLarge(cost)
 	}
 	return l.take(part, n*cost)
+}
+
+func (l *lease) replyTooLarge(cost int64) error {
+	return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply needs %d times its size in memory, which is more than %s allows; raise the limit and the memory with it", cost, l.budget.setting()), nil)
 }
 
 // EventRoom is asked before the buffer of resp's events grows to n bytes.
@@ -162,16 +166,30 @@ func EventRoom(resp *http.Response) func(n int) error {
 	}
 }
 
-// KeepRoom is asked before what is kept for resp, besides the event or document
-// in hand, grows to n bytes.
+// KeepRoom is asked before what one who rewrites resp keeps for it, besides the
+// event or document in hand, grows to n bytes.
 func KeepRoom(resp *http.Response) func(n int64) error {
-	l := leaseOfReply(resp)
+	l, kept := leaseOfReply(resp), int64(0)
 	return func(n int64) error {
-		if l == nil {
+		if l == nil || n <= kept {
 			return nil
 		}
-		return l.forOpening(&l.kept, n, keptCost)
+		if err := l.forKeeping(n, n-kept); err != nil {
+			return err
+		}
+		kept = n
+		return nil
 	}
+}
+
+// forKeeping makes it larger by the last bytes of the n that one keeps.
+func (l *lease) forKeeping(n, last int64) error {
+	if n > l.budget.limit/keptCost {
+		return l.replyTooLarge(keptCost)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.add(&l.kept, last*keptCost)
 }
 
 // WorkRoom is asked before what the request of a context is read into, besides
@@ -179,18 +197,23 @@ func KeepRoom(resp *http.Response) func(n int64) error {
 func WorkRoom(ctx context.Context) func(n int64) error {
 	l := leaseOf(ctx)
 	return func(n int64) error {
-		switch {
-		case l == nil:
+		if l == nil {
 			return nil
-		case n > l.budget.limit:
-			return &apierror.Error{
-				Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-				Message: fmt.Sprintf("the request has so many values that reading them needs more memory than %s allows; nothing was sent; send less, or raise the limit and the memory with it", l.budget.setting()),
-			}
-		default:
-			return l.take(&l.work, n)
+		}
+		return l.forWork(n)
+	}
+}
+
+func (l *lease) forWork(n int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.request+n > l.budget.limit {
+		return &apierror.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+			Message: fmt.Sprintf("the request has so many values, or so much that is read anew, that it needs more memory than %s allows; nothing was sent; send less, or raise the limit and the memory with it", l.budget.setting()),
 		}
 	}
+	return l.add(&l.work, n-l.work)
 }
 
 // take makes one of the parts as large as need.

@@ -105,7 +105,7 @@ func TestDrainCutsWhatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	upstream := &streams{finish: make(chan struct{})}
 	r := start(t, upstream, testConfig(t, func(c *config.Config) { c.Timeouts.Drain = 50 * time.Millisecond }))
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestDrainDoesNotWaitForConnectsWithoutARequest(t *testing.T) {
 func TestDrainDoesNotWaitForIdleTunnels(t *testing.T) {
 	t.Parallel()
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Drain, c.Timeouts.Idle = time.Hour, time.Hour }))
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Fatal(err)

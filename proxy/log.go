@@ -148,6 +148,11 @@ func (p *Proxy) logPreamble(v *visit, err error) {
 		e.Str("code", "routed_host_in_tunnel").Msg("tunnel refused: it leads to a host with a route; connect to that host by its name")
 		return
 	}
+	if errors.Is(err, errPlainTunnel) {
+		p.metrics.refused.WithLabelValues(routeLabel(""), "plain_tunnel").Inc()
+		e.Str("code", "plain_tunnel").Msg("tunnel refused: what it would carry is not encrypted; use TLS, or set egress.unsafe_plain_tunnels")
+		return
+	}
 	if errors.Is(err, errNotTrusted) {
 		e.Str("ca", p.CAFiles().CA).Msg("the application ended the TLS handshake: does it trust sealcar's CA?")
 		return
@@ -155,12 +160,12 @@ func (p *Proxy) logPreamble(v *visit, err error) {
 	e.Msg("connection ended before its first request")
 }
 
-func (p *Proxy) logTunnel(v *visit, up, down int64) {
+func (p *Proxy) logTunnel(v *visit, t exchange.Treatment, up, down int64) {
 	e := p.log.Info().
 		Str("id", v.record.ID).
 		Str("door", doorConnect).
 		Str("host", v.target.host).
-		Str("treatment", string(exchange.Forwarded)).
+		Str("treatment", string(t)).
 		Int64("request_bytes", up).
 		Int64("reply_bytes", down).
 		Dur("duration_ms", p.options.Now().Sub(v.start))

@@ -56,7 +56,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		streams:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
 		overflowed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sealcar_connections_refused_total", Help: "Connections to the data port that were over limits.connections."}),
 		tunnels:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
-		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
+		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, plain (carried by an unsafe setting), http (goes on as requests), refused, failed.", "result"),
 		reloads:    counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

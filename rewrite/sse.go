@@ -15,7 +15,7 @@ const (
 	defaultEventLimit = 16 << 20
 	firstBuffer       = 1 << 10 // events are short, and their streams open for long
 	smallBuffer       = 4 << 10 // too little to ask for
-	maxEmptyReads     = 100 // in a row; bufio.Reader's measure of patience
+	maxEmptyReads     = 100     // in a row; bufio.Reader's measure of patience
 )
 
 // EventConfig says what Events does with a stream.

@@ -26,7 +26,7 @@ func TestAnAppThatSealsCannotUseAnotherAPI(t *testing.T) {
 		}
 		answer, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if sent := s.last.Load(); sent != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), "takes no session token") {
+		if sent := s.last.Load(); sent != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), "takes no X-Session-Token") {
 			t.Errorf("%s: status %d: %s", path, resp.StatusCode, answer)
 		}
 	}

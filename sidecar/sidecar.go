@@ -13,6 +13,7 @@ import (
 	"sealcar/crypto/ark"
 	"sealcar/payload"
 	"sealcar/proxy"
+	"sealcar/translate/responses"
 	"sealcar/upstream"
 )
 
@@ -55,6 +56,7 @@ type Route struct {
 	pool        *upstream.Pool // of connections for short requests, beside out
 	credentials credentials
 	sessions    *ark.Sessions        // nil: none are made ahead
+	references  *responses.References
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
 }
 
@@ -105,8 +107,9 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	known := &responses.References{Items: r.References.Items, Bytes: int64(r.References.Bytes), For: r.References.For}
 	pool := upstream.NewPool(out, upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader))
-	made := &Route{config: r, out: out, pool: pool, credentials: keys, endpoints: map[string]*Endpoint{}}
+	made := &Route{config: r, out: out, pool: pool, credentials: keys, references: known, endpoints: map[string]*Endpoint{}}
 	if c.Sessions.Ahead > 0 {
 		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
 	}
@@ -118,7 +121,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		}
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
-		if err := e.addTransport(c, r, policy, pool, made.sessions); err != nil {
+		if err := e.addTransport(c, r, policy, made); err != nil {
 			made.Close()
 			return nil, err
 		}
@@ -127,11 +130,11 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 }
 
 // addTransport joins the seal to the rest.
-func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, pool *upstream.Pool, sessions *ark.Sessions) (err error) {
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, of *Route) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 pool,
+		Base:                 of.pool,
 		Certificates:         e.Certificates,
-		Sessions:             sessions,
+		Sessions:             of.sessions,
 		AICC:                 r.Certificate.AICC,
 		Credentials:          e.Credentials,
 		ReplaceCredentials:   r.Credentials.Replace,
@@ -144,7 +147,7 @@ func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Po
 		MaxEventBytes:        int(c.Limits.EventBytes),
 		ReplyIdle:            c.Timeouts.StreamIdle,
 	}
-	e.Way, err = translations(c, r, e.Transport)
+	e.Way, err = translations(c, r, e.Transport, of.references)
 	return err
 }
 
@@ -180,6 +183,7 @@ func (r *Route) Close() {
 		r.sessions.Close()
 	}
 	r.credentials.close()
+	r.references.Close()
 	r.pool.Close()
 	r.out.CloseIdleConnections()
 }

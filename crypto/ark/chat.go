@@ -2,6 +2,7 @@ package ark
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,7 +42,7 @@ type chatRequest struct {
 func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error) {
 	s := chatScan{body: body, purpose: purpose, policy: policy}
 	if err := rewrite.Scan(body, policy.shapeFor(purpose), s.value); err != nil {
-		return nil, requestFault(err)
+		return nil, s.fault(err)
 	}
 	switch {
 	case purpose != toOpen && !isWord([]byte(s.chat.model)):
@@ -52,6 +53,17 @@ func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error
 		return nil, apierror.BadRequest("invalid_request", "messages", "the request has no messages, so there is nothing that could be sealed; send a chat with a messages array")
 	}
 	return &s.chat, nil
+}
+
+// fault is what the application sees of the error that ended the scan. A body
+// that is no strict JSON is told so, even if something before the fault is refused
+// by the policy: what that would be said of has several readings.
+func (s *chatScan) fault(err error) error {
+	_, told := errors.AsType[*rewrite.SyntaxError](err)
+	if !told && s.values <= s.policy.maxValues { // beyond that enough was looked at
+		err = cmp.Or(rewrite.Scan(s.body, s.policy.shapeFor(s.purpose), func(rewrite.Value) error { return nil }), err)
+	}
+	return requestFault(err)
 }
 
 // chatScan is the state of one scan of a chat's body.

@@ -2,6 +2,7 @@ package ark
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,14 @@ type ClearReply struct {
 func (c *chatRequest) tell(record *exchange.Record) {
 	record.Model = c.model
 	record.Residue, record.ResidueCount, record.UnsafeResidue = c.clear, c.cleared, c.unsafe
+}
+
+// report notes that something came in clear. There are no more places than the
+// tables have, and kinds of lines.
+func report(record *exchange.Record, place string) {
+	if !slices.Contains(record.ReplyResidue, place) {
+		record.ReplyResidue = append(record.ReplyResidue, place)
+	}
 }
 
 // reportClear tells the application what went in clear.

@@ -3,6 +3,10 @@ package ark
 import (
 	"bytes"
 	"regexp"
+	"unicode"
+
+	"sealcar/apierror"
+	"sealcar/rewrite"
 )
 
 // keepAlive is what comments say that keep a connection open and are no single
@@ -14,6 +18,9 @@ var keepAlive = regexp.MustCompile(`^(ping - [-+0-9T:. ]{1,40}|OPENROUTER PROCES
 // nothing: names of events, identifiers and times to wait are that. A field that
 // SSE does not have is ignored by readers; what it says is in clear all the same.
 func (o *opener) beside(field, value []byte) error {
+	if looksLikeData(field) || rewrite.HasBreak(field) || rewrite.HasBreak(value) {
+		return apierror.BadReply("reply_unreadable", "the upstream's stream has a line beside its data that readers could take for data, of which nothing is sealed", nil)
+	}
 	place := "other line"
 	switch string(field) {
 	case "event", "id", "retry":
@@ -32,4 +39,11 @@ func (o *opener) beside(field, value []byte) error {
 		return nil
 	}
 	return o.judge(place)
+}
+
+// looksLikeData tells of a field that is data to readers who trim lines, or look
+// at how they begin.
+func looksLikeData(field []byte) bool {
+	field = bytes.TrimLeftFunc(field, func(r rune) bool { return !unicode.IsLetter(r) })
+	return len(field) >= len("data") && bytes.EqualFold(field[:len("data")], []byte("data"))
 }

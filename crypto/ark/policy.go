@@ -38,7 +38,7 @@ func (m Mode) lets(e exposure) bool {
 // PolicyOptions are what a Policy is made of; the zero value is the default.
 type PolicyOptions struct {
 	Mode       Mode
-	Exceptions []Exception // the first that fits counts
+	Exceptions []Exception // the first that fits counts; one that never can is refused
 	Strip      []string    // members of the request's top level that are taken out before it is sent
 	MaxValues  int         // of one request, as far as they are looked at; 0 means 1,000,000
 }
@@ -59,6 +59,7 @@ type Policy struct {
 var (
 	requestShape = shapeOf(requestTable)
 	replyShape   = shapeOf(replyTable)
+	failureShape = shapeOf(failureTable)
 
 	defaultPolicy = &Policy{maxValues: defaultMaxValues, shape: requestShape}
 )

@@ -147,6 +147,10 @@ var requestTable = []place{
 var replyTable = []place{
 	{"", object},
 	{"error", replyError},
+	{"error.message", reason},
+	{"error.type", reason},
+	{"error.code", reason},
+	{"error.param", reason},
 	{"choices", choiceList},
 	{"choices[]", choice},
 	{"choices[].index", choiceIndex},
@@ -188,7 +192,7 @@ var replyTable = []place{
 	{"model", word},
 	{"service_tier", word},
 	{"system_fingerprint", word},
-	{"obfuscation", ignored}, // random, against the reading of lengths
+	{"obfuscation", word}, // random, against the reading of lengths
 	{"metadata", residue},
 	{"moderation", residue},
 	{"usage.prompt_tokens", number},
@@ -200,4 +204,29 @@ var replyTable = []place{
 	{"usage.completion_tokens_details.audio_tokens", number},
 	{"usage.completion_tokens_details.accepted_prediction_tokens", number},
 	{"usage.completion_tokens_details.rejected_prediction_tokens", number},
+}
+
+// failureTable is the same for an error document: OpenAI's, Ark's and Anthropic's,
+// and the one that vLLM had before it took up theirs, with "object".
+//
+//nolint:gochecknoglobals // immutable
+var failureTable = []place{
+	{"", object},
+	{"error", replyError},
+	{"error.message", reason},
+	{"error.type", reason},
+	{"error.code", reason},
+	{"error.param", reason},
+
+	{"object", word},
+	{"message", reason},
+	{"type", reason},
+	{"code", reason},
+	{"param", reason},
+	{"request_id", word},
+
+	// What answers have: an error has none.
+	{"choices", choiceList},
+	{"content", choiceList},
+	{"output", choiceList},
 }

@@ -86,7 +86,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	purpose := purposeOf(req.Method, req.URL.Path)
 	if purpose == sealable {
-		resp, err := t.chat(req, body, record, start)
+		resp, err := t.chat(req, body, record, start) //nolint:contextcheck // a reply has its request and with it the context
 		if err == nil {
 			reportClear(resp.Header, record)
 		}
@@ -137,7 +137,7 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 		return nil, err
 	}
 	a.chat.tell(record)
-	return a.carry(cert) //nolint:contextcheck // an attempt has its request and with it the context
+	return a.carry(cert)
 }
 
 // Judge refuses a chat that RoundTrip would refuse before it sends anything, as if

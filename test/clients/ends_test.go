@@ -76,10 +76,11 @@ func (e *endpoint) direct(t *testing.T) map[string]string {
 func (e *endpoint) application(t *testing.T, baseURL string, extra map[string]string) map[string]string {
 	t.Helper()
 	env := map[string]string{
-		"OPENAI_BASE_URL": baseURL, "OPENAI_API_KEY": e.key,
-		"ARK_BASE_URL": baseURL, "ARK_API_KEY": e.key,
-		"ANTHROPIC_BASE_URL": strings.TrimSuffix(baseURL, "/v1"), "ANTHROPIC_API_KEY": e.key,
+		"OPENAI_API_KEY": e.key, "ARK_API_KEY": e.key, "ANTHROPIC_API_KEY": e.key,
 		"NODE_PATH": absolute(t, filepath.Join(install, "node", "node_modules")),
+	}
+	if baseURL != "" { // else it is the SDK's own, or the caller's
+		env["OPENAI_BASE_URL"], env[ownBase], env["ANTHROPIC_BASE_URL"] = baseURL, baseURL, strings.TrimSuffix(baseURL, "/v1")
 	}
 	maps.Copy(env, extra)
 	return env

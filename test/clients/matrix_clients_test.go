@@ -31,6 +31,7 @@ const (
 	sdkLock       = "python/requirements.txt"
 	frameworkLock = "python/frameworks.txt"
 	toolsInClear  = "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them"
+	curlCode      = "curl {base}/chat/completions …"
 	oneAnswer     = "the client gives one answer alone, whatever it asks for"
 )
 
@@ -48,7 +49,13 @@ func pythonClients() []client {
 		plain:    "absolute",
 	}
 	ark := httpx
-	ark.base = "ARK_BASE_URL"
+	ark.code, ark.arks = `Ark(base_url="{base}")`, true
+	llamaIndex := httpx
+	llamaIndex.code = `OpenAILike(api_base="{base}", …)`
+	plain := func(f family, code string) family {
+		f.code = code
+		return f
+	}
 	noN := map[string]string{"n=2": oneAnswer}
 	return []client{
 		{name: "openai 3", lock: sdkLock, locked: "openai", command: sdkProgram("openai_sync"), ways: httpx.ways()},
@@ -68,7 +75,7 @@ func pythonClients() []client {
 		{name: "langchain-openai", lock: frameworkLock, locked: "langchain-openai", command: frameworkProgram("langchain_chat"), ways: httpx.ways()},
 		{name: "litellm", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_sync"), ways: httpx.ways()},
 		{name: "litellm, async", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_async"), ways: litellm.ways()},
-		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: httpx.ways(), without: noN},
+		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: llamaIndex.ways(), without: noN},
 		{
 			name: "openai-agents, Responses API", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
 			direct: map[string]string{"AGENTS_API": "chat_completions"}, without: noN,
@@ -77,9 +84,9 @@ func pythonClients() []client {
 			name: "openai-agents, chat completions", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
 			env: map[string]string{"AGENTS_API": "chat_completions"}, without: noN,
 		},
-		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: requests.ways()},
-		{name: "httpx", lock: frameworkLock, locked: "httpx", command: frameworkProgram("httpx_chat"), ways: httpx.ways()},
-		{name: "aiohttp, trust_env=True", lock: frameworkLock, locked: "aiohttp", command: frameworkProgram("aiohttp_chat"), ways: httpx.ways()},
+		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: plain(requests, `requests.post("{base}/chat/completions", …)`).ways()},
+		{name: "httpx", lock: frameworkLock, locked: "httpx", command: frameworkProgram("httpx_chat"), ways: plain(httpx, `httpx.post("{base}/chat/completions", …)`).ways()},
+		{name: "aiohttp, trust_env=True", lock: frameworkLock, locked: "aiohttp", command: frameworkProgram("aiohttp_chat"), ways: plain(httpx, `ClientSession(trust_env=True).post("{base}/chat/completions", …)`).ways()},
 	}
 }
 
@@ -89,11 +96,13 @@ func curlClients() []client {
 		proxy:    []string{"http_proxy={proxy}"},
 		proxyTLS: []string{"https_proxy={proxy}", "CURL_CA_BUNDLE={bundle}"},
 		plain:    "absolute",
+		code:     curlCode,
 	}
 	flags := family{
 		proxy:    []string{"CURL_OPTIONS=-x {proxy}"},
 		proxyTLS: []string{"CURL_OPTIONS=-x {proxy} --cacert {ca}"},
 		plain:    "absolute",
+		code:     curlCode,
 	}
 	return []client{
 		{name: "curl, variables", command: frameworkProgram("curl_chat"), ways: variables.ways()},

@@ -17,9 +17,11 @@ func javaClients() []client {
 			" -Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"},
 		plain: "absolute",
 	}
+	jdk := f
+	jdk.code = `HttpRequest.newBuilder(URI.create("{base}/chat/completions"))`
 	return []client{
 		{name: "openai-java (OkHttp)", lock: javaLock, locked: "openai-java", command: javaProgram("OpenAIChat"), ways: f.ways()},
-		{name: "java.net.http.HttpClient", command: javaProgram("JDKChat"), ways: f.ways()},
+		{name: "java.net.http.HttpClient", command: javaProgram("JDKChat"), ways: jdk.ways()},
 	}
 }
 

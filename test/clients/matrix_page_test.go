@@ -79,6 +79,11 @@ anything else than the run has found.
 ## What each client did
 `
 
+const codeNote = `A line with "in the code" is for clients that read no variable for the address: it is what the
+application itself says. Where the address is Ark's, with https, it says so already. HTTP_PROXY
+leads http:// addresses alone: an application that keeps its https:// address needs HTTPS_PROXY,
+or it goes around sealcar without a word. ` + "`sealcar env` and `sealcar exec`" + ` set both.`
+
 // writeLines writes what to set, once for all clients that set the same.
 func writeLines(b *strings.Builder) {
 	var order []string
@@ -90,7 +95,7 @@ func writeLines(b *strings.Builder) {
 		}
 		names[lines] = append(names[lines], c.name)
 	}
-	b.WriteString("\n## What to set\n\nAddresses and files are those of a sidecar with default settings. `sealcar env` prints such lines for yours.\n")
+	b.WriteString("\n## What to set\n\nAddresses and files are those of a sidecar with default settings. `sealcar env` prints such lines for yours.\n\n" + codeNote + "\n")
 	for _, lines := range order {
 		fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(names[lines], "; "), lines)
 	}
@@ -114,11 +119,14 @@ func (w way) script(p places) string {
 	var b strings.Builder
 	for _, line := range w.lines {
 		name, value, _ := strings.Cut(p.fill(line), "=")
-		if name == "CURL_OPTIONS" { // the program's, for flags
+		switch name {
+		case "CURL_OPTIONS": // the program's, for flags
 			fmt.Fprintf(&b, "curl %s …\n", value)
-			continue
+		case ownBase:
+			fmt.Fprintf(&b, "# in the code: %s\n", strings.ReplaceAll(w.code, "{base}", value))
+		default:
+			fmt.Fprintf(&b, "export %s=%q\n", name, value)
 		}
-		fmt.Fprintf(&b, "export %s=%q\n", name, value)
 	}
 	if w.exec != nil {
 		fmt.Fprintf(&b, "sealcar %s -- APPLICATION\n", strings.Join(w.exec, " "))

@@ -23,6 +23,7 @@ type Chats struct {
 	Status int
 	Kind   string // the media type
 	Body   io.Reader
+	Refuse error // in place of an answer
 
 	Request *http.Request
 	Sent    string
@@ -42,6 +43,9 @@ func (c *Chats) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		c.Sent = string(b)
+	}
+	if c.Refuse != nil {
+		return nil, c.Refuse
 	}
 	return &http.Response{StatusCode: c.Status, Header: http.Header{"Content-Type": {c.Kind}}, Body: io.NopCloser(c.Body), Request: req}, nil
 }
@@ -85,6 +89,9 @@ func WantCode(t *testing.T, err error, status int, code, param string) {
 	}
 	if e.Status != status || e.Code != code || param != "*" && e.Param != param {
 		t.Errorf("got %d %s at %q (%s), want %d %s at %q", e.Status, e.Code, e.Param, e.Message, status, code, param)
+	}
+	if param != "*" && code != "invalid_json" && !strings.Contains(e.Message, param) {
+		t.Errorf("the message does not name %s: %s", param, e.Message) // an SDK shows it alone
 	}
 }
 

@@ -20,10 +20,26 @@ type detail struct {
 	Message string `json:"message"`
 	Code    string `json:"code,omitempty"`
 	Param   string `json:"param,omitempty"`
+	Details any    `json:"details,omitempty"`
+}
+
+// noThread is the code of requests that have the API keep the conversation.
+const noThread = "thread_unsupported"
+
+// threadDetails tell the SDKs that they can go on without a thread: the API's own
+// answer where it has none ("thread_unsupported_request" in its reference), on
+// which their tool runners send the whole conversation.
+type threadDetails struct {
+	ErrorCode   string   `json:"error_code"`
+	Unsupported []string `json:"unsupported"`
 }
 
 func failureOf(status int, f dialect.Fault) failure {
-	return failure{Type: "error", Error: detail{Type: typeOf(status), Message: f.Message, Code: f.Code, Param: f.Param}}
+	e := detail{Type: typeOf(status), Message: f.Message, Code: f.Code, Param: f.Param}
+	if status == http.StatusBadRequest && f.Code == noThread {
+		e.Details = threadDetails{ErrorCode: "thread_unsupported_request", Unsupported: []string{"thread"}}
+	}
+	return failure{Type: "error", Error: e}
 }
 
 // document is an error of the upstream in the API's form.

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -96,7 +97,7 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	resp, err := payload.Send(c.Base, out, text) // nothing above is used from here on, so it takes no memory
 	record.Seal += read
 	if err != nil {
-		return nil, err
+		return nil, ofChat(err)
 	}
 	t := &turning{reply: reply, record: record, limit: c.maxReplyBytes(), keep: payload.KeepRoom(resp)}
 	if err := c.turnBack(resp, stream, t); err != nil {
@@ -106,14 +107,26 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// ofChat says of a refusal whose path is that of something in the chat that it is:
+// the application has it elsewhere, and knows of no chat.
+func ofChat(err error) error {
+	refusal, ok := errors.AsType[*apierror.Error](err)
+	if !ok || !strings.ContainsAny(refusal.Param, "[.") { // a header, or a member of the same name
+		return err
+	}
+	e := *refusal
+	e.Message += fmt.Sprintf(" (%s is its place in the chat that the request became.)", e.Param)
+	return &e
+}
+
 // checkHeaders refuses what only the chat's own endpoint can take, and bodies
 // that cannot be read.
 func (s Settings) checkHeaders(h http.Header) error {
 	if _, sealed := h[s.SealedBy]; sealed {
-		return apierror.BadRequest("invalid_session_token", s.SealedBy, "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
+		return apierror.BadRequest("invalid_session_token", s.SealedBy, "nothing was sent, for this endpoint is translated before it is sealed, so it takes no session token ("+s.SealedBy+")")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
-		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
+		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "nothing was sent, for a compressed request cannot be translated: send it without Content-Encoding")
 	}
 	return nil
 }

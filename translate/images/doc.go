@@ -14,6 +14,6 @@
 // anything is sent: addresses that Out does not go to, more than three redirects,
 // a redirect from https to http, what is not plainly an image (by its
 // Content-Type and by its first bytes), too large or too many images, and images
-// that take too long. A body that is no strict JSON is for Judge, or who seals
-// it, to refuse and to say where. Addresses never appear in errors.
+// that take too long. A body that is no strict JSON passes as it is: who seals it
+// refuses it and says where. Addresses never appear in errors.
 package images

@@ -62,15 +62,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *Transport) inline(req *http.Request, body []byte) ([]byte, error) {
 	ctx := req.Context()
 	links, err := findLinks(body, positive(t.MaxImages, defaultMaxImages))
-	_, faulty := errors.AsType[*rewrite.SyntaxError](err)
-	switch {
-	case err == nil && len(links) == 0:
+	if _, faulty := errors.AsType[*rewrite.SyntaxError](err); faulty || err == nil && len(links) == 0 {
 		return body, nil
-	case err != nil && !faulty:
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := t.Judge(req, body); err != nil || faulty { // what is at fault is refused there, or where it is sealed
-		return body, err
+	if err := t.Judge(req, body); err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	fetched, err := t.fetchAll(ctx, links, positive(t.MaxRequestBytes, payload.DefaultLimit)-int64(len(body)))

@@ -32,6 +32,11 @@ func (s *chatScan) endMessage(v rewrite.Value) error {
 func (s *chatScan) calls(v rewrite.Value) error {
 	s.history = true
 	m := &s.message
+	for _, span := range m.members {
+		if err := s.room.forText(span.End - span.Start); err != nil {
+			return err
+		}
+	}
 	if m.role == "" {
 		return apierror.BadRequest("invalid_request", v.Path(), "this message has calls and no role; nothing was sent")
 	}
@@ -76,6 +81,9 @@ func (c *call) object() []byte {
 func (s *chatScan) result(v rewrite.Value) error {
 	s.history = true
 	m := &s.message
+	if err := s.room.forText(m.span.End - m.span.Start); err != nil {
+		return err
+	}
 	if m.other != "" || len(m.calls) > 0 {
 		return unmovable(cmp.Or(m.other, v.Path()), "more than a result of a tool")
 	}

@@ -13,6 +13,10 @@
 // "sealcar, unsealed" is a path that unsafe_plaintext_paths lets through: all of the
 // hop and none of the protocol.
 //
+// Two parts can be run alone: `hop streams` holds many slow streams open (streams.go,
+// `make streams`), and `hop soak` lets mixed traffic through both real commands for
+// half an hour and judges every reply (soak.go, `make soak`).
+//
 // Start at bench.go. Run by `make bench` from the top of the tree.
 package main
 

@@ -41,7 +41,7 @@ type soaked struct {
 	o         soaking
 	tally     soak.Tally
 	crossed   int64    // bytes, inside TLS
-	leaks     []string // forms in which content was seen there
+	leaks     []string // forms in which content was seen there or in a log
 	rotations int      // that were asked for
 	reloads   int
 	metrics   map[string]float64 // the sidecar's, at the end
@@ -52,7 +52,7 @@ type soaked struct {
 
 // run soaks, prints the report, and fails unless everything was right and flat.
 func (o soaking) run(ctx context.Context) error {
-	if _, err := raiseFiles(); err != nil {
+	if err := raiseFiles(); err != nil {
 		return err
 	}
 	binary, err := filepath.Abs(o.binary)
@@ -72,7 +72,8 @@ func (o soaking) run(ctx context.Context) error {
 	}
 	defer ends.close()
 	if err := found.measure(ctx, ends); err != nil {
-		return err
+		log, _ := os.ReadFile(ends.sidecar.log) // what there is of it
+		return fmt.Errorf("%w; the sidecar's log ends with %s", err, tail(log))
 	}
 	fmt.Fprint(o.out, found.page())
 	if o.docs != "" {
@@ -117,6 +118,11 @@ func (s *soaked) measure(ctx context.Context, e *bothEnds) (err error) {
 		return err
 	}
 	s.crossed, s.leaks = e.watch.Take()
+	if err := e.readLogs(); err != nil {
+		return err
+	}
+	_, inLogs := e.watch.Take()
+	s.leaks = append(s.leaks, inLogs...)
 	s.metrics, err = e.metrics(ctx)
 	return err
 }
@@ -135,11 +141,7 @@ func (s *soaked) disturb(ctx context.Context, e *bothEnds, traffic *soak.Traffic
 		case <-ctx.Done():
 			return nil
 		case <-sampling.C:
-			var now sample
-			if now, err = e.sample(ctx); err == nil {
-				now.at, now.requests = time.Since(begin), s.tally.Total().Right
-				s.samples = append(s.samples, now)
-			}
+			err = s.look(ctx, e, time.Since(begin))
 		case <-rotating.C:
 			s.rotations++
 			err = e.enclave.hangUp()
@@ -158,9 +160,31 @@ func (s *soaked) disturb(ctx context.Context, e *bothEnds, traffic *soak.Traffic
 	}
 }
 
+// perLine samples make a line of progress.
+const perLine = 12
+
+// look samples once, and says now and then how far the run is.
+func (s *soaked) look(ctx context.Context, e *bothEnds, at time.Duration) error {
+	now, err := e.sample(ctx)
+	if err != nil {
+		return err
+	}
+	total := s.tally.Total()
+	now.at, now.requests = at, total.Right
+	s.samples = append(s.samples, now)
+	if len(s.samples)%perLine == 0 {
+		fmt.Fprintf(s.o.out, "%7s %8d right %6d wrong\n", at.Round(time.Second), total.Right, total.Wrong)
+	}
+	return nil
+}
+
 // settleTime is how long the sidecar may take to let go of what the traffic has
 // left: idle connections to an upstream are kept for a while.
 const settleTime = 3 * time.Minute
+
+// mayLeave is how many descriptors or goroutines may be left then, for connections
+// that an upstream's other requests would use.
+const mayLeave = 8
 
 // settle waits until the sidecar is as it was before the run, or has had its time.
 func (s *soaked) settle(ctx context.Context, e *bothEnds) (err error) {
@@ -168,7 +192,8 @@ func (s *soaked) settle(ctx context.Context, e *bothEnds) (err error) {
 		if s.quiet, err = e.sample(ctx); err != nil {
 			return err
 		}
-		if s.left() <= 0 || time.Now().After(until) {
+		s.quiet.requests = s.tally.Total().Right
+		if s.left() <= 1 || time.Now().After(until) {
 			return nil
 		}
 		select {

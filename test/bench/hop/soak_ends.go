@@ -136,6 +136,22 @@ func (e *bothEnds) traffic(o soaking, seed uint64) (*soak.Traffic, error) {
 	}, nil
 }
 
+// readLogs looks for content in the logs of both ends.
+func (e *bothEnds) readLogs() error {
+	for _, p := range []*process{e.sidecar, e.enclave} {
+		log, err := os.Open(p.log)
+		if err != nil {
+			return fmt.Errorf("reading a log: %w", err)
+		}
+		err = e.watch.Read("the log of the "+p.name, log)
+		_ = log.Close() // it was only read
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (e *bothEnds) close() {
 	for _, p := range []*process{e.sidecar, e.enclave} {
 		if p != nil {

@@ -30,7 +30,7 @@ type opener func(ctx context.Context) (io.ReadCloser, error)
 
 // streamsAlone measures nothing but open streams, and prints what it finds.
 func streamsAlone(ctx context.Context, binary string, p plan, out io.Writer) error {
-	if _, err := raiseFiles(); err != nil {
+	if err := raiseFiles(); err != nil {
 		return err
 	}
 	rig, err := newRig(ctx, binary)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,14 +16,6 @@ type door struct {
 	name   string
 	client *http.Client
 	base   string // of every URL
-}
-
-// caller is one application: it does one thing at a time.
-type caller struct {
-	traffic *Traffic
-	random  *rand.Rand
-	doors   []door
-	door    door // of this request
 }
 
 // smallBuffer is the receive buffer of an application's connections: so small that
@@ -50,7 +41,7 @@ func (c *caller) openDoors() []door {
 	all := []door{{"base URL", client(&http.Transport{DialContext: dial}), "http://" + sidecar}}
 	absolute := client(&http.Transport{DialContext: dial, Proxy: proxy})
 	intercepted := client(&http.Transport{DialContext: dial, Proxy: proxy, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.traffic.Roots}})
-	clear := client(&http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	unencrypted := client(&http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, sidecar)
 		if err != nil {
 			return nil, err
@@ -61,7 +52,7 @@ func (c *caller) openDoors() []door {
 		all = append(all,
 			door{"absolute-form", absolute, "http://" + host},
 			door{"CONNECT with TLS", intercepted, "https://" + host},
-			door{"CONNECT without TLS", clear, "http://" + host})
+			door{"CONNECT without TLS", unencrypted, "http://" + host})
 	}
 	return all
 }
@@ -82,11 +73,4 @@ func connect(conn net.Conn, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("awaiting a tunnel: %s, and %d bytes too many", resp.Status, in.Buffered())
 	}
 	return conn, nil
-}
-
-// close closes the connections that nothing is on its way on.
-func (c *caller) close() {
-	for _, d := range c.doors {
-		d.client.CloseIdleConnections()
-	}
 }

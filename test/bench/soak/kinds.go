@@ -16,6 +16,15 @@ type kind struct {
 	ask    func(ctx context.Context, c *caller) error
 }
 
+// Kinds are the names of all kinds, as a Tally has them.
+func Kinds() []string {
+	var names []string
+	for _, k := range allKinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 func allKinds() []kind {
 	return append([]kind{
 		{"chat", 30, func(ctx context.Context, c *caller) error { return c.chat(ctx, c.size(64, 16<<10)) }},

@@ -22,7 +22,8 @@ type Count struct {
 	Right, Wrong int // requests
 }
 
-func (t *Tally) add(kind string, err error) {
+// Add counts a request of a kind; err is what was wrong with it.
+func (t *Tally) Add(kind string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {

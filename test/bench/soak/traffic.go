@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
@@ -43,15 +41,6 @@ func (t *Traffic) Run(ctx context.Context, tally *Tally) {
 	work.Wait()
 }
 
-func (t *Traffic) newCaller(i int) *caller {
-	c := &caller{traffic: t, random: rand.New(rand.NewPCG(t.Seed, uint64(i)))} // #nosec G404 -- contents, and no secrets
-	c.doors = c.openDoors()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.callers = append(t.callers, c)
-	return c
-}
-
 // Renew has the applications open new connections, as after a restart of theirs.
 // What is on its way goes on.
 func (t *Traffic) Renew() {
@@ -74,30 +63,7 @@ func (t *Traffic) work(ctx context.Context, c *caller, tally *Tally) {
 		if err != nil {
 			err = fmt.Errorf("%s, %s: %w", k.name, c.door.name, err)
 		}
-		tally.add(k.name, err)
+		tally.Add(k.name, err)
 		c.rest(ctx)
-	}
-}
-
-// pick chooses a kind by the weights.
-func (c *caller) pick(kinds []kind) int {
-	sum := 0
-	for _, k := range kinds {
-		sum += k.weight
-	}
-	at := c.random.IntN(sum)
-	return slices.IndexFunc(kinds, func(k kind) bool {
-		at -= k.weight
-		return at < 0
-	})
-}
-
-func (c *caller) rest(ctx context.Context) {
-	if c.traffic.Pause <= 0 {
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Duration(c.random.Int64N(int64(c.traffic.Pause)))):
 	}
 }

@@ -1,7 +1,9 @@
 package soak
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -59,6 +61,23 @@ func (w *Watch) Take() (bytes int64, found []string) {
 	bytes, found = w.bytes, w.found
 	w.bytes, w.found = 0, nil
 	return bytes, found
+}
+
+// Read looks at all of r, which is somebody's log say; the next Take has what was
+// found.
+func (w *Watch) Read(name string, r io.Reader) error {
+	s := sieve{name: name}
+	defer s.finish(w)
+	for piece := make([]byte, window); ; {
+		n, err := r.Read(piece)
+		s.add(w, piece[:n])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("looking at %s: %w", name, err)
+		}
+	}
 }
 
 func (w *Watch) note(name string, forms []string) {

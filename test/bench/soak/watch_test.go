@@ -3,10 +3,12 @@ package soak_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"sealcar/test/bench/soak"
 )
@@ -104,5 +106,21 @@ func TestTheMarkerIsSeenAfterTheEnd(t *testing.T) {
 	}
 	if _, found := w.Take(); len(found) != 1 {
 		t.Errorf("found %q", found)
+	}
+}
+
+func TestTheMarkerIsSeenInALog(t *testing.T) {
+	t.Parallel()
+	w := &soak.Watch{Marker: marker}
+	for text, want := range map[string]int{"line\n": 0, strings.Repeat("line\n", 100<<10) + marker: 1} {
+		if err := w.Read("a log", strings.NewReader(text)); err != nil {
+			t.Error(err)
+		}
+		if _, found := w.Take(); len(found) != want || want > 0 && found[0] != "a log: plain" {
+			t.Errorf("%q in a log of %d bytes", found, len(text))
+		}
+	}
+	if err := w.Read("a log", iotest.ErrReader(io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a log that cannot be read: %v", err)
 	}
 }
