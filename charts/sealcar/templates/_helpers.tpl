@@ -31,6 +31,17 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- include "sealcar.image" (set (deepCopy .Values.image) "tag" (.Values.image.tag | default .Chart.AppVersion)) -}}
 {{- end -}}
 
+{{/* sealcar.test.container: what the containers of helm test have in common. */}}
+{{- define "sealcar.test.container" -}}
+image: {{ include "sealcar.ownImage" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+resources:
+  requests: {cpu: 10m, memory: 32Mi}
+  limits: {memory: 128Mi}
+securityContext:
+  {{- include "sealcar.securityContext" . | nindent 2 }}
+{{- end -}}
+
 {{/* sealcar.podSecurityContext: of the pods of this chart. */}}
 {{- define "sealcar.podSecurityContext" -}}
 runAsNonRoot: true
