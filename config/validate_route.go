@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
