@@ -237,6 +237,7 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	}}
 	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: upstream, Certificates: certificates}, "third": {RoundTripper: upstream}}),
 		func(o *proxy.Options) { o.Now = func() time.Time { return now } })
+	_, before := admin(t, r, "/metrics")
 	for i := 600; i < 660; i++ {
 		do(t, r.client(), newPost(t.Context(), t, fmt.Sprintf("%s?n=%d", routedURL, i), strings.NewReader(chat)))
 		if req, err := http.NewRequestWithContext(t.Context(), fmt.Sprint("METHOD", i), fmt.Sprintf("http://%s/v1/path/%d", routedHost, i), http.NoBody); err == nil {
@@ -244,7 +245,7 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 		}
 	}
 	_, body := admin(t, r, "/metrics")
-	if n := strings.Count(body, "\nsealcar_requests_total{"); n > 3 {
+	if n := strings.Count(body, "\nsealcar_requests_total{") - strings.Count(before, "\nsealcar_requests_total{"); n > 3 {
 		t.Errorf("%d series of requests:\n%s", n, body)
 	}
 	if n := strings.Count(body, "\nsealcar_certificate_age_seconds{"); n < 90 || n > 100 {
@@ -255,6 +256,24 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	}
 	if got := metric(t, r, `sealcar_certificate_age_seconds{host="",model="first",route="ark"}`); got != "60" {
 		t.Errorf("age %s", got)
+	}
+}
+
+// A counter that begins with 1 has not risen for Prometheus.
+func TestWhatAlertsAreAboutIsShownBeforeItHappens(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder)}, "third": {RoundTripper: new(recorder)}}))
+	for _, series := range []string{
+		`sealcar_config_reloads_total{result="error"}`,
+		`sealcar_config_reloads_total{result="ok"}`,
+		`sealcar_plaintext_total{route="ark"}`,
+		`sealcar_plaintext_total{route="third"}`,
+		`sealcar_requests_total{route="ark",status="503",treatment="refused"}`,
+		`sealcar_requests_total{route="third",status="502",treatment="sealed"}`,
+	} {
+		if got := metric(t, r, series); got != "0" {
+			t.Errorf("%s is %q, want 0", series, got)
+		}
 	}
 }
 

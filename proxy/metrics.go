@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"sealcar/config"
 	"sealcar/exchange"
 )
 
@@ -71,6 +72,26 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.overflowed, connections, requests, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // what a leak would show in
 	return m
+}
+
+// expect shows as 0 what has not happened yet and alerts are about
+// (charts/sealcar): Prometheus takes a counter that begins with 1 for one that
+// never rose, and the first event would raise no alert.
+func (m *metrics) expect(routes []config.Route) {
+	for _, result := range []string{"ok", "error"} {
+		m.reloads.WithLabelValues(result)
+	}
+	for _, r := range routes {
+		m.plaintext.WithLabelValues(r.Name)
+		for treatment, statuses := range map[exchange.Treatment][]int{
+			exchange.Sealed:  {http.StatusOK, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
+			exchange.Refused: {http.StatusBadRequest, http.StatusForbidden, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
+		} {
+			for _, status := range statuses {
+				m.requests.WithLabelValues(r.Name, string(treatment), statusLabel(status))
+			}
+		}
+	}
 }
 
 // count adds a finished request.

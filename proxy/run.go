@@ -133,6 +133,7 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		return fmt.Errorf("reloading: %w", err)
 	}
 	p.metrics.reloaded(nil)
+	p.metrics.expect(kept.Routes)
 	p.log.Info().Msg("the new configuration is in force")
 	p.warnUnsafe(kept)
 	if len(waiting) > 0 {

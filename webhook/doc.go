@@ -15,6 +15,6 @@
 // hostNetwork, and those with a sidecar that is their own or another injector's.
 // Refused with a message for their author: pods with a label or annotations that
 // cannot be followed, with volumes or an ordinary container that have our names, and
-// with options of the JVM that cannot be joined with ours. Refused altogether: whatever is no review
-// of a new pod, and one of more than 2 MiB or 20,000 JSON objects.
+// with options of the JVM that cannot be joined with ours. Refused altogether:
+// whatever is no review of a new pod, and one of more than 2 MiB.
 package webhook

@@ -55,6 +55,9 @@ type Container struct {
 // DecodePod reads a pod as an API server sends it.
 func DecodePod(text []byte) (*Pod, error) {
 	var p Pod
+	if err := withinExtent(text); err != nil {
+		return nil, fmt.Errorf("reading the pod: %w", err)
+	}
 	if err := decode(text, &p, false); err != nil {
 		return nil, fmt.Errorf("reading the pod: %w", err)
 	}

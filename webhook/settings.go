@@ -19,10 +19,10 @@ const placeholder = "$(name)"
 type Settings struct {
 	Name               string          `json:"name"`        // of the injector, in a cluster that may have several
 	Annotations        map[string]Form `json:"annotations"` // what those of a pod have to look like
-	ExcludedNamespaces []string `json:"excludedNamespaces"`
-	Container          object   `json:"container"` // the sidecar, without what the parts add
-	Strict             string   `json:"strict"`    // SEALCAR_STRICT of the sidecar; "" leaves it to the configuration
-	AppMounts          []object `json:"appMounts"` // of the application's containers
+	ExcludedNamespaces []string        `json:"excludedNamespaces"`
+	Container          object          `json:"container"` // the sidecar, without what the parts add
+	Strict             string          `json:"strict"`    // SEALCAR_STRICT of the sidecar; "" leaves it to the configuration
+	AppMounts          []object        `json:"appMounts"` // of the application's containers
 
 	Always    Part `json:"always"`    // for every pod
 	Inline    Part `json:"inline"`    // for pods that name no ConfigMap

@@ -121,7 +121,18 @@ func TestT26_EachParameterInEachMode(t *testing.T) {
 		{"no type", contentOf(`{"text":"` + canary + `"}`), contents, part},
 		{"unknown string in a part", contentOf(`{"type":"text","text":"` + canary + `","leak":"leak"}`), contents, part + ".leak"},
 		{"unknown number in a part", contentOf(`{"type":"text","text":"` + canary + `","x":1}`), passes, ""},
-		{"cache control of another vendor", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral"}}`), contents, part + ".cache_control"},
+		{"cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral","ttl":"5m"}}`), passes, ""},
+		{"more in cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral","leak":"leak"}}`), contents, part + ".cache_control.leak"},
+		{"a sentence in cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"leak leak"}}`), contents, part + ".cache_control.type"},
+		{"switches of the template", chatWith(`"chat_template_kwargs":{"enable_thinking":false,"thinking":true,"reasoning_effort":"low","other":1}`), passes, ""},
+		{"text for the template", chatWith(`"chat_template_kwargs":{"enable_thinking":false,"leak":"leak"}`), foreign, "chat_template_kwargs.leak"},
+		{"text for a switch", chatWith(`"chat_template_kwargs":{"enable_thinking":"leak"}`), foreign, "chat_template_kwargs.enable_thinking"},
+		{"a list in the template", chatWith(`"chat_template_kwargs":{"documents":["leak"]}`), foreign, "chat_template_kwargs.documents"},
+		{"options", chatWith(`"options":{"num_ctx":8192,"temperature":0.5,"mirostat":1},"keep_alive":"5m"`), passes, ""},
+		{"text in options", chatWith(`"options":{"leak":"leak"}`), foreign, "options.leak"},
+		{"tokens that stop", chatWith(`"stop_token_ids":[151645]`), known, "stop_token_ids"},
+		{"what was thought before", `{"model":"m","messages":[{"role":"assistant","content":"x","reasoning":"leak"}]}`, known, "messages[0].reasoning"},
+		{"details of it", `{"model":"m","messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.text","text":"leak"}]}]}`, known, "messages[0].reasoning_details"},
 	}
 	e := newEndpoint(t)
 	up := newRecorder(t, respond("application/json", finished))
