@@ -114,8 +114,8 @@ bench: build ## measure everything side by side and write docs/benchmarks.md (QU
 	@$(MAKE) -s bench-crypto $(if $(QUICK),ROUNDS=1) > .cache/crypto.txt
 	.cache/hop -crypto .cache/crypto.txt $(if $(QUICK),-quick -docs .cache/docs)
 
-# Every reply is checked, and memory, descriptors and goroutines must stay flat.
-# DOCS=docs writes docs/soak.md, from a run of 30 minutes.
+# Every reply is checked, and memory, descriptors and goroutines must stay flat. Of
+# memory a run of less than ten minutes says little. DOCS=docs writes docs/soak.md.
 FOR  ?= 30m
 DOCS ?=
 

@@ -3,7 +3,8 @@
 // protocol fills in what only it knows, and the door writes the log line and the
 // metrics from it. It carries facts, counts and paths, never content, keys or tokens.
 //
-// Start at Record. DropOwnHeaders (headers.go) is for both: what an upstream says in
+// Start at Record. ReportRequest and ReportReply (report.go) tell the application
+// what went in clear. DropOwnHeaders (headers.go) is for both: what an upstream says in
 // the headers by which sealcar speaks to an application is refused, wherever it
-// comes in.
+// comes in. DropDetours is of what would lead the application past sealcar.
 package exchange

@@ -34,3 +34,13 @@ func isOwn(name string) bool {
 	}
 	return true
 }
+
+// DropDetours takes away the headers that lead an application past sealcar, where
+// nothing is sealed: to another server (Alt-Svc, RFC 7838) or to an address of the
+// upstream's choice (Location and Content-Location, RFC 9110; Link, RFC 8288;
+// Refresh, WHATWG HTML). Chats are answered where they were asked.
+func DropDetours(h http.Header) {
+	for _, name := range []string{"Alt-Svc", "Content-Location", "Link", "Location", "Refresh"} {
+		delete(h, name)
+	}
+}

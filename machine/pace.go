@@ -15,7 +15,7 @@ import (
 // cost the least together (Kirisame, Shenoy, Panchekha: Optimal Heap Limits for
 // Reducing Browser Memory Use, OOPSLA 2022).
 const (
-	evenHeap     = 64 << 20 // bytes live at which it is 100 %, unless memory is short
+	evenHeap     = 48 << 20 // bytes live at which it is 100 %, unless memory is short
 	mostPercent  = 400      // of the smallest heap: more than this gains little
 	leastPercent = 40
 )
@@ -94,11 +94,12 @@ func percentFor(live uint64, limit int64) int {
 	return int(max(leastPercent, min(percent, mostPercent)))
 }
 
-// liveBytes is the heap that the last collection has marked.
+// liveBytes is the heap that the last collection has marked, with the stacks that
+// it has scanned: the percentage is of both.
 func liveBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
 }
 
 // collection is what nothing refers to, so that each collection finds one.

@@ -36,14 +36,14 @@ func TestSmallHeapsAreCollectedSeldomAndLargeOnesTightly(t *testing.T) {
 	}{
 		"nothing live":               {live: 0, want: []int{400}},
 		"idle":                       {live: 3 * mib, want: []int{400}},
-		"some streams":               {live: 16 * mib, want: []int{200}},
-		"the even heap":              {live: 64 * mib},
-		"close to it":                {live: 60 * mib},
-		"many streams":               {live: 256 * mib, want: []int{50}},
+		"some streams":               {live: 12 * mib, want: []int{200}},
+		"the even heap":              {live: 48 * mib},
+		"close to it":                {live: 45 * mib},
+		"many streams":               {live: 192 * mib, want: []int{50}},
 		"as large as can be":         {live: 1 << 40, want: []int{40}},
 		"T84, idle in 64 MiB":        {live: 4 * mib, memory: 64 * mib, want: []int{200}},
 		"T84, at work in 64 MiB":     {live: 36 * mib, memory: 64 * mib, want: []int{66}},
-		"a limit that is far away":   {live: 16 * mib, memory: 1 << 40, want: []int{200}},
+		"a limit that is far away":   {live: 12 * mib, memory: 1 << 40, want: []int{200}},
 		"a limit that cannot be met": {live: 64 * mib, memory: 1, want: []int{40}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestThePaceIsSetOnlyWhenItChanges(t *testing.T) {
 	t.Parallel()
 	m := new(manual)
 	stop := machine.Pace(m.options(0))
-	for _, live := range []uint64{16 << 20, 17 << 20, 15 << 20, 64 << 20} {
+	for _, live := range []uint64{12 << 20, 13 << 20, 11 << 20, 48 << 20} {
 		m.live = live
 		m.adjust()
 	}
@@ -78,7 +78,7 @@ func TestThePaceIsSetOnlyWhenItChanges(t *testing.T) {
 func TestThePaceFollowsTheRuntimesCollections(t *testing.T) {
 	t.Parallel()
 	var live atomic.Uint64
-	live.Store(16 << 20)
+	live.Store(12 << 20)
 	set := make(chan int, 2)
 	defer machine.Pace(machine.PaceOptions{
 		Getenv:     unset,
@@ -88,7 +88,7 @@ func TestThePaceFollowsTheRuntimesCollections(t *testing.T) {
 	for _, step := range []struct {
 		live uint64
 		want int
-	}{{16 << 20, 200}, {256 << 20, 50}} { // the second only if it goes on
+	}{{12 << 20, 200}, {192 << 20, 50}} { // the second only if it goes on
 		live.Store(step.live)
 		runtime.GC()
 		if got := <-set; got != step.want {
@@ -116,7 +116,7 @@ func TestTheRuntimesOwnCountIsUsed(t *testing.T) {
 	set := make(chan int, 10)
 	defer machine.Pace(machine.PaceOptions{Getenv: unset, SetPercent: func(percent int) int { set <- percent; return 0 }})()
 	runtime.GC()
-	if got := <-set; got > 47 {
+	if got := <-set; got > 40 {
 		t.Errorf("set %d with 300 MiB live", got)
 	}
 	runtime.KeepAlive(kept)

@@ -142,7 +142,11 @@ func (v *visit) status() int {
 
 // logPreamble tells of a CONNECT that came to nothing.
 func (p *Proxy) logPreamble(v *visit, err error) {
-	e := p.log.Warn().Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Str(zerolog.ErrorFieldName, causeText(err))
+	level := zerolog.WarnLevel
+	if errors.Is(err, errLeft) {
+		level = zerolog.InfoLevel
+	}
+	e := p.log.WithLevel(level).Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Str(zerolog.ErrorFieldName, causeText(err))
 	if errors.Is(err, errRoutedSNI) {
 		p.metrics.refused.WithLabelValues(routeLabel(""), "routed_host_in_tunnel").Inc()
 		e.Str("code", "routed_host_in_tunnel").Msg("tunnel refused: it leads to a host with a route; connect to that host by its name")
@@ -155,6 +159,10 @@ func (p *Proxy) logPreamble(v *visit, err error) {
 	}
 	if errors.Is(err, errNotTrusted) {
 		e.Str("ca", p.CAFiles().CA).Msg("the application ended the TLS handshake: does it trust sealcar's CA?")
+		return
+	}
+	if errors.Is(err, errLeft) {
+		e.Str("ca", p.CAFiles().CA).Msg("the application left during the TLS handshake; should it complain of a certificate, have it trust sealcar's CA")
 		return
 	}
 	e.Msg("connection ended before its first request")

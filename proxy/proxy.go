@@ -15,6 +15,7 @@ import (
 	"github.com/elazarl/goproxy"
 	"github.com/rs/zerolog"
 
+	"sealcar/apierror"
 	"sealcar/config"
 )
 
@@ -29,6 +30,10 @@ type Options struct {
 	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload; limits are fitted
 	Log      zerolog.Logger                                        // the zero value logs nothing
 	Version  string                                                // shown in metrics
+
+	// ErrorForm is how errors are written for whoever sent these headers; nil, or
+	// a nil result, is the form of OpenAI's.
+	ErrorForm func(http.Header) func(*apierror.Error) []byte
 
 	Now      func() time.Time                                 // nil means time.Now
 	Listen   func(network, addr string) (net.Listener, error) // nil means net.Listen

@@ -100,6 +100,7 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	own := i.visit.reply.Header()
 	before := maps.Clone(own)
 	exchange.DropOwnHeaders(http.Header(header))
+	exchange.DropDetours(http.Header(header))
 	maps.Copy(own, header)
 	i.visit.reply.WriteHeader(status)
 	clear(own)

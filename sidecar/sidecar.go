@@ -13,6 +13,7 @@ import (
 	"sealcar/crypto/ark"
 	"sealcar/payload"
 	"sealcar/proxy"
+	"sealcar/translate/anthropic"
 	"sealcar/translate/responses"
 	"sealcar/upstream"
 )
@@ -35,6 +36,8 @@ func New(o Options) (*proxy.Proxy, error) {
 		Log:     o.Log,
 		Version: o.Version,
 		Getenv:  o.Getenv,
+
+		ErrorForm: anthropic.FormOf,
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
 			if budget == nil {
 				budget = payload.NewBudget(int64(c.Limits.BufferedBytes))
@@ -55,7 +58,7 @@ type Route struct {
 	out         *http.Transport
 	pool        *upstream.Pool // of connections for short requests, beside out
 	credentials credentials
-	sessions    *ark.Sessions        // nil: none are made ahead
+	sessions    *ark.Sessions // nil: none are made ahead
 	references  *responses.References
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
 }

@@ -10,8 +10,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -398,4 +400,47 @@ func TestPoolClosesWhatIsIdle(t *testing.T) {
 	got, err = s.play(t, short)
 	wantBody(t, got, err, "ok")
 	<-closed // by itself
+}
+
+// An upstream that begins to insist on HTTP/2 costs one request, not all of them.
+func TestPoolAsksAHostAnewThatRefusesIt(t *testing.T) {
+	t.Parallel()
+	a := newCA(t)
+	var insists atomic.Bool
+	s := server(t, a, func(s *httptest.Server) {
+		s.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c := &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+			if insists.Load() {
+				c.NextProtos = []string{"h2"}
+				if !slices.Contains(hello.SupportedProtos, "h2") {
+					return nil, errors.New("no application protocol")
+				}
+			}
+			return c, nil
+		}
+	})
+	tr := transport(t, config.Route{UpstreamCAFile: a.file(t)})
+	pool := upstream.NewPool(tr, tr)
+	t.Cleanup(pool.Close)
+	var protocols []string
+	for i := range 3 {
+		if i == 1 {
+			insists.Store(true)
+			tr.CloseIdleConnections()
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := pool.RoundTrip(req)
+		if err != nil {
+			protocols = append(protocols, "refused")
+			continue
+		}
+		protocols = append(protocols, resp.Proto)
+		_ = resp.Body.Close()
+	}
+	if want := []string{"HTTP/1.1", "refused", "HTTP/2.0"}; !slices.Equal(protocols, want) {
+		t.Errorf("got %q, want %q", protocols, want)
+	}
 }

@@ -138,7 +138,7 @@ func (s *chatScan) imageURL(v rewrite.Value) error {
 	case s.purpose == toOpen && linked:
 		return nil // base64 has no colon, so this is no ciphertext
 	case s.purpose == toSeal && !linked && !s.hasScheme(v, "data:"):
-		return cannotSeal(v.Path(), "an image is sealed as a data: URL, or an http(s) address by a policy that allows it; this is neither")
+		return cannotSeal(v.Path(), "an image is sealed as a data: URL, or an http(s) address by a policy that allows it; "+v.Path()+" is neither")
 	case s.purpose != toOpen && linked:
 		err := s.beside(v, content)
 		if err == nil || s.purpose == toSeal {
@@ -193,9 +193,10 @@ func (s *chatScan) judge(path func() string, e exposure) error {
 	mode := s.policy.modeAt(path)
 	switch {
 	case !mode.lets(e) && e == content:
-		return cannotSeal(path(), "this is content that the protocol cannot seal")
+		at := path()
+		return cannotSeal(at, reportable(at)+" is content that the protocol cannot seal")
 	case !mode.lets(e):
-		return apierror.BadRequest("unsealable_field", path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
+		return apierror.BadRequest("unsealable_field", path(), reportable(path())+" cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
 	}
 	s.chat.cleared++
 	s.chat.unsafe = s.chat.unsafe || e == content

@@ -17,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/exchange"
 )
 
 // erring answers every request with an error.
@@ -99,7 +100,7 @@ func TestT67_WhatAnErrorHoldsBesideItsReasonIsReportedOrTakenOut(t *testing.T) {
 				if got := read(t, resp.Body); got != body || resp.StatusCode != 429 || resp.Header.Get("Content-Length") != strconv.Itoa(len(body)) {
 					t.Errorf("got %d %s, want %s", resp.StatusCode, got, body)
 				}
-				if got := resp.Header.Get(ark.HeaderReplyPlaintext); got != places {
+				if got := resp.Header.Get(exchange.HeaderReplyPlaintext); got != places {
 					t.Errorf("reported %q, want %q", got, places)
 				}
 			})
@@ -110,6 +111,13 @@ func TestT67_WhatAnErrorHoldsBesideItsReasonIsReportedOrTakenOut(t *testing.T) {
 // Whatever an upstream sends is taken apart without a panic, and what is left of
 // an error document is one.
 func FuzzErrorDocument(f *testing.F) {
+	for _, doc := range []string{
+		`{"error":{"message":"m","type":"t","code":"c","param":null,"x":{"y":["z"]}},"request_id":"r","detail":"a b"}`,
+		` { "a" : "b c" , "error" : "m" , "d" : [ ] , "e" : [ 1 ] } `, `{"object":"error","message":{"a":"b"},"code":[1]}`,
+		`{"error":{"\"":"a b"},"\u0061":{"\\":"a"}}`, `["a b"]`, `{"error":["a b"]}`, `{"error":{},"choices":[{}]}`,
+	} {
+		f.Add([]byte(doc))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		left, isDocument := ark.WithoutBeside(body)
 		if !isDocument {

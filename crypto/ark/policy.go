@@ -92,6 +92,9 @@ func (p *Policy) strip(names []string) error {
 		if !memberName.MatchString(name) || name == "model" || name == "messages" || name == "stream" {
 			return fmt.Errorf("stripping %q: it is no member that a request can do without", name)
 		}
+		if _, like := below(&body, name); like != "" {
+			return fmt.Errorf("stripping %q: a request with that name is refused always, for it differs from %q only in case", name, like)
+		}
 		body.Fields[name] = &rewrite.Shape{Name: nameOf(stripped, name)}
 	}
 	p.shape = &body

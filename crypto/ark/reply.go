@@ -22,8 +22,8 @@ import (
 // takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
 	switch code := resp.StatusCode; {
-	case code == http.StatusNoContent, code == http.StatusResetContent, code == http.StatusNotModified:
-		return false, apierror.BadReply("reply_status", fmt.Sprintf("the upstream answered with status %d, which has no content, where an answer to the chat is due", code), nil)
+	case code == http.StatusNotModified, code > http.StatusNonAuthoritativeInfo && code < 300:
+		return false, apierror.BadReply("reply_status", fmt.Sprintf("the upstream answered with status %d, which comes with no content or a part of it, where an answer to the chat is due", code), nil)
 	case code < 200 || code > 299:
 		return false, nil
 	}

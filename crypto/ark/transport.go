@@ -88,7 +88,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if purpose == sealable {
 		resp, err := t.chat(req, body, record, start) //nolint:contextcheck // a reply has its request and with it the context
 		if err == nil {
-			reportClear(resp.Header, record)
+			record.ReportRequest(resp.Header)
+			record.ReportReply(resp.Header)
 		}
 		return resp, err
 	}
@@ -119,7 +120,7 @@ func (t *Transport) contentless(req *http.Request, body []byte, record *exchange
 	record.Treatment = exchange.NoContent
 	resp, err := t.sendAsIs(req, body, "", record)
 	if err == nil {
-		reportClear(resp.Header, record)
+		record.ReportRequest(resp.Header)
 	}
 	return resp, err
 }

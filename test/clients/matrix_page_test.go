@@ -59,6 +59,7 @@ func (r *results) page(t *testing.T) string {
 		b.WriteString("\n")
 	}
 	writeLines(&b)
+	b.WriteString(anthropicPart)
 	writeLacks(&b)
 	return b.String()
 }
@@ -133,6 +134,23 @@ func (w way) script(p places) string {
 	}
 	return b.String()
 }
+
+const anthropicPart = `
+## Anthropic's SDKs
+
+Anthropic's SDKs for Python and Node have the same chats, whole and streamed, with tools and images,
+by the ways below (` + "`" + `TestOtherAPIsGiveWhatChatsGive` + "`" + `, ` + "`" + `TestToolRunnersOfAnthropicsSDKs` + "`" + `), and so can
+clients that speak Anthropic's API and read its variables. The API key is the endpoint's.
+[dialects.md](dialects.md) has what is carried and what is refused. Proxies and trust are set as for
+openai 3, and as for openai in Node.
+
+HTTP_PROXY: ` + "`" + `export ANTHROPIC_BASE_URL="http://ark.cn-beijing.volces.com/api/v3"` + "`" + `, HTTPS_PROXY:
+` + "`" + `export ANTHROPIC_BASE_URL="https://ark.cn-beijing.volces.com/api/v3"` + "`" + `, base URL:
+
+` + "```" + `sh
+export ANTHROPIC_BASE_URL="http://127.0.0.1:8080"
+` + "```" + `
+`
 
 // writeLacks writes which scenarios a client does not have.
 func writeLacks(b *strings.Builder) {

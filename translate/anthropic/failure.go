@@ -53,11 +53,25 @@ func inForm(err error) error {
 		return err
 	}
 	e := *ours
-	e.Form = func(e *apierror.Error) []byte {
-		return document(e.Status, dialect.Fault{Message: e.Message, Code: e.Code, Param: e.Param})
-	}
+	e.Form = form
 	return &e
 }
+
+// FormOf is the form of errors for whoever sent these headers: that of this API if
+// they name one of its versions, else nil.
+func FormOf(h http.Header) func(*apierror.Error) []byte {
+	if h.Get("Anthropic-Version") == "" {
+		return nil
+	}
+	return form
+}
+
+func form(e *apierror.Error) []byte {
+	return document(e.Status, dialect.Fault{Message: e.Message, Code: e.Code, Param: e.Param})
+}
+
+// overloaded is a status of Anthropic's own.
+const overloaded = 529
 
 // typeOf is the API's type for a status.
 func typeOf(status int) string {
@@ -72,7 +86,7 @@ func typeOf(status int) string {
 		return "request_too_large"
 	case http.StatusTooManyRequests:
 		return "rate_limit_error"
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, overloaded:
 		return "overloaded_error"
 	case http.StatusGatewayTimeout:
 		return "timeout_error"

@@ -200,6 +200,7 @@ func TestErrorsHaveTheFormOfTheAPI(t *testing.T) {
 		"unauthorized":    {401, `{"error":{"message":"who?"}}`, 401, "authentication_error", "who?"},
 		"not JSON":        {500, `<html>`, 500, "api_error", "the upstream failed without saying why"},
 		"bad":             {400, `{"error":"just text"}`, 400, "invalid_request_error", "just text"},
+		"overloaded":      {529, `{"error":{"message":"m"}}`, 529, "overloaded_error", "m"},
 		"hidden in a 200": {200, `{"error":{"message":"m","code":7}}`, 502, "api_error", "m"},
 	}
 	for name, test := range tests {
@@ -287,5 +288,24 @@ func TestAThreadIsRefusedAsTheAPIDoesWithoutThem(t *testing.T) {
 	}
 	if got.Type != "error" || got.Error.Type != "invalid_request_error" || got.Error.Details.ErrorCode != "thread_unsupported_request" || !slices.Equal(got.Error.Details.Unsupported, []string{"thread"}) {
 		t.Errorf("got %s", e.Document())
+	}
+}
+
+func TestTheIDOfAReplyIsWhereTheSDKsLook(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{"": "upstreams", "its-own": "its-own"} {
+		c := dialectrig.Answering("application/json", whole)
+		c.Header = http.Header{"X-Request-Id": {"upstreams"}}
+		if own != "" {
+			c.Header.Set("Request-Id", own)
+		}
+		resp, err := transport(c).RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, asking))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Request-Id"); got != want {
+			t.Errorf("the id is %q, want %q", got, want)
+		}
 	}
 }

@@ -154,7 +154,7 @@ func (o *Object) Drop(names ...string) {
 func (o *Object) End() {
 	for i, taken := range o.taken {
 		if v := o.value(i); !taken && !v.saysNothing() {
-			o.reading.fail(apierror.BadRequest("unknown_parameter", v.path, "the parameter "+v.path+" is not known here, so nothing was sent; leave it out"))
+			o.reading.fail(apierror.BadRequest("unknown_parameter", v.path, "the parameter "+shown(v.path)+" is not known here, so nothing was sent; leave it out"))
 		}
 	}
 }
@@ -221,8 +221,14 @@ func (v Value) Items() []Value {
 	return items
 }
 
-// shown is a path in a message.
-func shown(path string) string { return cmp.Or(path, "the body") }
+// shown is a path in a message, which may be logged: without names that are no
+// plain words, for those may be text.
+func shown(path string) string {
+	if words, _, odd := strings.Cut(path, `["`); odd {
+		path = words + "[?]"
+	}
+	return cmp.Or(path, "the body")
+}
 
 // saysNothing tells whether leaving the value out means the same.
 func (v Value) saysNothing() bool {

@@ -189,7 +189,7 @@ func (s *chatScan) offer(v rewrite.Value) error {
 	case !t.isTool:
 		return unmovable(v.Path(), "a tool that is no function")
 	case name == "":
-		return apierror.BadRequest("invalid_request", v.Path(), "this function has no name; nothing was sent")
+		return apierror.BadRequest("invalid_request", v.Path(), v.Path()+" has no name; nothing was sent")
 	}
 	s.offered[name] = true
 	return nil
@@ -227,5 +227,5 @@ func (s *chatScan) instruct(instructions []byte) error {
 }
 
 func unmovable(path, what string) *apierror.Error {
-	return apierror.BadRequest("unmovable_tool", path, "this is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
+	return apierror.BadRequest("unmovable_tool", path, path+" is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
 }

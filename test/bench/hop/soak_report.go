@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"sealcar/test/bench/soak"
 )
 
 const soakIntro = `# Soak test
@@ -91,17 +88,6 @@ func (s *soaked) sampleTable() string {
 	return markdown([]string{"", "requests", "sidecar: RSS", "descriptors", "goroutines", "enclave: RSS", "descriptors"}, rows)
 }
 
-// columns are what is sampled, by name.
-func (s *soaked) columns() []watchedValue {
-	return []watchedValue{
-		{"memory of the sidecar", memorySlack, mebibytes, func(at sample) float64 { return at.memory[0] }},
-		{"descriptors of the sidecar", 24, plainNumber, func(at sample) float64 { return at.files[0] }},
-		{"goroutines of the sidecar", 48, plainNumber, func(at sample) float64 { return at.goroutines }},
-		{"memory of the enclave", memorySlack, mebibytes, func(at sample) float64 { return at.memory[1] }},
-		{"descriptors of the enclave", 24, plainNumber, func(at sample) float64 { return at.files[1] }},
-	}
-}
-
 // duration is d without seconds or minutes of 0.
 func duration(d time.Duration) string {
 	text := d.String()
@@ -114,38 +100,12 @@ func duration(d time.Duration) string {
 	return text
 }
 
-// memorySlack is what a few of the largest requests take.
-const memorySlack = 16 << 20
-
-// watchedValue is one value of samples.
-type watchedValue struct {
-	name  string
-	slack float64 // see flat
-	unit  func(float64) string
-	of    func(sample) float64
-}
-
-func (s *soaked) values(c watchedValue) []float64 {
-	var all []float64
-	for _, at := range s.samples {
-		all = append(all, c.of(at))
-	}
-	return all
-}
-
-func mebibytes(bytes float64) string   { return number(bytes/(1<<20)) + " MiB" }
-func plainNumber(count float64) string { return number(count) }
-
 func (s *soaked) chart() string {
 	var all []series
-	for _, c := range s.columns() {
+	for _, c := range curves() {
 		line := series{name: strings.Replace(c.name, " of the ", ", ", 1)}
 		for _, at := range s.samples {
-			y := c.of(at)
-			if c.slack > 1<<10 { // in bytes
-				y /= 1 << 20
-			}
-			line.points = append(line.points, point{at.at.Minutes(), y})
+			line.points = append(line.points, point{at.at.Minutes(), c.of(at) / c.scale})
 		}
 		all = append(all, line)
 	}
@@ -161,54 +121,4 @@ func (s *soaked) write(docs string) error {
 		}
 	}
 	return nil
-}
-
-// verdicts are what the run is held to.
-func (s *soaked) verdicts() []verdict {
-	total := s.tally.Total()
-	found := []verdict{
-		none("wrong replies", total.Wrong, fmt.Sprintf(" of %d", total.Wrong+total.Right)),
-		none("forms in which content was seen on the wire or in a log", len(s.leaks), ""),
-		none("kinds of request that were never right", s.never(), ""),
-		atLeast("reloads of the configuration", s.metrics[`sealcar_config_reloads_total{result="ok"}`], s.reloads),
-		none("reloads that failed", int(s.metrics[`sealcar_config_reloads_total{result="error"}`]), ""),
-		atLeast("requests that met a new key and were sealed anew", s.metrics["sealcar_rotations_total"], min(s.rotations, 1)),
-	}
-	found[len(found)-1].measured += fmt.Sprintf(", by %d rotations", s.rotations)
-	for _, c := range s.columns() {
-		found = append(found, flat(c.name, s.values(c), c.slack, c.unit))
-	}
-	return append(found, verdict{
-		what: "descriptors and goroutines of the sidecar when all is quiet again", target: fmt.Sprintf("≤ %d more than before", mayLeave),
-		measured: fmt.Sprintf("%+.0f and %+.0f", s.quiet.files[0]-s.idle.files[0], s.quiet.goroutines-s.idle.goroutines), ratio: max(s.left(), 0.01),
-	})
-}
-
-// left is what the run has left behind, of what it may leave.
-func (s *soaked) left() float64 {
-	return max(s.quiet.files[0]-s.idle.files[0], s.quiet.goroutines-s.idle.goroutines) / mayLeave
-}
-
-// never is how many kinds were not once right.
-func (s *soaked) never() int {
-	counts := s.tally.Counts()
-	return len(slices.DeleteFunc(soak.Kinds(), func(kind string) bool {
-		return slices.ContainsFunc(counts, func(c soak.Count) bool { return c.Kind == kind && c.Right > 0 })
-	}))
-}
-
-func none(what string, count int, of string) verdict {
-	v := verdict{what: what, target: "0", measured: fmt.Sprint(count) + of, ratio: 0.01}
-	if count > 0 {
-		v.ratio = float64(count) + 1
-	}
-	return v
-}
-
-func atLeast(what string, count float64, least int) verdict {
-	v := verdict{what: what, target: fmt.Sprintf("≥ %d", least), measured: plainNumber(count), ratio: 0.01}
-	if count < float64(least) {
-		v.ratio = 2
-	}
-	return v
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,34 +68,36 @@ func (p *process) files() float64 {
 	return float64(len(open))
 }
 
-// rise is by how much values grow from the begin of their second half to its end,
-// and the middle value of that half. The slope is the median of those between any
-// two of them (Theil and Sen), which single peaks do not move.
-func rise(values []float64) (by, middleValue float64) {
-	half := values[len(values)/2:]
-	if len(half) < 2 {
-		return 0, 0
-	}
-	var slopes []float64
-	for i, a := range half {
-		for j, b := range half[i+1:] {
-			slopes = append(slopes, (b-a)/float64(j+1))
-		}
-	}
-	slices.Sort(slopes)
-	return middle(slopes) * float64(len(half)-1), summarise(half).median
+// curve is one value of the samples.
+type curve struct {
+	name  string
+	slack float64 // see flat
+	unit  func(float64) string
+	scale float64 // of the chart
+	of    func(sample) float64
 }
 
-// flat is a verdict: in the second half the values rise by no more than a tenth, or
-// by slack where a tenth is less.
-func flat(what string, values []float64, slack float64, unit func(float64) string) verdict {
-	by, at := rise(values)
-	limit := max(at/10, slack)
-	return verdict{
-		what: what + ", rise over the second half", target: "≤ " + unit(limit),
-		measured: fmt.Sprintf("%s, at %s", unit(by), unit(at)), ratio: ratioOf(by, limit),
+// memorySlack is what a few of the largest requests take.
+const memorySlack = 16 << 20
+
+// curves are what is sampled.
+func curves() []curve {
+	const mib = 1 << 20
+	return []curve{
+		{"memory of the sidecar", memorySlack, mebibytes, mib, func(at sample) float64 { return at.memory[0] }},
+		{"descriptors of the sidecar", 24, number, 1, func(at sample) float64 { return at.files[0] }},
+		{"goroutines of the sidecar", 48, number, 1, func(at sample) float64 { return at.goroutines }},
+		{"memory of the enclave", memorySlack, mebibytes, mib, func(at sample) float64 { return at.memory[1] }},
+		{"descriptors of the enclave", 24, number, 1, func(at sample) float64 { return at.files[1] }},
 	}
 }
 
-// ratioOf is a ratio for a verdict, in which 0 would mean that there is no target.
-func ratioOf(value, limit float64) float64 { return max(over(value, limit), 0.01) }
+func (s *soaked) values(c curve) []float64 {
+	var all []float64
+	for _, at := range s.samples {
+		all = append(all, c.of(at))
+	}
+	return all
+}
+
+func mebibytes(bytes float64) string { return number(bytes/(1<<20)) + " MiB" }
