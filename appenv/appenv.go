@@ -8,14 +8,14 @@ import (
 
 // Settings say where the sidecar is and where its CA files are.
 type Settings struct {
-	ProxyURL string   // http://host:port of the data port
-	BaseURL  string   // set as OPENAI_BASE_URL, e.g. http://127.0.0.1:8080/v1; "" leaves what the application has
+	ProxyURL string // http://host:port of the data port
+	BaseURL  string // set as OPENAI_BASE_URL, e.g. http://127.0.0.1:8080/v1; "" leaves what the application has
 
 	// AnthropicBaseURL is set as ANTHROPIC_BASE_URL, e.g. http://127.0.0.1:8080, for
 	// the SDKs put /v1/messages behind it; "" leaves what the application has.
 	AnthropicBaseURL string
 
-	Hosts    []string // of all routes, host or host:port: never exempt from the proxy
+	Hosts []string // of all routes, host or host:port: never exempt from the proxy
 
 	CAFile             string // PEM, our CA alone; for clients that add to their roots; "" sets none
 	BundleFile         string // PEM, the system's roots and our CA; for clients that replace their roots; "" sets none
