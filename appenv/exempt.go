@@ -37,7 +37,7 @@ func isPlain(entry string) bool {
 		return err == nil
 	}
 	return !strings.ContainsFunc(entry, func(r rune) bool {
-		return !strings.ContainsRune("-._*:[]", r) && !('0' <= r && r <= '9') && !('a' <= r && r <= 'z') && !('A' <= r && r <= 'Z')
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._*:[]", r)
 	})
 }
 

@@ -70,12 +70,12 @@ func execute(ctx context.Context, p Process, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	fit, unfit := fitMachine(p, execShare, log)
-	defer unfit()
+	fit := fitMachine(p, execShare, log)
 	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fit, Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}
+	defer pace(p, fit)()
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- side.Run(ctx) }()

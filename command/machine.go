@@ -11,9 +11,9 @@ import (
 // the rest is the command's, which runs beside it.
 const execShare = 0.25
 
-// fitMachine makes the runtime keep to the container's memory, until stop, and says
-// what there is. A share of 0 is all of it but a reserve.
-func fitMachine(p Process, share float64, log zerolog.Logger) (fit config.Machine, stop func()) {
+// fitMachine makes the runtime keep to the container's memory and says what there
+// is. A share of 0 is all of it but a reserve.
+func fitMachine(p Process, share float64, log zerolog.Logger) config.Machine {
 	found, err := machine.Find(machine.Options{Getenv: p.Getenv, Share: share})
 	if err != nil {
 		log.Warn().Err(err).Msg("the container's memory limit is not known; set GOMEMLIMIT to have sealcar keep to it")
@@ -21,6 +21,11 @@ func fitMachine(p Process, share float64, log zerolog.Logger) (fit config.Machin
 	if found.Memory > 0 {
 		log.Info().Int64("memory_limit_bytes", found.Memory).Str("from", found.From).Msg("keeping to a memory limit")
 	}
-	stop = machine.Pace(machine.PaceOptions{Getenv: p.Getenv, Memory: found.Memory})
-	return config.Machine{Memory: found.Memory, Files: found.Files}, stop
+	return config.Machine{Memory: found.Memory, Files: found.Files}
+}
+
+// pace has the collector paced until stop. It is for when everything is made: what
+// that leaves behind would stay in memory as long as nothing is to be done.
+func pace(p Process, m config.Machine) (stop func()) {
+	return machine.Pace(machine.PaceOptions{Getenv: p.Getenv, Memory: m.Memory})
 }

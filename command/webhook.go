@@ -89,8 +89,7 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 	if err != nil {
 		return err
 	}
-	_, unfit := fitMachine(p, 0, log)
-	defer unfit()
+	defer pace(p, fitMachine(p, 0, log))()
 	settings, err := liveSettings(f.settings, log)
 	if err != nil {
 		return err

@@ -123,6 +123,9 @@ func (p *Proxy) readiness(ctx context.Context) readiness {
 	}
 	defer p.release(t)
 	state := readiness{Ready: true, Detail: "configuration valid, listening on " + p.Addr().String()}
+	if p.outdated.Load() { // ready all the same, or a wrong ConfigMap would take every pod out of service
+		state.Detail = "the new configuration is not valid and the one before stays in force: the log names the mistakes; listening on " + p.Addr().String()
+	}
 	for _, route := range t.routes {
 		r := routeReady{Name: route.Name, Ready: true}
 		switch {

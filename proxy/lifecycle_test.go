@@ -172,6 +172,16 @@ func TestAConfigurationThatCannotBeLoadedIsCounted(t *testing.T) {
 	t.Parallel()
 	r := start(t, new(recorder), testConfig(t))
 	r.ReloadFailed(errors.New("line 3: nonsense"))
+	if response, body := admin(t, r, "/readyz?verbose"); response.StatusCode != http.StatusOK || !strings.Contains(body, "the new configuration is not valid and the one before stays in force") || strings.Contains(body, "nonsense") {
+		t.Errorf("%d: %s", response.StatusCode, body)
+	}
+	next := *testConfig(t)
+	if err := r.Reload(&next); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := admin(t, r, "/readyz"); !strings.Contains(body, "configuration valid") {
+		t.Errorf("once it is mended: %s", body)
+	}
 	r.log.line(t, map[string]any{"level": "error", "error": "line 3: nonsense"})
 	_, metrics := get(t, http.DefaultClient, "http://"+r.AdminAddr().String()+"/metrics")
 	if !strings.Contains(metrics, `sealcar_config_reloads_total{result="error"} 1`) {

@@ -114,6 +114,7 @@ type Proxy struct {
 	accepting  context.Context // ends when draining starts
 	stopTaking context.CancelFunc
 	serving    atomic.Bool
+	outdated   atomic.Bool // the configuration has changed, and what it is now cannot be used
 
 	mu     sync.Mutex // guards table and every table's users and retired
 	table  *table     // nil once stopped

@@ -132,6 +132,7 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		t.close()
 		return fmt.Errorf("reloading: %w", err)
 	}
+	p.outdated.Store(false)
 	p.metrics.reloaded(nil)
 	p.metrics.expect(kept.Routes)
 	p.log.Info().Msg("the new configuration is in force")
@@ -145,6 +146,7 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 // ReloadFailed logs and counts a new configuration that is not used, be it that
 // it could not even be loaded.
 func (p *Proxy) ReloadFailed(err error) {
+	p.outdated.Store(true)
 	p.metrics.reloaded(err)
 	p.log.Error().Err(err).Msg("the new configuration is not used; the old one stays in force")
 }

@@ -115,7 +115,8 @@ func openings() map[string]string {
 	}
 }
 
-// What is neither TLS nor HTTP/1 could be content in clear all the same.
+// What is neither TLS nor HTTP/1 could be content in clear all the same. The
+// server ends its side without a word, and would read on.
 func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 	t.Parallel()
 	for name, sent := range openings() {
@@ -123,10 +124,11 @@ func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 			t.Parallel()
 			got := make(chan int64, 1)
 			addr := listen(t, func(c net.Conn) {
+				_ = c.(*net.TCPConn).CloseWrite()
 				n, _ := io.Copy(io.Discard, c)
 				got <- n
 			})
-			r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.ReadHeader = 100 * time.Millisecond }))
+			r := start(t, new(recorder), testConfig(t))
 			c := r.connect(addr)
 			_, _ = io.WriteString(c.Conn, sent)
 			_ = c.Conn.(*net.TCPConn).CloseWrite()
@@ -144,17 +146,17 @@ func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 	}
 }
 
-// A server that ends its side without a word may still read.
-func TestTunnelToAServerThatOnlyReadsIsRefused(t *testing.T) {
+func TestTunnelToASilentServerIsRefused(t *testing.T) {
 	t.Parallel()
 	got := make(chan int64, 1)
 	addr := listen(t, func(c net.Conn) {
-		_ = c.(*net.TCPConn).CloseWrite()
 		n, _ := io.Copy(io.Discard, c)
 		got <- n
 	})
-	r := start(t, new(recorder), testConfig(t))
-	r.connect(addr).send("get key\r\n")
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.ReadHeader = 3 * time.Second }))
+	c := r.connect(addr)
+	c.send("get key\r\n")
+	c.ended()
 	if n := <-got; n != 0 {
 		t.Errorf("the server got %d bytes", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,18 @@ type serving struct {
 	probes string
 	ended  chan error
 	stop   func()
+	ln     *counted
+}
+
+// counted is a listener that counts how often it is asked for a connection.
+type counted struct {
+	net.Listener
+	times atomic.Int64
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	c.times.Add(1)
+	return c.Listener.Accept()
 }
 
 func serve(t *testing.T, s webhook.Server) *serving {
@@ -42,13 +55,13 @@ func serve(t *testing.T, s webhook.Server) *serving {
 		s.Handler = webhook.NewHandler(webhook.Options{Settings: func() *webhook.Settings { return settings(t) }, Log: zerolog.Nop()})
 	}
 	s.Log = zerolog.Nop()
-	ln, admin := listen(t), listen(t)
+	ln, admin := &counted{Listener: listen(t)}, listen(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(pki.Certificate())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	ctx, stop := context.WithCancel(t.Context())
-	v := &serving{client: &http.Client{Transport: transport}, base: "https://" + ln.Addr().String(), probes: "http://" + admin.Addr().String(), ended: make(chan error, 1), stop: stop}
+	v := &serving{client: &http.Client{Transport: transport}, base: "https://" + ln.Addr().String(), probes: "http://" + admin.Addr().String(), ended: make(chan error, 1), stop: stop, ln: ln}
 	go func() { v.ended <- s.Serve(ctx, ln, admin) }()
 	t.Cleanup(func() {
 		stop()
@@ -156,12 +169,18 @@ func TestT74_ASlowRequestIsCut(t *testing.T) {
 	}
 }
 
-// idle opens connections that say nothing, and gives those that are open still.
+// idle opens connections that say nothing, from 127.0.0.1.
 func idle(t *testing.T, addr string, n int) []net.Conn {
+	t.Helper()
+	return idleFrom(t, "127.0.0.1", addr, n)
+}
+
+// idleFrom opens them from another address of the loopback, where it has several.
+func idleFrom(t *testing.T, from, addr string, n int) []net.Conn {
 	t.Helper()
 	var kept []net.Conn
 	for range n {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +214,28 @@ func TestT75_OneAddressCannotTakeAllConnections(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("the places of connections that were closed are not given back")
+}
+
+func TestT75_ConnectionsOverTheLimitWait(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the loopback has one address")
+	}
+	v := serve(t, webhook.Server{Timeout: time.Minute})
+	addr := strings.TrimPrefix(v.base, "https://")
+	for _, from := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
+		idleFrom(t, from, addr, 16)
+	}
+	idle(t, addr, 15)
+	dialer := &tls.Dialer{Config: v.client.Transport.(*http.Transport).TLSClientConfig}
+	last, err := dialer.DialContext(t.Context(), "tcp", addr) // TLS is spoken with it, so those before it are taken too
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	if n := v.ln.times.Load(); n != 64 {
+		t.Errorf("the listener was asked for a connection %d times while 64 are open, want 64", n)
+	}
 }
 
 func TestT75_IdleConnectionsLeaveProbesAlone(t *testing.T) {

@@ -154,12 +154,16 @@ func (r *reply) choice(c *choiceOf) (err error) {
 	if len(r.names) == 0 {
 		return nil // so nothing can be a call
 	}
-	a := r.answer(c.index)
 	if r.text = r.text[:0]; c.content.kind == '"' {
 		if r.text, err = rewrite.Unquote(r.text, r.raw(c.content)); err != nil {
 			return err
 		}
 	}
+	return r.split(c, r.answer(c.index))
+}
+
+// split parts the text of a choice into what it says and its calls.
+func (r *reply) split(c *choiceOf, a *answer) error {
 	before := a.pending()
 	said, calls := a.take(r.text, string(r.raw(c.finish)) == `"content_filter"`)
 	finished := !r.stream || c.finish.kind == '"' && len(r.raw(c.finish)) > len(`""`)

@@ -60,7 +60,8 @@ func targetOf(what, value, relation, limit string) verdict {
 	if relation == ">=" {
 		sign, ratio = "≥ ", over(parsed(limit), parsed(value))
 	}
-	return verdict{what: what, target: sign + limit, measured: value, ratio: ratio}
+	const least = 0.001 // for a count of 0 is met, and a verdict with a ratio of 0 has none
+	return verdict{what: what, target: sign + limit, measured: value, ratio: max(ratio, least)}
 }
 
 // parsed is a number that a pattern has found.

@@ -10,6 +10,7 @@ versions: the vendor's Go SDK v1.2.3, Python SDK 4.5.6
 a chat under keys made ahead            594 ns   (590 to 1200)
 
 on-path crypto: a chat under keys made ahead, µs        0.59   target <= 2
+its allocations                                            0   target <= 3
 the vendor's Python SDK / it                           10.00   target >= 35
 a line without a target                                10.00
 `
@@ -23,14 +24,17 @@ func TestTheFiguresOfTheCryptographyAreReadWhole(t *testing.T) {
 	if found.versions != "the vendor's Go SDK v1.2.3, Python SDK 4.5.6" {
 		t.Errorf("versions %q", found.versions)
 	}
-	if len(found.verdicts) != 2 {
+	if len(found.verdicts) != 3 {
 		t.Fatalf("verdicts %+v", found.verdicts)
 	}
 	if v := found.verdicts[0]; v.what != "on-path crypto: a chat under keys made ahead, µs" || v.target != "≤ 2" || v.measured != "0.59" || v.met() != "yes" {
 		t.Errorf("first: %+v", v)
 	}
-	if v := found.verdicts[1]; v.target != "≥ 35" || v.ratio != 3.5 || v.met() != "no" {
-		t.Errorf("second: %+v", v)
+	if v := found.verdicts[1]; v.measured != "0" || v.met() != "yes" {
+		t.Errorf("a count of none: %+v", v)
+	}
+	if v := found.verdicts[2]; v.target != "≥ 35" || v.ratio != 3.5 || v.met() != "no" {
+		t.Errorf("third: %+v", v)
 	}
 	if section := found.section(); !strings.Contains(section, "| a chat under keys made ahead | 0.59 (0.59 … 1.20) |") {
 		t.Error(section)

@@ -179,7 +179,8 @@ func (s *soaked) look(ctx context.Context, e *bothEnds, at time.Duration) error 
 }
 
 // settleTime is how long the sidecar may take to let go of what the traffic has
-// left: idle connections to an upstream are kept for a while.
+// left: idle connections to an upstream are kept for timeouts.idle, which is a minute
+// here.
 const settleTime = 3 * time.Minute
 
 // mayLeave is how many descriptors or goroutines may be left then, for connections

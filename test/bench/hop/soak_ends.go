@@ -28,11 +28,13 @@ type bothEnds struct {
 	keys        string // the enclave's
 }
 
+// Kept connections end within the time in which the sidecar is to be quiet again.
 // The enclave keeps no key after a rotation: each costs the requests on their way
 // another attempt, which the applications must not feel.
 const soakConfig = `listen: %[1]s
 admin: {listen: "%[2]s"}
 state_dir: %[3]s
+timeouts: {idle: 1m}
 allowed_hosts: [%%d.soak.example]
 routes:
   - name: http2
