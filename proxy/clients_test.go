@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sealcar/config"
+	"sealcar/exchange"
 	"sealcar/proxy"
 )
 
@@ -105,6 +106,24 @@ func TestT42_ClientsWithATokenAreLetIn(t *testing.T) {
 	r.log.line(t, map[string]any{"client": "app", "door": "connect", "code": "upstream_unreachable"})
 	if text := r.log.String(); strings.Contains(text, "oken-0123456789") || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("app:"+appToken))) {
 		t.Errorf("a token is in the log:\n%s", text)
+	}
+}
+
+// What is kept for a client is kept by its name, so the protocol has to know it.
+func TestT42_AProtocolIsToldWhoseRequestItIs(t *testing.T) {
+	t.Parallel()
+	clients := make(chan string, 1)
+	upstream := &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		clients <- exchange.From(r.Context()).Client
+		return answer(http.StatusOK, "application/json", strings.NewReader("{}")), nil
+	}}
+	r := start(t, upstream, testConfig(t, withTokens(tokenFile(t, "app:"+appToken+"\n"))))
+	resp, _ := r.dial(post("/v1/chat/completions", r.Addr().String(), "X-Sealcar-Token: "+appToken+"\r\n")).response()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Status)
+	}
+	if got := <-clients; got != "app" {
+		t.Errorf("the request is of %q, want app", got)
 	}
 }
 

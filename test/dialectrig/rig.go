@@ -94,6 +94,9 @@ func WantCode(t *testing.T, err error, status int, code, param string) {
 	if e.Status != status || e.Code != code || param != "*" && e.Param != param {
 		t.Errorf("got %d %s at %q (%s), want %d %s at %q", e.Status, e.Code, e.Param, e.Message, status, code, param)
 	}
+	if _, odd, ok := strings.Cut(param, `["`); ok && strings.Contains(e.Message, odd) {
+		t.Errorf("the message, which may be logged, repeats a name that may be text: %s", e.Message)
+	}
 	if param != "*" && code != "invalid_json" && !strings.Contains(param, `["`) && !strings.Contains(e.Message, param) {
 		t.Errorf("the message does not name %s: %s", param, e.Message) // an SDK shows it alone
 	}

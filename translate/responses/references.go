@@ -50,8 +50,8 @@ type remembered struct {
 // overhead is what an item costs beside its strings, in bytes.
 const overhead = 256
 
-func (r *remembered) size() int64 {
-	return int64(len(r.id) + len(r.text) + len(r.callID) + len(r.callName) + overhead)
+func (i *remembered) size() int64 {
+	return int64(len(i.id) + len(i.text) + len(i.callID) + len(i.callName) + overhead)
 }
 
 // ownership gives who makes a request: nobody else may refer to what it gets.

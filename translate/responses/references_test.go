@@ -153,6 +153,27 @@ func TestTheLongestUnusedItemGoesFirst(t *testing.T) {
 	}
 }
 
+func TestAnItemWithoutRoomPushesNothingOut(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	says(t, r, "a", "short")
+	says(t, r, "b", strings.Repeat("x", 11_000))
+	if _, err := referring(t, r, "k", "", "msg_a_0"); err != nil {
+		t.Errorf("what there was: %v", err)
+	}
+}
+
+func TestWhatWasThoughtIsNotKept(t *testing.T) {
+	t.Parallel()
+	r := memory(t)
+	if _, err := asking(t, r, "k", "", turn, "application/json", completionOf(`{"reasoning_content":"hm","content":"x"}`, `"stop"`)); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Remembered(); n != 1 {
+		t.Errorf("%d items are kept, want the message alone", n)
+	}
+}
+
 func TestItemsAreForgottenInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
