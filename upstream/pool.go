@@ -192,22 +192,27 @@ func (p *Pool) put(c *conn) {
 	}
 }
 
-// reap closes what has been idle for long, and comes again while there is more.
+// reap closes what has been idle for long, and comes again when the next will have
+// been.
 func (p *Pool) reap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now, next := time.Now(), p.idle
 	for host, idle := range p.hosts {
 		old := 0 // the longest idle come first
-		for old < len(idle) && time.Since(idle[old].since) >= p.idle {
+		for old < len(idle) && now.Sub(idle[old].since) >= p.idle {
 			_ = idle[old].raw.Close() // TLS would say farewell, and every request wait for it
 			old++
+		}
+		if old < len(idle) {
+			next = min(next, p.idle-now.Sub(idle[old].since))
 		}
 		p.hosts[host] = slices.Clone(idle[old:])
 		p.resting -= old
 	}
 	p.reaper = nil
 	if p.resting > 0 && !p.closed {
-		p.reaper = time.AfterFunc(p.idle, p.reap)
+		p.reaper = time.AfterFunc(next, p.reap)
 	}
 }
 
