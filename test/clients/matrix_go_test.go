@@ -7,12 +7,16 @@ import (
 
 const goLock = "go/go.mod"
 
-func goClients() []client {
-	f := family{
+func goFamily() family {
+	return family{
 		proxy:    []string{"HTTP_PROXY={proxy}"},
 		proxyTLS: []string{"HTTPS_PROXY={proxy}", "SSL_CERT_FILE={bundle}"},
 		plain:    "absolute",
 	}
+}
+
+func goClients() []client {
+	f := goFamily()
 	ark := f
 	ark.base = "ARK_BASE_URL"
 	return []client{

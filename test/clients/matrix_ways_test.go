@@ -1,7 +1,9 @@
 package clients_test
 
 import (
+	"cmp"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +14,7 @@ type way struct {
 	door    string   // as the log names it
 	exec    []string // `sealcar exec` and its flags, which set the rest; nil means without it
 	instead string   // why it is not possible and what to do; then it is not tried
+	tried   []trial  // of what to do then, which have to go well in the same run
 }
 
 // The names of the ways, in the order of the page.
@@ -22,8 +25,6 @@ const (
 	byExec  = "sealcar exec"
 )
 
-func wayNames() []string { return []string{byHTTP, byHTTPS, byBase, byExec} }
-
 // family is what clients of one kind have in common.
 type family struct {
 	proxy    []string // lines that lead an http:// address to the proxy
@@ -31,6 +32,7 @@ type family struct {
 	plain    string   // the door of an http:// address
 	base     string   // the variable of the base URL
 	noProxy  string   // why there is no way by a proxy, and what to do
+	later    string   // the client that has one, as noProxy says
 }
 
 func (f family) ways() []way {
@@ -46,19 +48,30 @@ func (f family) ways() []way {
 		{name: byExec, lines: []string{to("https")}, exec: []string{"exec"}, door: "connect-tls"},
 	}
 	if f.noProxy != "" {
-		ways[0] = way{name: byHTTP, instead: f.noProxy}
-		ways[1] = way{name: byHTTPS, instead: f.noProxy}
+		for i, name := range []string{byHTTP, byHTTPS} {
+			ways[i] = way{name: name, instead: f.noProxy, tried: []trial{{way: byBase}, {client: f.later, way: name}}}
+		}
 		ways[3] = way{name: byExec, exec: []string{"exec", "--base-url"}, door: "base-url"}
 	}
 	return ways
 }
 
-// places are what stands for the words in braces.
-type places struct{ proxy, host, ca string }
+// elsewhere are the ways of an application that has its host built in, with
+// https.
+func (f family) elsewhere() []way {
+	ways := f.ways()[1:]
+	for i := range ways {
+		ways[i].lines = slices.DeleteFunc(ways[i].lines, func(line string) bool { return strings.Contains(line, "://{host}") })
+	}
+	return ways
+}
 
-// documented are those of the defaults.
-func documented() places {
-	return places{proxy: "http://127.0.0.1:8080", host: arkHost, ca: "$HOME/.cache/sealcar/ca"}
+// places are what stands for the words in braces.
+type places struct{ proxy, host, ca, token, roots string }
+
+// documented are those of the defaults, or of the table.
+func documented(part table) places {
+	return places{proxy: "http://" + cmp.Or(part.address, "127.0.0.1:8080"), host: part.setup.routed(), ca: "$HOME/.cache/sealcar/ca", token: "$TOKEN", roots: "$HOME/roots"}
 }
 
 // fill puts the places into a line.
@@ -66,10 +79,11 @@ func (p places) fill(line string) string {
 	address := strings.TrimPrefix(p.proxy, "http://")
 	host, port, _ := strings.Cut(address, ":")
 	return strings.NewReplacer(
-		"{proxy}", p.proxy, "{proxyHost}", host, "{proxyPort}", port, "{host}", p.host,
+		"{proxy}", p.proxy, "{address}", address, "{proxyHost}", host, "{proxyPort}", port, "{host}", p.host,
 		"{ca}", filepath.Join(p.ca, "ca.crt"),
 		"{bundle}", filepath.Join(p.ca, "ca-bundle.crt"),
 		"{truststore}", filepath.Join(p.ca, "truststore.p12"),
+		"{token}", p.token, "{roots.pem}", p.roots+".pem", "{roots.p12}", p.roots+".p12",
 	).Replace(line)
 }
 
