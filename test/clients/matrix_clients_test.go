@@ -16,6 +16,7 @@ type client struct {
 	ways      []way
 	names     map[string]string // what it calls the models, by their names; nil means the same
 	treatment string            // of its chats, as the log has it; "" means sealed
+	impatient bool              // it tries again without a look at Retry-After
 	without   map[string]lack   // scenarios that the client does not have
 }
 

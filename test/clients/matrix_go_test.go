@@ -22,7 +22,7 @@ func goClients() []client {
 	return []client{
 		{name: "openai-go", lock: goLock, locked: "github.com/openai/openai-go/v3", command: goProgram("openai"), ways: f.ways()},
 		{name: "go-openai", lock: goLock, locked: "github.com/sashabaranov/go-openai", command: goProgram("goopenai"), ways: f.ways()},
-		{name: "volcengine-go-sdk", lock: goLock, locked: "github.com/volcengine/volcengine-go-sdk", command: goProgram("ark"), ways: ark.ways()},
+		{name: "volcengine-go-sdk", lock: goLock, locked: "github.com/volcengine/volcengine-go-sdk", command: goProgram("ark"), ways: ark.ways(), impatient: true},
 	}
 }
 
