@@ -93,12 +93,15 @@ type tool struct {
 	Arguments string `json:"arguments"`
 }
 
-// Receive takes a stream of chunks of an SDK's type to its end, or until the
-// application has had enough of it, and closes it.
-func Receive[C any](seen *Seen, stream interface {
+// Stream is a stream of chunks as the SDKs have it.
+type Stream[C any] interface {
 	Recv() (C, error)
 	Close() error
-}) error {
+}
+
+// Receive takes a stream of chunks of an SDK's type to its end, or until the
+// application has had enough of it, and closes it.
+func Receive[C any](seen *Seen, stream Stream[C]) error {
 	defer func() { _ = stream.Close() }() // its errors came through Recv
 	for {
 		chunk, err := stream.Recv()

@@ -59,7 +59,7 @@ func strictMembers(v, known reflect.Value, path string) error {
 		if !of.IsValid() {
 			continue
 		}
-		is, ok := of.Interface().(field)
+		is, ok := reflect.TypeAssert[field](of)
 		if !ok {
 			continue
 		}
