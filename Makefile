@@ -114,12 +114,29 @@ bench: build ## measure everything side by side and write docs/benchmarks.md (QU
 	@$(MAKE) -s bench-crypto $(if $(QUICK),ROUNDS=1) > .cache/crypto.txt
 	.cache/hop -crypto .cache/crypto.txt $(if $(QUICK),-quick -docs .cache/docs)
 
+# Every reply is checked, and memory, descriptors and goroutines must stay flat. Of
+# memory a run of less than ten minutes says little. DOCS=docs writes docs/soak.md.
+FOR  ?= 30m
+DOCS ?=
+
+.PHONY: soak
+soak: build ## mixed traffic through both ends for FOR (30m), while keys rotate and settings change (DOCS)
+	@mkdir -p .cache
+	$(GO) build -buildvcs=false -o .cache/hop ./test/bench/hop
+	.cache/hop soak -for $(FOR) $(if $(DOCS),-docs $(DOCS))
+
+.PHONY: streams
+streams: build ## open STREAMS (10000) slow streams at a time, straight and through the sidecar
+	@mkdir -p .cache
+	$(GO) build -buildvcs=false -o .cache/hop ./test/bench/hop
+	.cache/hop streams $(if $(STREAMS),-streams $(STREAMS))
+
 .PHONY: bench-go
 bench-go: ## run Go benchmarks (PKG, BENCH)
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(PKG)
 
 .PHONY: bench-crypto
-bench-crypto: clients ## what a chat costs beside the vendor's SDKs and the floor, with ratios (ROUNDS)
+bench-crypto: $(CLIENTS)/python.ok ## what a chat costs beside the vendor's SDKs and the floor, with ratios (ROUNDS)
 	@GO='$(GO)' test/bench/crypto.sh
 
 # A chat's keys are made off the clock, which takes longer than what is measured:

@@ -50,8 +50,15 @@ func BadRequest(code, param, message string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: code, Param: param, Message: message}
 }
 
-// BadReply is a 502: what the upstream answered cannot be taken.
+// BadReply is a 502: what the upstream answered cannot be taken, and would not be
+// if the model, which costs, were asked again.
 func BadReply(code, message string, cause error) *Error {
+	return &Error{Status: http.StatusBadGateway, Code: code, Message: message, NoRetry: true, Cause: cause}
+}
+
+// BrokenReply is a 502: what the upstream answered is incomplete, so that asking
+// again may help.
+func BrokenReply(code, message string, cause error) *Error {
 	return &Error{Status: http.StatusBadGateway, Code: code, Message: message, Cause: cause}
 }
 
@@ -61,7 +68,7 @@ func From(err error, code, message string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return BadReply(code, message, err)
+	return BrokenReply(code, message, err)
 }
 
 // Document is the JSON document, without a trailing newline. It holds no

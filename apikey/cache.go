@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sealcar/apierror"
-	"sealcar/certfetch/backoff"
+	"sealcar/backoff"
 )
 
 // When keys are renewed, before they expire; those that last for less than a

@@ -8,9 +8,14 @@ import (
 
 // Settings say where the sidecar is and where its CA files are.
 type Settings struct {
-	ProxyURL string   // http://host:port of the data port
-	BaseURL  string   // set as OPENAI_BASE_URL, e.g. http://127.0.0.1:8080/v1; "" leaves what the application has
-	Hosts    []string // of all routes, host or host:port: never exempt from the proxy
+	ProxyURL string // http://host:port of the data port
+	BaseURL  string // set as OPENAI_BASE_URL, e.g. http://127.0.0.1:8080/v1; "" leaves what the application has
+
+	// AnthropicBaseURL is set as ANTHROPIC_BASE_URL, e.g. http://127.0.0.1:8080, for
+	// the SDKs put /v1/messages behind it; "" leaves what the application has.
+	AnthropicBaseURL string
+
+	Hosts []string // of all routes, host or host:port: never exempt from the proxy
 
 	CAFile             string // PEM, our CA alone; for clients that add to their roots; "" sets none
 	BundleFile         string // PEM, the system's roots and our CA; for clients that replace their roots; "" sets none
@@ -35,8 +40,7 @@ func Variables(s Settings, getenv func(string) string) []Var {
 		}
 	}
 	exempt := exemptions(s.Hosts, getenv("NO_PROXY"), getenv("no_proxy"))
-	// curl reads http_proxy in lower case only, other clients only upper case.
-	set(s.ProxyURL, "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+	set(s.ProxyURL, proxyVariables()...)
 	// Set even when nothing is left in it, or what the application had would hold.
 	vars = append(vars, Var{"NO_PROXY", strings.Join(exempt, ",")}, Var{"no_proxy", strings.Join(exempt, ",")})
 	set("1", "NODE_USE_ENV_PROXY")   // Node from 22.21 and 24 on
@@ -45,6 +49,7 @@ func Variables(s Settings, getenv func(string) string) []Var {
 	set(s.CAFile, "NODE_EXTRA_CA_CERTS")
 	set(javaOptions(s, exempt, getenv("JAVA_TOOL_OPTIONS")), "JAVA_TOOL_OPTIONS")
 	set(s.BaseURL, "OPENAI_BASE_URL")
+	set(s.AnthropicBaseURL, "ANTHROPIC_BASE_URL")
 	return vars
 }
 

@@ -50,11 +50,12 @@ func TestVariables(t *testing.T) {
 		"proxy alone": {settings: appenv.Settings{ProxyURL: proxyURL}},
 		"everything": {
 			settings: appenv.Settings{
-				ProxyURL: proxyURL, BaseURL: proxyURL + "/v1", Hosts: []string{"ark.cn-beijing.volces.com"},
+				ProxyURL: proxyURL, BaseURL: proxyURL + "/v1", AnthropicBaseURL: proxyURL, Hosts: []string{"ark.cn-beijing.volces.com"},
 				CAFile: "/ca/ca.crt", BundleFile: "/ca/ca-bundle.crt", TruststoreFile: "/ca/truststore.p12", TruststorePassword: "changeit",
 			},
 			more: map[string]string{
 				"OPENAI_BASE_URL":     proxyURL + "/v1",
+				"ANTHROPIC_BASE_URL":  proxyURL,
 				"SSL_CERT_FILE":       "/ca/ca-bundle.crt",
 				"REQUESTS_CA_BUNDLE":  "/ca/ca-bundle.crt",
 				"CURL_CA_BUNDLE":      "/ca/ca-bundle.crt",

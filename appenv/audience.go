@@ -14,7 +14,7 @@ func For(audience string, vars []Var) ([]Var, error) {
 	if audience == "" {
 		return vars, nil
 	}
-	proxied := []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
+	proxied := slices.Clip(append(proxyVariables(), "NO_PROXY", "no_proxy")) // each of those below has a copy
 	names, known := map[string][]string{
 		"python": append(proxied, "AIOHTTP_TRUST_ENV", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 		"node":   append(proxied, "NODE_USE_ENV_PROXY", "NODE_EXTRA_CA_CERTS"),
@@ -24,6 +24,6 @@ func For(audience string, vars []Var) ([]Var, error) {
 	if !known {
 		return nil, fmt.Errorf("no variables are known for %q; there are those of %s", audience, strings.Join(Audiences(), ", "))
 	}
-	names = append(names, "OPENAI_BASE_URL")
+	names = append(names, "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 	return slices.DeleteFunc(slices.Clone(vars), func(v Var) bool { return !slices.Contains(names, v.Name) }), nil
 }

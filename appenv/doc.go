@@ -6,5 +6,6 @@
 // an environment. Both are pure: they read and change nothing.
 //
 // What is refused: an exception from the proxy (NO_PROXY) that covers a host
-// with a route. Such traffic would silently go around the sidecar, in clear.
+// with a route, or that is no plain host, address or range, which clients read
+// differently. Such traffic would silently go around the sidecar, in clear.
 package appenv

@@ -11,7 +11,7 @@ import (
 
 // exemptions are what goes around the proxy: this machine, the cluster, and
 // what the application's lists name, each once, but nothing that covers a
-// routed host.
+// routed host, and nothing of which no one can say what it covers.
 func exemptions(hosts []string, lists ...string) []string {
 	// httpx takes no address ranges, and curl no *.name.
 	entries := []string{"localhost", "127.0.0.1", "::1", ".svc", ".cluster.local"}
@@ -21,11 +21,24 @@ func exemptions(hosts []string, lists ...string) []string {
 	var kept []string
 	for _, entry := range entries {
 		covers := strings.Trim(entry, "*.") == "" || slices.ContainsFunc(hosts, func(h string) bool { return exempts(entry, h) })
-		if !covers && !slices.Contains(kept, entry) {
+		if isPlain(entry) && !covers && !slices.Contains(kept, entry) {
 			kept = append(kept, entry)
 		}
 	}
 	return kept
+}
+
+// isPlain tells whether an entry is a name, a pattern, an address or a range, with
+// or without a port. Some clients read more: httpx takes all://*.name, and others
+// take name/ or user@name.
+func isPlain(entry string) bool {
+	if strings.Contains(entry, "/") {
+		_, err := netip.ParsePrefix(entry)
+		return err == nil
+	}
+	return !strings.ContainsFunc(entry, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._*:[]", r)
+	})
 }
 
 // exempts tells whether any client takes the entry to cover the host. Clients
@@ -35,7 +48,7 @@ func exempts(entry, host string) bool {
 	entry, host = strings.ToLower(bareHost(entry)), strings.ToLower(bareHost(host))
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if prefix, err := netip.ParsePrefix(entry); err == nil {
-			return prefix.Contains(addr)
+			return holds(prefix, addr.Unmap())
 		}
 		if ip, err := netip.ParseAddr(entry); err == nil {
 			return ip.Unmap() == addr.Unmap()
@@ -47,6 +60,14 @@ func exempts(entry, host string) bool {
 		return matched || err != nil // what cannot be read might cover it
 	}
 	return strings.HasSuffix(host, strings.Trim(ending, "."))
+}
+
+// holds is prefix.Contains for clients to which ::ffff:10.0.0.0/104 is 10.0.0.0/8.
+func holds(prefix netip.Prefix, addr netip.Addr) bool {
+	if prefix.Addr().Is4In6() {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), max(0, prefix.Bits()-96))
+	}
+	return prefix.Contains(addr)
 }
 
 // bareHost is a host without port and brackets.

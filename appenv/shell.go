@@ -2,15 +2,22 @@ package appenv
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Shells are the ones that Script writes for.
-func Shells() []string { return []string{"bash", "fish", "powershell"} }
+func Shells() []string { return []string{"bash", "zsh", "sh", "dash", "ksh", "fish", "powershell"} }
 
-// Script sets the variables in the language of a shell, one line each. bash is
-// that of every POSIX shell.
+// posix are the other shells with the language of bash, as far as it goes here.
+func posix(shell string) bool { return slices.Contains([]string{"zsh", "sh", "dash", "ksh"}, shell) }
+
+// Script sets the variables in the language of a shell, one line each.
 func Script(shell string, vars []Var) (string, error) {
+	language := shell
+	if posix(shell) {
+		language = "bash"
+	}
 	form, known := map[string]struct {
 		line   string // of a name and a quoted value
 		escape *strings.Replacer
@@ -18,7 +25,7 @@ func Script(shell string, vars []Var) (string, error) {
 		"bash":       {"export %s='%s'\n", strings.NewReplacer(`'`, `'\''`)},
 		"fish":       {"set -gx %s '%s'\n", strings.NewReplacer(`\`, `\\`, `'`, `\'`)},
 		"powershell": {"$env:%s = '%s'\n", strings.NewReplacer(`'`, `''`)},
-	}[shell]
+	}[language]
 	if !known {
 		return "", fmt.Errorf("no script can be written for %q; there are those for %s", shell, strings.Join(Shells(), ", "))
 	}

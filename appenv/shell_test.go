@@ -20,8 +20,9 @@ func TestScriptsAreReadAsTheyWereMeant(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			posix := "export ONE='" + strings.ReplaceAll(awkward, `'`, `'\''`) + "'\nexport TWO=''\n"
 			want := map[string]string{
-				"bash":       "export ONE='" + strings.ReplaceAll(awkward, `'`, `'\''`) + "'\nexport TWO=''\n",
+				"bash": posix, "zsh": posix, "sh": posix, "dash": posix, "ksh": posix,
 				"fish":       "set -gx ONE '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(awkward) + "'\nset -gx TWO ''\n",
 				"powershell": "$env:ONE = '" + strings.ReplaceAll(awkward, `'`, `''`) + "'\n$env:TWO = ''\n",
 			}[shell]
@@ -47,7 +48,7 @@ func TestScriptForBashIsWhatAShellReads(t *testing.T) {
 func TestAudiencesGetWhatTheyReadAndNothingElse(t *testing.T) {
 	t.Parallel()
 	vars := appenv.Variables(appenv.Settings{
-		ProxyURL: proxyURL, BaseURL: proxyURL + "/v1", CAFile: "/ca/ca.crt", BundleFile: "/ca/ca-bundle.crt", TruststoreFile: "/ca/truststore.p12",
+		ProxyURL: proxyURL, BaseURL: proxyURL + "/v1", AnthropicBaseURL: proxyURL, CAFile: "/ca/ca.crt", BundleFile: "/ca/ca-bundle.crt", TruststoreFile: "/ca/truststore.p12",
 	}, getenv(nil))
 	for audience, want := range map[string]struct{ has, hasNot string }{
 		"":       {"JAVA_TOOL_OPTIONS", "X"},
@@ -71,6 +72,9 @@ func TestAudiencesGetWhatTheyReadAndNothingElse(t *testing.T) {
 			}
 			if got["OPENAI_BASE_URL"] != proxyURL+"/v1" {
 				t.Errorf("OPENAI_BASE_URL is %q", got["OPENAI_BASE_URL"])
+			}
+			if got["ANTHROPIC_BASE_URL"] != proxyURL {
+				t.Errorf("ANTHROPIC_BASE_URL is %q", got["ANTHROPIC_BASE_URL"])
 			}
 		})
 	}

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"sealcar/apierror"
-	"sealcar/certfetch/backoff"
-	"sealcar/certfetch/lru"
+	"sealcar/backoff"
 	"sealcar/certfetch/revocation"
 	"sealcar/crypto/ark"
+	"sealcar/lru"
 )
 
 // maxModel bounds the model names that are looked up, in bytes: they are keys

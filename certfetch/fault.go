@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sealcar/apierror"
-	"sealcar/certfetch/backoff"
+	"sealcar/backoff"
 	"sealcar/certfetch/revocation"
 	"sealcar/crypto/ark"
 )

@@ -17,7 +17,8 @@ func newCheck(p Process) *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration and print what is in effect",
 		Long: `Validate the configuration, read the files that its routes name, and print what
-is in effect. One line on standard error for each mistake, and exit status 1.`,
+is in effect. One line on standard error for each mistake, and exit status 1; one
+that begins with "warning:" for what may be a mistake, and exit status 0.`,
 		Args: cobra.NoArgs,
 		RunE: failing(func(*cobra.Command, []string) error {
 			c, err := config.Load(configSource(p, configFile))
@@ -29,11 +30,16 @@ is in effect. One line on standard error for each mistake, and exit status 1.`,
 			if err != nil {
 				return err
 			}
+			doubts, err := sidecar.CheckResidue(c)
 			if !textOnly {
-				if err := sidecar.Check(c); err != nil {
-					_, _ = fmt.Fprintln(p.Stderr, visible(err.Error()))
-					return &exitError{status: 1}
-				}
+				err = errors.Join(err, sidecar.Check(c))
+			}
+			if err != nil {
+				_, _ = fmt.Fprintln(p.Stderr, visible(err.Error()))
+				return &exitError{status: 1}
+			}
+			for _, doubt := range doubts {
+				_, _ = fmt.Fprintln(p.Stderr, "warning:", visible(doubt))
 			}
 			text, err := c.YAML()
 			if err != nil {

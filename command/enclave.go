@@ -97,7 +97,8 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	if err != nil {
 		return err
 	}
-	limits := config.Default().Fit(fitMachine(p, 0, log)).Limits
+	fit := fitMachine(p, 0, log)
+	limits := config.Default().Fit(fit).Limits
 	server, err := enclave.New(enclave.Options{
 		StateDir:        f.state,
 		SeedDir:         f.seed,
@@ -117,6 +118,7 @@ func runEnclave(ctx context.Context, p Process, f enclaveFlags) error {
 	if err != nil {
 		return err
 	}
+	defer pace(p, fit)()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("listening on --listen %q: %w", f.listen, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ URL as well; --base-url does so for the others.`,
 				return err
 			}
 			if !baseURL && audience != "node" {
-				settings.BaseURL = ""
+				settings.BaseURL, settings.AnthropicBaseURL = "", ""
 			}
 			vars, err := appenv.For(audience, appenv.Variables(settings, p.Getenv))
 			if err != nil {
@@ -51,14 +52,15 @@ URL as well; --base-url does so for the others.`,
 				return fmt.Errorf("--shell: %w", err)
 			}
 			warnMissing(p.Stderr, settings.BundleFile)
+			warnReplaced(p, c, settings)
 			_, err = io.WriteString(p.Stdout, script)
 			return err
 		}),
 	}
 	configFlag(cmd, &configFile)
-	cmd.Flags().StringVar(&shell, "shell", "bash", strings.Join(appenv.Shells(), ", ")+"; bash is any POSIX shell")
+	cmd.Flags().StringVar(&shell, "shell", "bash", strings.Join(appenv.Shells(), ", "))
 	cmd.Flags().StringVar(&audience, "for", "", strings.Join(appenv.Audiences(), ", ")+"; all of them if left out")
-	cmd.Flags().BoolVar(&baseURL, "base-url", false, "set OPENAI_BASE_URL too, for clients that look at no proxy variable")
+	cmd.Flags().BoolVar(&baseURL, "base-url", false, "set OPENAI_BASE_URL and ANTHROPIC_BASE_URL too, for clients that look at no proxy variable")
 	return cmd
 }
 
@@ -69,7 +71,7 @@ func listeningSettings(c *config.Config) (appenv.Settings, error) {
 	}
 	address := dialable(c.Listen)
 	s := settingsFor(c, "http://"+address, proxy.NewCAFiles(c))
-	s.BaseURL = baseURLOf(c, s.ProxyURL)
+	s.BaseURL, s.AnthropicBaseURL = baseURLOf(c, s.ProxyURL), anthropicBaseURLOf(c, s.ProxyURL)
 	return s, nil
 }
 
@@ -82,6 +84,34 @@ func baseURLOf(c *config.Config, proxyURL string) string {
 		}
 	}
 	return ""
+}
+
+// anthropicBaseURLOf is where Anthropic's SDKs find the first route that they can
+// use: they put /v1/messages behind the address, whatever it is.
+func anthropicBaseURLOf(c *config.Config, proxyURL string) string {
+	for _, r := range c.Routes {
+		if !slices.Contains(r.Dialects, "anthropic") {
+			continue
+		}
+		for _, b := range r.BasePaths {
+			if before, ok := strings.CutSuffix(b.From, "/v1"); ok {
+				return proxyURL + before
+			}
+		}
+	}
+	return ""
+}
+
+// warnReplaced says which proxies of the environment are no longer asked, unless
+// the routes name one themselves.
+func warnReplaced(p Process, c *config.Config, s appenv.Settings) {
+	direct := func(r config.Route) bool { return r.UpstreamProxy == "" }
+	if !slices.ContainsFunc(c.Routes, direct) {
+		return
+	}
+	for _, v := range appenv.Replaced(s, p.Getenv) {
+		_, _ = fmt.Fprintf(p.Stderr, "sealcar: %s was %s; sealcar takes its place, and goes out without it: if the network needs that proxy, set upstream_proxy on the routes (hosts without a route are reached directly, or not at all)\n", v.Name, v.Value)
+	}
 }
 
 // warnMissing says that clients would fail for lack of the CA files, which a

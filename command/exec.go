@@ -30,7 +30,7 @@ admin.listen of the configuration are ignored, so that it can run beside another
 sidecar and share its CA and caches.
 
 Some clients look at no proxy variable, fetch of Node before 22.21 for one: with
---base-url those that read OPENAI_BASE_URL come in that way.`,
+--base-url those that read OPENAI_BASE_URL or ANTHROPIC_BASE_URL come in that way.`,
 		Example: "  sealcar exec -- python app.py\n  sealcar exec -- curl https://ark.cn-beijing.volces.com/api/v3/models",
 		Args:    cobra.MinimumNArgs(1),
 		// The command's limits are its own, so it is started before ours is set.
@@ -41,7 +41,7 @@ Some clients look at no proxy variable, fetch of Node before 22.21 for one: with
 	}
 	configFlag(cmd, &configFile)
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "in place of log.level, for standard error is the command's")
-	cmd.Flags().BoolVar(&baseURL, "base-url", false, "set OPENAI_BASE_URL too, for clients that look at no proxy variable")
+	cmd.Flags().BoolVar(&baseURL, "base-url", false, "set OPENAI_BASE_URL and ANTHROPIC_BASE_URL too, for clients that look at no proxy variable")
 	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	return cmd
 }
@@ -70,18 +70,21 @@ func execute(ctx context.Context, p Process, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fitMachine(p, execShare, log), Log: log, Version: Version(), Getenv: p.Getenv})
+	fit := fitMachine(p, execShare, log)
+	side, err := sidecar.New(sidecar.Options{Config: &c, Machine: fit, Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}
+	defer pace(p, fit)()
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- side.Run(ctx) }()
 
 	settings := appSettings(side, &c)
 	if f.baseURL {
-		settings.BaseURL = baseURLOf(&c, settings.ProxyURL)
+		settings.BaseURL, settings.AnthropicBaseURL = baseURLOf(&c, settings.ProxyURL), anthropicBaseURLOf(&c, settings.ProxyURL)
 	}
+	warnReplaced(p, &c, settings)
 	status, err := runChild(p, path, args, appenv.Merge(p.Environ, appenv.Variables(settings, p.Getenv)))
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {

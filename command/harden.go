@@ -1,6 +1,12 @@
 package command
 
-import "sealcar/config"
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"sealcar/config"
+)
 
 // Hardening is how the process keeps its memory from others: the functions of
 // package hardening. A nil one is not done, as in tests that run a command
@@ -8,6 +14,20 @@ import "sealcar/config"
 type Hardening struct {
 	HideMemory func() error
 	DenyCores  func() error // children inherit it
+}
+
+// checkDebug refuses a setting by which net/http writes each header of HTTP/2,
+// and so API keys, to standard error. It is read before main begins (net/http,
+// "GODEBUG environment variables"), so it is too late to take it away.
+func (p Process) checkDebug() error {
+	writes := func(entry string) bool {
+		settings, ok := strings.CutPrefix(entry, "GODEBUG=")
+		return ok && strings.Contains(strings.ReplaceAll(settings, "http2debug=0", ""), "http2debug=")
+	}
+	if !slices.ContainsFunc(p.Environ, writes) {
+		return nil
+	}
+	return &exitError{status: 1, err: errors.New("GODEBUG has http2debug, which would write API keys to standard error; take it out (an application under exec can have it: sealcar exec -- env GODEBUG=… COMMAND)")}
 }
 
 // harden comes before the first secret is read.

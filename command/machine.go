@@ -23,3 +23,9 @@ func fitMachine(p Process, share float64, log zerolog.Logger) config.Machine {
 	}
 	return config.Machine{Memory: found.Memory, Files: found.Files}
 }
+
+// pace has the collector paced until stop. It is for when everything is made: what
+// that leaves behind would stay in memory as long as nothing is to be done.
+func pace(p Process, m config.Machine) (stop func()) {
+	return machine.Pace(machine.PaceOptions{Getenv: p.Getenv, Memory: m.Memory})
+}

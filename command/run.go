@@ -47,10 +47,12 @@ func run(ctx context.Context, p Process, configFile string) error {
 		return err
 	}
 	defer func() { _ = flush() }() // standard error is where its own failure would be told
-	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fitMachine(p, 0, log), Log: log, Version: Version(), Getenv: p.Getenv})
+	fit := fitMachine(p, 0, log)
+	side, err := sidecar.New(sidecar.Options{Config: c, Machine: fit, Log: log, Version: Version(), Getenv: p.Getenv})
 	if err != nil {
 		return err
 	}
+	defer pace(p, fit)()
 	if unwatched != nil {
 		log.Warn().Err(unwatched).Msg("the configuration file is not watched; SIGHUP still reloads it")
 	}

@@ -23,6 +23,7 @@ import (
 // webhookFlags are the flags of `sealcar webhook`.
 type webhookFlags struct {
 	listen         string
+	adminListen    string
 	settings       string
 	tlsCert        string
 	tlsKey         string
@@ -33,6 +34,8 @@ type webhookFlags struct {
 	lifetime       time.Duration
 	interval       time.Duration
 	timeout        time.Duration
+	bodyTimeout    time.Duration
+	idle           time.Duration
 	drain          time.Duration
 	logLevel       string
 }
@@ -59,6 +62,7 @@ account may get and patch that Secret and the MutatingWebhookConfiguration.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", ":8443", "host:port of the TLS listener")
+	flags.StringVar(&f.adminListen, "admin-listen", ":14090", "host:port of probes, plain HTTP")
 	flags.StringVar(&f.settings, "settings", "", "file with what is added to pods, as the chart renders it; read again when it changes (required)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "file with a certificate that API servers trust, for SERVICE.NAMESPACE.svc")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "file with its key")
@@ -69,6 +73,8 @@ account may get and patch that Secret and the MutatingWebhookConfiguration.`,
 	flags.DurationVar(&f.lifetime, "lifetime", certs.DefaultLifetime, "lifetime of a certificate of its own")
 	flags.DurationVar(&f.interval, "interval", certs.DefaultInterval, "how often the Secret and the MutatingWebhookConfiguration are looked at")
 	flags.DurationVar(&f.timeout, "timeout", webhook.DefaultTimeout, "time for one request, and for one call of the API server")
+	flags.DurationVar(&f.bodyTimeout, "body-timeout", webhook.DefaultBodyTimeout, "time for a review to arrive once it is being read")
+	flags.DurationVar(&f.idle, "idle-timeout", webhook.DefaultIdle, "time that a connection is kept between requests")
 	flags.DurationVar(&f.drain, "drain", webhook.DefaultDrain, "time for open requests at the end")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.MarkFlagRequired("settings") // fails only for an unknown flag
@@ -83,14 +89,14 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 	if err != nil {
 		return err
 	}
-	fitMachine(p, 0, log)
+	defer pace(p, fitMachine(p, 0, log))()
 	settings, err := liveSettings(f.settings, log)
 	if err != nil {
 		return err
 	}
 	server := webhook.Server{
-		Handler: webhook.NewHandler(settings, log),
-		Timeout: f.timeout, Drain: f.drain, Log: log,
+		Handler: webhook.NewHandler(webhook.Options{Settings: settings, BodyTimeout: f.bodyTimeout, Log: log}),
+		Timeout: f.timeout, Idle: f.idle, Drain: f.drain, Log: log,
 	}
 	keep := func(context.Context) {}
 	if f.tlsCert != "" {
@@ -109,19 +115,24 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 	if err != nil {
 		return fmt.Errorf("listening on --listen %q: %w", f.listen, err)
 	}
-	log.Info().Str("listen", ln.Addr().String()).Msg("the webhook is up")
-	return serveKept(ctx, server, ln, keep)
+	admin, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.adminListen)
+	if err != nil {
+		_ = ln.Close() // nothing has come through it
+		return fmt.Errorf("listening on --admin-listen %q: %w", f.adminListen, err)
+	}
+	log.Info().Str("listen", ln.Addr().String()).Str("admin", admin.Addr().String()).Msg("the webhook is up")
+	return serveKept(ctx, keep, func() error { return server.Serve(ctx, ln, admin) })
 }
 
 // serveKept serves while keep runs, and ends both.
-func serveKept(ctx context.Context, server webhook.Server, ln net.Listener, keep func(context.Context)) error {
+func serveKept(ctx context.Context, keep func(context.Context), serve func() error) error {
 	keeping, stop := context.WithCancel(ctx)
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
 		keep(keeping)
 	}()
-	err := server.Serve(ctx, ln)
+	err := serve()
 	stop()
 	<-kept
 	return err

@@ -99,6 +99,7 @@ type Route struct {
 	Protocol             string      `mapstructure:"protocol"`                 // ark
 	BasePaths            []BasePath  `mapstructure:"base_paths"`
 	Dialects             []string    `mapstructure:"dialects"` // other APIs whose requests are carried as chats: responses, anthropic
+	References           References  `mapstructure:"item_references"`
 	Certificate          Certificate `mapstructure:"certificate"`
 	Credentials          Credentials `mapstructure:"credentials"`
 	Models               []Model     `mapstructure:"models"`             // exchanged in requests; the reply names the one asked for
@@ -126,6 +127,14 @@ type UpstreamTLS struct {
 type BasePath struct {
 	From string `mapstructure:"from"` // as the app has it, e.g. /v1
 	To   string `mapstructure:"to"`   // as the upstream has it, e.g. /api/v3
+}
+
+// References bound what is remembered of replies of the Responses API, so that
+// applications can refer to it by its id.
+type References struct {
+	Items int           `mapstructure:"items"` // 0: nothing is remembered
+	Bytes Bytes         `mapstructure:"bytes"` // of all of them
+	For   time.Duration `mapstructure:"for"`   // after its last use
 }
 
 // Certificate is where a route's endpoint certificates come from and what they
@@ -235,6 +244,8 @@ type Egress struct {
 	AllowedPorts     []int    `mapstructure:"allowed_ports"`      // empty = every port if Listen is loopback, else 443 and 80
 	Addresses        string   `mapstructure:"addresses"`          // auto (private if Listen is loopback, else public), public, private, any
 	UnsafeForwardLLM bool     `mapstructure:"unsafe_forward_llm"` // forward plain-HTTP LLM calls to hosts without a route
+
+	UnsafePlainTunnels bool `mapstructure:"unsafe_plain_tunnels"` // CONNECT may carry what is neither TLS nor HTTP/1
 }
 
 // Origins are the places that the route's requests may go to, each

@@ -68,7 +68,7 @@ func Default() *Config {
 }
 
 // NewRoute is a route with the defaults that a route in a file gets: protocol
-// ark, /v1 mapped to /api/v3, certificates fetched with the request's own key
+// ark, /v1 and the path of Ark's Messages API mapped to /api/v3, certificates fetched with the request's own key
 // and verified against the vendor's published roots.
 func NewRoute(name string, hosts ...string) Route {
 	return Route{
@@ -76,8 +76,9 @@ func NewRoute(name string, hosts ...string) Route {
 		Hosts:       append([]string{}, hosts...),
 		UpstreamTLS: UpstreamTLS{MinVersion: "1.2", Pins: []string{}},
 		Protocol:    "ark",
-		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}},
+		BasePaths:   []BasePath{{From: "/v1", To: "/api/v3"}, {From: "/api/compatible/v1", To: "/api/v3"}},
 		Dialects:    []string{"responses", "anthropic"},
+		References:  References{Items: 1000, Bytes: 2 << 20, For: time.Hour},
 		Certificate: Certificate{
 			Source:  "api-key",
 			Sources: []string{},

@@ -73,7 +73,7 @@ func TestDefaults(t *testing.T) {
 		if r.Protocol != "ark" || r.Certificate.Source != "api-key" || r.Certificate.Roots != "builtin" || r.Upstream != "" {
 			t.Errorf("route %+v", r)
 		}
-		if !reflect.DeepEqual(r.BasePaths, []config.BasePath{{From: "/v1", To: "/api/v3"}}) {
+		if !reflect.DeepEqual(r.BasePaths, []config.BasePath{{From: "/v1", To: "/api/v3"}, {From: "/api/compatible/v1", To: "/api/v3"}}) {
 			t.Errorf("base paths %+v", r.BasePaths)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // The values of residue.
@@ -33,7 +34,7 @@ func (r *Route) checkResidue(m *Mistakes, key string) {
 		switch {
 		case !memberName.MatchString(name):
 			m.add(at, name, "the name of a member of the request's top level, such as user")
-		case name == "model" || name == "messages" || name == "stream":
+		case slices.Contains([]string{"model", "messages", "stream"}, strings.ToLower(name)):
 			m.add(at, name, "a member that a request can do without")
 		case r.MoveTools && slices.Contains([]string{"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"}, name):
 			m.add(at, name, "a member that move_tools: true does not move into the content")

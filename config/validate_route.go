@@ -2,12 +2,17 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-var routeName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+var (
+	routeName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+	modelName = regexp.MustCompile(`^[A-Za-z0-9_.:/@+|-]{1,128}$`) // others are refused in requests: it leaves in clear
+)
 
 func (c *Config) checkRoutes(m *Mistakes) {
 	if len(c.Routes) == 0 {
@@ -45,6 +50,7 @@ func (r *Route) check(m *Mistakes, key string) {
 	for i, dialect := range r.Dialects {
 		m.oneOf(index(key+".dialects", i), dialect, "responses", "anthropic")
 	}
+	r.References.check(m, key+".item_references")
 	r.Certificate.check(m, key+".certificate")
 	r.Credentials.check(m, key+".credentials")
 	r.checkWarmUp(m, key)
@@ -52,20 +58,40 @@ func (r *Route) check(m *Mistakes, key string) {
 	r.checkResidue(m, key)
 	r.InlineImages.check(m, key+".inline_images")
 	for i, path := range r.UnsafePlaintextPaths {
-		m.check(index(key+".unsafe_plaintext_paths", i), path, plaintextPath(path))
+		m.check(index(key+".unsafe_plaintext_paths", i), path, r.plaintextPath(path))
 	}
 }
 
 // plaintextPath says what is wrong with a path that may pass in clear, or "".
-func plaintextPath(path string) string {
+func (r *Route) plaintextPath(path string) string {
 	switch {
 	case strings.Contains(path, "*"):
 		return "one path, for it is compared as it stands and a * covers nothing"
 	case path == "/api/v3/chat/completions", path == "/api/v3/batch/chat/completions":
 		return "a path that cannot be sealed, and chats on this one are"
-	default:
-		return pathSyntax(path)
+	case path == "/api/v3/e2e/get/certificate", pathCovers("/api/v3/models", path):
+		return "a path that takes content; what this one gives passes without"
 	}
+	if wrong := pathSyntax(path); wrong != "" {
+		return wrong
+	}
+	if upstream := r.upstreamPath(path); upstream != path {
+		return fmt.Sprintf("a path as the upstream has it, behind base_paths: %s", upstream)
+	}
+	return ""
+}
+
+// upstreamPath is what base_paths make of a path, as package proxy maps it.
+func (r *Route) upstreamPath(path string) string {
+	if slices.ContainsFunc(r.BasePaths, func(p BasePath) bool { return pathCovers(p.To, path) }) {
+		return path
+	}
+	for _, p := range r.BasePaths {
+		if pathCovers(p.From, path) {
+			return strings.TrimSuffix(p.To, "/") + strings.TrimPrefix(path, strings.TrimSuffix(p.From, "/"))
+		}
+	}
+	return path
 }
 
 func (r *Route) checkUpstream(m *Mistakes, key string) {
@@ -104,14 +130,22 @@ func (r *Route) checkBasePaths(m *Mistakes, key string) {
 	}
 }
 
+func (r References) check(m *Mistakes, key string) {
+	if r.Items < 0 || r.Items > maxCount {
+		m.add(key+".items", strconv.Itoa(r.Items), "0 to "+strconv.Itoa(maxCount))
+	}
+	r.Items = 1
+	m.positive(key, reflect.ValueOf(r))
+}
+
 func (r *Route) checkModels(m *Mistakes, key string) {
 	for i, model := range r.Models {
 		at := index(key, i)
 		if model.From == "" || slices.ContainsFunc(r.Models[:i], func(earlier Model) bool { return earlier.From == model.From }) {
 			m.add(at+".from", model.From, "the name of a model, each once")
 		}
-		if model.To == "" {
-			m.add(at+".to", model.To, "an endpoint id or the name of a model")
+		if !modelName.MatchString(model.To) {
+			m.add(at+".to", model.To, "an endpoint id or the name of a model, which is one word of at most 128 letters, digits and _-.:/@+|")
 		}
 	}
 }

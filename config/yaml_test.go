@@ -73,9 +73,9 @@ routes:
     residue: unsafe_allow
     residue_exceptions: [{path: user, residue: refuse}, {path: messages, residue: unsafe_allow}]
     replies: {unsafe_content_filter_text: true}
-egress: {unsafe_forward_llm: true}
+egress: {unsafe_forward_llm: true, unsafe_plain_tunnels: true}
 `)
-	want := []string{"unsafe_listen", "routes[1].residue", "routes[1].residue_exceptions[1].residue", "routes[1].replies.unsafe_content_filter_text", "routes[1].unsafe_plaintext_paths", "routes[1].unsafe_upstream_http", "egress.unsafe_forward_llm"}
+	want := []string{"unsafe_listen", "routes[1].residue", "routes[1].residue_exceptions[1].residue", "routes[1].replies.unsafe_content_filter_text", "routes[1].unsafe_plaintext_paths", "routes[1].unsafe_upstream_http", "egress.unsafe_forward_llm", "egress.unsafe_plain_tunnels"}
 	if got := c.Unsafe(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -5,25 +5,29 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"sealcar/apierror"
+	"sealcar/payload"
 )
 
 const (
 	echoModel   = "echo"
 	echoBase    = "/v1"
 	maxEchoBody = 64 << 20
+	echoShare   = 2 // of the enclave's budget the echo, which has each request once more, gets one part of so many
 )
 
 // echo is the built-in backend: a deterministic OpenAI-compatible API that
 // answers a chat with what it was told. It is a real HTTP server, so that the
 // way to it is the way to any backend.
 type echo struct {
-	now   func() time.Time
-	delay time.Duration // before each word of a stream
+	now    func() time.Time
+	delay  time.Duration   // before each word of a stream
+	budget *payload.Budget // of the bodies that are read here
 }
 
 // startEcho serves an echo on a free loopback port until end is called.
@@ -33,7 +37,7 @@ func (s *Server) startEcho(ctx context.Context) (base *url.URL, end func(), err 
 		return nil, nil, fmt.Errorf("starting the echo backend: %w", err)
 	}
 	server := &http.Server{
-		Handler:           echo{now: s.o.Now, delay: s.o.EchoDelay}.handler(),
+		Handler:           echo{now: s.o.Now, delay: s.o.EchoDelay, budget: s.budget(echoShare)}.handler(),
 		ReadHeaderTimeout: s.o.ReadHeader,
 		ErrorLog:          s.errorLog(),
 	}
@@ -66,10 +70,11 @@ func (e echo) handler() http.Handler {
 }
 
 func (e echo) chat(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEchoBody))
+	ctx, release := e.budget.Hold(r.Context())
+	defer release()
+	body, err := payload.Read(r.WithContext(ctx), maxEchoBody, "the echo takes no more")
 	if err != nil {
-		status, message := unreadable(err)
-		echoError{status, message, "", "invalid_body"}.write(w)
+		apierror.From(err, "request_incomplete", "the request could not be read").Write(w)
 		return
 	}
 	request, fault := parseEcho(body)

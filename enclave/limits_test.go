@@ -2,6 +2,7 @@ package enclave_test
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -48,16 +49,44 @@ func TestT84_RequestsOverTheEnclavesLimitAreRefused(t *testing.T) {
 
 func TestT84_BodiesOverTheEnclavesBudgetAreRefused(t *testing.T) {
 	t.Parallel()
-	e := start(t, enclave.Options{BufferedBytes: 64 << 10})
+	var arrived atomic.Int32 // at the backend, which has a budget of its own
+	e := start(t, enclave.Options{BufferedBytes: 64 << 10, TapBackend: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			arrived.Add(1)
+			return next.RoundTrip(req)
+		})
+	}})
 	chat := e.seal(t, "", strings.Repeat(canary, 2<<10))
 	got := e.send(t, chatPath, chat)
 	if code := errorCode(t, got); got.StatusCode != http.StatusRequestEntityTooLarge || code != "request_too_large" {
 		t.Errorf("status %d: %s", got.StatusCode, got.body)
 	}
+	if n := arrived.Load(); n != 0 {
+		t.Errorf("%d requests reached the backend", n)
+	}
+	if text := string(got.body); strings.Contains(text, "limits.") || !strings.Contains(text, "memory limit") {
+		t.Errorf("the enclave names a setting that it does not have: %s", text)
+	}
 	for range 4 { // what one took is given back
 		if got := e.send(t, chatPath, e.seal(t, "", canary)); got.StatusCode != http.StatusOK {
 			t.Errorf("status %d: %s", got.StatusCode, got.body)
 		}
+	}
+}
+
+// The echo is a server of its own, so what it reads is held beside what was opened.
+func TestT84_BodiesOfTheEchoAreInsideTheEnclavesBudget(t *testing.T) {
+	t.Parallel()
+	large := strings.Replace(shortChat, "hi", strings.Repeat("x", 9<<10), 1) // a quarter of the echo's half would be 8 KiB
+	e := start(t, enclave.Options{AcceptPlaintext: true, BufferedBytes: 64 << 10, TapBackend: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			req.Body, req.ContentLength = io.NopCloser(strings.NewReader(large)), int64(len(large))
+			return next.RoundTrip(req)
+		})
+	}})
+	got := e.post(t, chatPath, shortChat)
+	if code := errorCode(t, got); got.StatusCode != http.StatusRequestEntityTooLarge || code != "request_too_large" {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 		Backend:         backend,
 		AcceptPlaintext: s.o.AcceptPlaintext,
 		JoinReplies:     s.o.JoinReplies,
-		Budget:          payload.NewBudget(s.o.BufferedBytes),
+		Budget:          s.bodies(),
 		ErrorLog:        s.errorLog(),
 	}))
 	models := s.authenticated(s.forward(backend))
@@ -54,6 +54,22 @@ func (s *Server) handler(backend http.RoundTripper) http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	return s.logged(outer)
+}
+
+// budget is one part of so many of what bodies may take up in memory. There is no
+// setting for it, so messages name what it is derived from.
+func (s *Server) budget(parts int64) *payload.Budget {
+	b := payload.NewBudget(s.o.BufferedBytes / parts)
+	b.Setting = "the share of the enclave's memory limit that is for bodies"
+	return b
+}
+
+// bodies is the budget of the requests and replies on their way.
+func (s *Server) bodies() *payload.Budget {
+	if s.base == nil {
+		return s.budget(echoShare)
+	}
+	return s.budget(1)
 }
 
 // bounded refuses requests beyond Options.MaxRequests at once. Probes are not

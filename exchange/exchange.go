@@ -1,7 +1,3 @@
-// Package exchange is what a door and a protocol tell each other about one
-// request on its way: the door puts a Record into the request's context, the
-// protocol fills in what only it knows, and the door writes the log line and the
-// metrics from it. It carries facts, counts and paths, never content, keys or tokens.
 package exchange
 
 import (
@@ -28,6 +24,7 @@ type Record struct {
 	ID       string // unique within this process's log
 	Door     string // how the request came in: absolute, connect (itself), connect-tls, connect-plain, base-url
 	Route    string // the route's name; "" for a host without a route
+	Client   string // who the application said it is; "" where nobody is asked
 	Endpoint string // the upstream path of a known endpoint; "other" for the rest, to bound cardinality
 	Model    string // as the application named it
 

@@ -7,8 +7,9 @@
 // stream or not, and Events the same for a stream alone. A body that one of them
 // made the next one takes over, so that it is in memory once.
 //
-// Inside a Budget's Within they take memory only as far as the budget has it;
-// ReadPart, Reserve and KeepRoom are for what is held besides. What is refused,
+// Inside a Budget's Within, or Hold (budget.go), they take memory only as far as the
+// budget has it; ReadPart, Reserve, WorkRoom and KeepRoom are for what is held
+// besides (lease.go). What is refused,
 // always as an *apierror.Error: a body over its limit, a body that breaks off, a
 // body for which the budget has no room.
 package payload

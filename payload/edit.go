@@ -98,6 +98,9 @@ func (s *streamEdit) event(dst, data []byte) (out []byte, changed bool, err erro
 		s.fault = unreadable(err)
 		return nil, false, s.fault
 	}
+	if changed { // what had been escaped may not be any more
+		out, _ = rewrite.OneLine(out)
+	}
 	return out, changed, nil
 }
 

@@ -150,7 +150,7 @@ func Replace(resp *http.Response, limit int64, fn func(doc []byte) ([]byte, erro
 		return err
 	}
 	if err != nil {
-		return apierror.BadReply("reply_truncated", "the upstream's reply broke off", err)
+		return apierror.BrokenReply("reply_truncated", "the upstream's reply broke off", err)
 	}
 	if int64(len(doc)) > limit {
 		return apierror.BadReply("reply_too_large", fmt.Sprintf("the upstream's reply is over %d bytes; raise limits.reply_bytes", limit), nil)

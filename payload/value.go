@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"strings"
 
 	"sealcar/apierror"
@@ -13,5 +14,5 @@ func MustBe(v rewrite.Value, kinds, what string) error {
 	if strings.IndexByte(kinds, v.Kind) >= 0 {
 		return nil
 	}
-	return apierror.BadRequest("invalid_request", v.Path(), "this must be "+what+"; nothing was sent")
+	return apierror.BadRequest("invalid_request", v.Path(), cmp.Or(v.Path(), "the body")+" must be "+what+"; nothing was sent")
 }

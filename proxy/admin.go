@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sealcar/apierror"
 )
 
 // adminTimeout bounds each part of an exchange on the admin port, and
@@ -26,7 +28,7 @@ func (p *Proxy) newAdmin() *http.Server {
 	mux.HandleFunc("GET /readyz", p.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	return &http.Server{
-		Handler:           mux,
+		Handler:           p.withoutPages(mux),
 		ReadHeaderTimeout: adminTimeout,
 		ReadTimeout:       adminTimeout,
 		WriteTimeout:      adminTimeout,
@@ -34,6 +36,48 @@ func (p *Proxy) newAdmin() *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          serverLog(p.log),
 	}
+}
+
+// withoutPages refuses what a web page may have sent: it would have an Origin, or
+// a name as its Host that was made to lead here (DNS rebinding). Probes and
+// scrapers ask by address.
+func (p *Proxy) withoutPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var refused *apierror.Error
+		switch {
+		case len(r.Header["Origin"]) > 0:
+			refused = browserOrigin()
+		case !p.isAdminHost(r.Host):
+			refused = refusal("unknown_host", "The Host header names neither an address nor a name of sealcar's. Ask by its address, or add the name to allowed_hosts.")
+		default:
+			next.ServeHTTP(w, r)
+			return
+		}
+		p.metrics.refused.WithLabelValues(routeLabel(""), refused.Code).Inc()
+		refused.Write(w)
+	})
+}
+
+// isAdminHost reports whether a Host is an address, or a name that the
+// configuration has. Only HTTP/1.0, which no browser speaks, has none.
+func (p *Proxy) isAdminHost(host string) bool {
+	if host == "" {
+		return true
+	}
+	asked, err := parseTarget(host, "80")
+	if err != nil {
+		return false
+	}
+	if _, address := hostIP(asked.host); address {
+		return true
+	}
+	t := p.acquire()
+	if t == nil {
+		return false
+	}
+	defer p.release(t)
+	own, err := parseTarget(t.config.Admin.Listen, "")
+	return err == nil && asked.host == own.host || t.allows(asked)
 }
 
 // readiness is the document of /readyz; routes only with ?verbose.
@@ -79,6 +123,9 @@ func (p *Proxy) readiness(ctx context.Context) readiness {
 	}
 	defer p.release(t)
 	state := readiness{Ready: true, Detail: "configuration valid, listening on " + p.Addr().String()}
+	if p.outdated.Load() { // ready all the same, or a wrong ConfigMap would take every pod out of service
+		state.Detail = "the new configuration is not valid and the one before stays in force: the log names the mistakes; listening on " + p.Addr().String()
+	}
 	for _, route := range t.routes {
 		r := routeReady{Name: route.Name, Ready: true}
 		switch {

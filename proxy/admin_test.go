@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +41,47 @@ func metric(t *testing.T, r *rig, series string) string {
 func protocols(byRoute map[string]*proxy.Protocol) func(*proxy.Options) {
 	return func(o *proxy.Options) {
 		o.Protocol = func(_ *config.Config, r config.Route) (*proxy.Protocol, error) { return byRoute[r.Name], nil }
+	}
+}
+
+func TestT40_TheAdminPortAnswersNoWebPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.AllowedHosts = []string{"sealcar.internal", "ported.internal:1"} }))
+	for head, code := range map[string]string{
+		"Host: 127.0.0.1":                                  "",
+		"Host: 127.0.0.1:1":                                "",
+		"Host: 10.1.2.3:9090":                              "", // a pod's, as the kubelet asks
+		"Host: [fd00::1]:9090":                             "",
+		"Host: LOCALHOST.:9090":                            "",
+		"Host: sealcar.internal:9090":                      "",
+		"Host: ported.internal:1":                          "",
+		"Host: ported.internal:2":                          "unknown_host",
+		"Host: evil.example":                               "unknown_host",
+		"Host: 2130706433":                                 "unknown_host",
+		"Host: " + routedHost:                              "unknown_host",
+		"Host: 127.0.0.1\r\nOrigin: http://evil.example":   "browser_origin",
+		"Host: 127.0.0.1\r\nOrigin: null":                  "browser_origin",
+		"Host: evil.example\r\nOrigin: http://127.0.0.1:1": "browser_origin",
+	} {
+		for _, path := range []string{"/metrics", "/healthz", "/nowhere"} {
+			resp, body := dialTo(r, r.AdminAddr().String(), "GET "+path+" HTTP/1.1\r\n"+head+"\r\n\r\n").response()
+			if code != "" {
+				refusedWith(t, resp, body, http.StatusBadRequest, code)
+			} else if resp.StatusCode == http.StatusBadRequest {
+				t.Errorf("%s %q: %s %s", path, head, resp.Status, body)
+			}
+		}
+	}
+	for request, want := range map[string]int{
+		"GET /healthz HTTP/1.0\r\n\r\n":                               http.StatusOK,
+		"GET http://evil.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n": http.StatusBadRequest,
+	} {
+		if resp, body := dialTo(r, r.AdminAddr().String(), request).response(); resp.StatusCode != want {
+			t.Errorf("%q: %s %s", request, resp.Status, body)
+		}
+	}
+	if n := metric(t, r, `sealcar_refused_total{code="unknown_host",route="none"}`); n != "13" {
+		t.Errorf("%s are counted", n)
 	}
 }
 
@@ -170,6 +212,11 @@ func TestMetricsOfRequests(t *testing.T) {
 	if _, body := admin(t, r, "/metrics"); !strings.Contains(body, `sealcar_build_info{goversion="go`) {
 		t.Error("no build info")
 	}
+	for _, series := range []string{"go_goroutines", "process_open_fds", "process_resident_memory_bytes"} { // the last two on Linux
+		if metric(t, r, series) == "" && (runtime.GOOS == "linux" || series == "go_goroutines") {
+			t.Errorf("no %s, in which a leak would show", series)
+		}
+	}
 }
 
 func TestT66_LabelsAreBounded(t *testing.T) {
@@ -190,6 +237,7 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	}}
 	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: upstream, Certificates: certificates}, "third": {RoundTripper: upstream}}),
 		func(o *proxy.Options) { o.Now = func() time.Time { return now } })
+	_, before := admin(t, r, "/metrics")
 	for i := 600; i < 660; i++ {
 		do(t, r.client(), newPost(t.Context(), t, fmt.Sprintf("%s?n=%d", routedURL, i), strings.NewReader(chat)))
 		if req, err := http.NewRequestWithContext(t.Context(), fmt.Sprint("METHOD", i), fmt.Sprintf("http://%s/v1/path/%d", routedHost, i), http.NoBody); err == nil {
@@ -197,7 +245,7 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 		}
 	}
 	_, body := admin(t, r, "/metrics")
-	if n := strings.Count(body, "\nsealcar_requests_total{"); n > 3 {
+	if n := strings.Count(body, "\nsealcar_requests_total{") - strings.Count(before, "\nsealcar_requests_total{"); n > 3 {
 		t.Errorf("%d series of requests:\n%s", n, body)
 	}
 	if n := strings.Count(body, "\nsealcar_certificate_age_seconds{"); n < 90 || n > 100 {
@@ -208,6 +256,24 @@ func TestT66_LabelsAreBounded(t *testing.T) {
 	}
 	if got := metric(t, r, `sealcar_certificate_age_seconds{host="",model="first",route="ark"}`); got != "60" {
 		t.Errorf("age %s", got)
+	}
+}
+
+// A counter that begins with 1 has not risen for Prometheus.
+func TestWhatAlertsAreAboutIsShownBeforeItHappens(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, testConfig(t), protocols(map[string]*proxy.Protocol{"ark": {RoundTripper: new(recorder)}, "third": {RoundTripper: new(recorder)}}))
+	for _, series := range []string{
+		`sealcar_config_reloads_total{result="error"}`,
+		`sealcar_config_reloads_total{result="ok"}`,
+		`sealcar_plaintext_total{route="ark"}`,
+		`sealcar_plaintext_total{route="third"}`,
+		`sealcar_requests_total{route="ark",status="503",treatment="refused"}`,
+		`sealcar_requests_total{route="third",status="502",treatment="sealed"}`,
+	} {
+		if got := metric(t, r, series); got != "0" {
+			t.Errorf("%s is %q, want 0", series, got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ func (t *table) basePaths() []string {
 
 // takeRoute sends the request by a route.
 func (v *visit) takeRoute(r *route, own target) *apierror.Error {
-	v.route, v.record.Route = r, r.Name
+	v.route, v.record.Route, v.record.Client = r, r.Name, v.client
 	path := rawPath(v.request.URL)
 	if what := ambiguous(path); what != "" {
 		return refusal("ambiguous_path", "The request's path has %s, so that two servers could read it differently. Send the plain path.", what)
@@ -130,21 +131,38 @@ var llmPaths = []string{
 	"/images/generations", "/images/edits", "/images/variations",
 	"/audio/speech", "/audio/transcriptions", "/audio/translations",
 	"/contents/generations/tasks", "/context/create", "/tokenization", "/rerank",
-	"/api/chat", "/api/generate", "/api/embed",
+	"/api/chat", "/api/generate", "/api/embed", "/realtime",
 	":generatecontent", ":streamgeneratecontent", ":embedcontent", ":batchembedcontents", // Gemini's
 }
 
 // looksLikeLLMCall reports whether a request would carry content to a language
 // model if its path means what such paths usually mean.
 func looksLikeLLMCall(r *http.Request) bool {
-	bodyless := r.ContentLength == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions)
-	if bodyless {
+	bodyless := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	if bodyless && r.ContentLength == 0 && onlyH2C(r.Header["Upgrade"]) {
 		return false
 	}
-	segments := strings.Split(strings.ToLower(r.URL.Path), "/")
-	for i, segment := range segments {
-		segments[i], _, _ = strings.Cut(segment, ";") // servers may leave parameters out
+	return slices.ContainsFunc(readings(r.URL.Path), func(reading string) bool {
+		return slices.ContainsFunc(llmPaths, func(end string) bool { return strings.HasSuffix(reading, end) })
+	})
+}
+
+// readings are what servers may make of a decoded path, in lower case: some take
+// \ for /, leave out parameters or what is behind a ? or #, though those were
+// encoded, or resolve dot segments.
+func readings(decoded string) []string {
+	whole := strings.ReplaceAll(strings.ToLower(decoded), `\`, "/")
+	shorter, _, _ := strings.Cut(strings.ReplaceAll(whole, "#", "?"), "?")
+	var all []string
+	for _, reading := range []string{whole, shorter} {
+		segments := strings.Split(reading, "/")
+		for i, segment := range segments {
+			segments[i], _, _ = strings.Cut(segment, ";")
+		}
+		reading = strings.Join(segments, "/")
+		for _, p := range []string{reading, path.Clean(reading)} {
+			all = append(all, strings.TrimRightFunc(p, func(c rune) bool { return c == '/' || c <= ' ' }))
+		}
 	}
-	path := strings.TrimRightFunc(strings.Join(segments, "/"), func(c rune) bool { return c == '/' || c <= ' ' })
-	return slices.ContainsFunc(llmPaths, func(end string) bool { return strings.HasSuffix(path, end) })
+	return all
 }

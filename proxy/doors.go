@@ -31,6 +31,8 @@ type visit struct {
 	record *exchange.Record
 	client string // who sent it, for the log; "" if we do not ask
 
+	errorForm func(http.Header) func(*apierror.Error) []byte
+
 	request *http.Request // as it came in
 	body    *inbound
 	reply   *reply
@@ -67,7 +69,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		start:   p.options.Now(),
 		record:  &exchange.Record{ID: p.newID(), Treatment: exchange.Refused}, // until something is sent
 		request: r,
-		reply:   newReply(w, t.config.Timeouts.StreamIdle),
+
+		errorForm: p.options.ErrorForm,
+		reply:     newReply(w, t.config.Timeouts.StreamIdle),
 	}
 	defer p.finish(v)
 	if !r.ProtoAtLeast(1, 1) {
@@ -78,6 +82,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	refused := p.clients.admit(v)
 	if refused == nil {
 		refused = v.enter(p.self)
+	}
+	if refused == nil {
+		refused = v.checkHead()
 	}
 	switch {
 	case refused != nil:
@@ -92,6 +99,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refuse answers in place of an upstream.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
+	v.record.ReportRequest(v.reply.Header())
+	if v.errorForm != nil && e.Form == nil {
+		formed := *e
+		formed.Form = v.errorForm(v.request.Header)
+		e = &formed
+	}
 	e.Write(v.reply)
 }
 

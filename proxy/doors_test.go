@@ -139,6 +139,7 @@ func TestRefusals(t *testing.T) {
 		"T40: a web page":                       {post("/v1/chat/completions", "$ADDR", "Origin: https://evil.example.com\r\n"), 400, "browser_origin"},
 		"T40: a page without origin":            {post("/v1/chat/completions", "$ADDR", "Origin: null\r\n"), 400, "browser_origin"},
 		"T40: a page of another local port":     {post("/v1/chat/completions", "$ADDR", "Origin: http://127.0.0.1:1\r\n"), 400, "browser_origin"},
+		"T40: a page by https at our port":      {post("/v1/chat/completions", "$ADDR", "Origin: https://$ADDR\r\n"), 400, "browser_origin"},
 		"T40: a page to a routed Host":          {post("/v1/chat/completions", routedHost, "Origin: https://evil.example.com\r\n"), 400, "browser_origin"},
 		"T40: a page through us as proxy":       {post("http://$ADDR/v1/chat/completions", "$ADDR", "Origin: https://evil.example.com\r\n"), 400, "browser_origin"},
 		"T41: metrics on the data port":         {"GET /metrics HTTP/1.1\r\nHost: $ADDR\r\n\r\n", 400, "no_route"},

@@ -89,6 +89,9 @@ func (p *Proxy) direct(r *http.Request) (*http.Response, error) {
 	sent := time.Now()
 	resp, err := v.table.direct.RoundTrip(v.boundInterim(r))
 	v.record.Upstream = time.Since(sent)
+	if err == nil {
+		exchange.DropOwnHeaders(resp.Header)
+	}
 	return resp, err
 }
 

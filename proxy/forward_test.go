@@ -515,6 +515,8 @@ func TestUnsealedLLMCalls(t *testing.T) {
 		"/api/v3/embeddings/multimodal", "/v1/images/generations", "/v1/audio/speech", "/api/v3/contents/generations/tasks", "/api/chat",
 		"/v1beta/models/gemini:generateContent", "/v1/chat%2Fcompletions",
 		"/v1/chat/completions;x", "/v1/chat;v=1/completions;x", "/v1/chat/completions%20", "/v1/chat/completions%00/",
+		"/v1/chat/completions/.", "/v1/chat/completions/x/..", "/v1/chat/./completions", "/v1/chat/x/../completions", "/v1/chat/completions/%2e",
+		"/v1/chat/completions%3f", "/v1/chat/completions%23x", "/v1/chat/completions%3fx/y", "/v1/chat%5ccompletions", "/v1/realtime",
 	}
 	for _, path := range calls {
 		resp, body := do(t, strict.client(), newPost(t.Context(), t, s.URL+path, strings.NewReader(chat)))
@@ -540,11 +542,13 @@ func TestUnsealedLLMCalls(t *testing.T) {
 	if resp, _ := do(t, strict.client(), newPost(t.Context(), t, s.URL+"/orders", strings.NewReader(chat))); resp.StatusCode != http.StatusOK {
 		t.Errorf("a call of something else: %s", resp.Status)
 	}
+	resp, body := strict.dial("GET " + s.URL + "/v1/realtime HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").response()
+	refusedWith(t, resp, body, http.StatusBadRequest, "unsealed_llm_call")
 	withBody, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/messages", strings.NewReader(chat))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, body := do(t, strict.client(), withBody)
+	resp, body = do(t, strict.client(), withBody)
 	refusedWith(t, resp, body, http.StatusBadRequest, "unsealed_llm_call")
 }
 

@@ -309,3 +309,33 @@ func TestCVE_2024_24791_ARefusedExpectationSpoilsNoConnection(t *testing.T) {
 		}
 	}
 }
+
+// What sealcar tells an application in headers of its own nobody else may say.
+func TestT36_NobodySpeaksInSealcarsName(t *testing.T) {
+	t.Parallel()
+	const chunked = "Transfer-Encoding: chunked\r\nConnection: close\r\nTrailer: X-Sealcar-Plaintext, X-Sum\r\n\r\n2\r\nok\r\n0\r\n"
+	ask := func(r *rig, url, host string) string {
+		text, err := io.ReadAll(r.dial(post(url, host, "Connection: close\r\n")).r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	routed := start(t, overTCP(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nAlt-Svc: clear\r\nX-Hint: 1\r\nX-Sealcar-Plaintext: interim\r\n\r\n"+
+			"HTTP/1.1 200 OK\r\n"+chunked+"X-Sealcar-Plaintext: announced\r\nX_Sealcar_Else: not announced\r\nX-Sum: 1\r\n\r\n")
+	}), testConfig(t))
+	got := ask(routed, routedURL, routedHost)
+	if strings.Contains(strings.ToLower(got), "sealcar") || strings.Contains(got, "Link") || strings.Contains(got, "Alt-Svc") || !strings.Contains(got, "X-Hint: 1\r\n") || !strings.Contains(got, "X-Sum: 1\r\n") {
+		t.Errorf("on a route: %q", got)
+	}
+	other := listen(t, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nx-sealcar-plaintext: x\r\nX-Sum: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		}
+	})
+	got = ask(start(t, new(recorder), testConfig(t)), "http://"+other+"/x", other)
+	if strings.Contains(strings.ToLower(got), "sealcar") || !strings.Contains(got, "X-Sum: 1\r\n") {
+		t.Errorf("of a host without a route: %q", got)
+	}
+}

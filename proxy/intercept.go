@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -122,9 +123,13 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*inner
 }
 
 // errNotTrusted is a handshake that the client ended once it had seen our
-// certificate. Not all say why: some send an alert that cannot be read, some
-// nothing at all.
-var errNotTrusted = errors.New("TLS handshake ended after the certificate was sent")
+// certificate, by an alert, be it one that cannot be read. errLeft is one that it
+// left without a word: most do so because they want nothing any more (Node's fetch
+// does when a stream is given up), few because they do not trust us.
+var (
+	errNotTrusted = errors.New("TLS handshake ended after the certificate was sent")
+	errLeft       = errors.New("the application left during the TLS handshake")
+)
 
 // handshake takes TLS off with a certificate for the host that the client asks
 // for: the CONNECT's, or another host of the same route.
@@ -150,11 +155,18 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error
 	case err == nil:
 		inner.Conn, inner.door = conn, doorConnectTLS
 		return nil
+	case presented && leftWithoutAWord(err):
+		return fmt.Errorf("%w: %w", errLeft, err)
 	case presented && !timedOut(err) && p.accepting.Err() == nil: // the last: we did not end it ourselves
 		return fmt.Errorf("%w: %w", errNotTrusted, err)
 	default:
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
+}
+
+// leftWithoutAWord tells of a connection that the client ended below TLS.
+func leftWithoutAWord(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // sniTarget is whom a client means that names sni inside its CONNECT.

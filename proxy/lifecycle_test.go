@@ -105,7 +105,7 @@ func TestDrainCutsWhatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	upstream := &streams{finish: make(chan struct{})}
 	r := start(t, upstream, testConfig(t, func(c *config.Config) { c.Timeouts.Drain = 50 * time.Millisecond }))
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestDrainDoesNotWaitForConnectsWithoutARequest(t *testing.T) {
 func TestDrainDoesNotWaitForIdleTunnels(t *testing.T) {
 	t.Parallel()
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Drain, c.Timeouts.Idle = time.Hour, time.Hour }))
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Fatal(err)
@@ -172,6 +172,16 @@ func TestAConfigurationThatCannotBeLoadedIsCounted(t *testing.T) {
 	t.Parallel()
 	r := start(t, new(recorder), testConfig(t))
 	r.ReloadFailed(errors.New("line 3: nonsense"))
+	if response, body := admin(t, r, "/readyz?verbose"); response.StatusCode != http.StatusOK || !strings.Contains(body, "the new configuration is not valid and the one before stays in force") || strings.Contains(body, "nonsense") {
+		t.Errorf("%d: %s", response.StatusCode, body)
+	}
+	next := *testConfig(t)
+	if err := r.Reload(&next); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := admin(t, r, "/readyz"); !strings.Contains(body, "configuration valid") {
+		t.Errorf("once it is mended: %s", body)
+	}
 	r.log.line(t, map[string]any{"level": "error", "error": "line 3: nonsense"})
 	_, metrics := get(t, http.DefaultClient, "http://"+r.AdminAddr().String()+"/metrics")
 	if !strings.Contains(metrics, `sealcar_config_reloads_total{result="error"} 1`) {

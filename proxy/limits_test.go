@@ -50,7 +50,7 @@ func TestRequestsOverTheLimitAreRefusedAtEveryDoor(t *testing.T) {
 		t.Errorf("%s refusals are counted", got)
 	}
 
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Errorf("a tunnel takes a place among requests: %v", err)
@@ -99,7 +99,7 @@ func TestT75_ConnectionsOverTheLimitAreToldSo(t *testing.T) {
 	idle := r.dial("")
 	kept := r.dial(post(routedURL, routedHost, ""))
 	kept.response()
-	tunnel := r.connect(listen(t, echo))
+	tunnel := r.connect(listen(t, greet))
 	tunnel.send("\x00")
 	if _, err := tunnel.r.ReadByte(); err != nil {
 		t.Fatal(err)

@@ -142,25 +142,38 @@ func (v *visit) status() int {
 
 // logPreamble tells of a CONNECT that came to nothing.
 func (p *Proxy) logPreamble(v *visit, err error) {
-	e := p.log.Warn().Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Str(zerolog.ErrorFieldName, causeText(err))
+	level := zerolog.WarnLevel
+	if errors.Is(err, errLeft) {
+		level = zerolog.InfoLevel
+	}
+	e := p.log.WithLevel(level).Str("id", v.record.ID).Str("route", v.record.Route).Str("host", v.target.host).Str(zerolog.ErrorFieldName, causeText(err))
 	if errors.Is(err, errRoutedSNI) {
 		p.metrics.refused.WithLabelValues(routeLabel(""), "routed_host_in_tunnel").Inc()
 		e.Str("code", "routed_host_in_tunnel").Msg("tunnel refused: it leads to a host with a route; connect to that host by its name")
+		return
+	}
+	if errors.Is(err, errPlainTunnel) {
+		p.metrics.refused.WithLabelValues(routeLabel(""), "plain_tunnel").Inc()
+		e.Str("code", "plain_tunnel").Msg("tunnel refused: what it would carry is not encrypted; use TLS, or set egress.unsafe_plain_tunnels")
 		return
 	}
 	if errors.Is(err, errNotTrusted) {
 		e.Str("ca", p.CAFiles().CA).Msg("the application ended the TLS handshake: does it trust sealcar's CA?")
 		return
 	}
+	if errors.Is(err, errLeft) {
+		e.Str("ca", p.CAFiles().CA).Msg("the application left during the TLS handshake; should it complain of a certificate, have it trust sealcar's CA")
+		return
+	}
 	e.Msg("connection ended before its first request")
 }
 
-func (p *Proxy) logTunnel(v *visit, up, down int64) {
+func (p *Proxy) logTunnel(v *visit, t exchange.Treatment, up, down int64) {
 	e := p.log.Info().
 		Str("id", v.record.ID).
 		Str("door", doorConnect).
 		Str("host", v.target.host).
-		Str("treatment", string(exchange.Forwarded)).
+		Str("treatment", string(t)).
 		Int64("request_bytes", up).
 		Int64("reply_bytes", down).
 		Dur("duration_ms", p.options.Now().Sub(v.start))

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"sealcar/config"
 	"sealcar/exchange"
 )
 
@@ -54,7 +56,7 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 		streams:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_streams", Help: "Event streams on their way to applications."}),
 		overflowed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sealcar_connections_refused_total", Help: "Connections to the data port that were over limits.connections."}),
 		tunnels:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "sealcar_open_tunnels", Help: "Connections established to hosts without a route, without those that turned out to be plain HTTP."}),
-		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, http (goes on as requests), refused, failed.", "result"),
+		tunnelled:  counter("sealcar_tunnels_total", "Connections established to hosts without a route, by what became of them: carried, plain (carried by an unsafe setting), http (goes on as requests), refused, failed.", "result"),
 		reloads:    counter("sealcar_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -68,7 +70,28 @@ func newMetrics(version string, now func() time.Time, certificates func() []rout
 	connections := gauge("sealcar_open_connections", "Connections open on the data port, tunnels included.", func() int64 { c, _ := load(); return c })
 	requests := gauge("sealcar_open_requests", "Requests in flight, tunnels not included.", func() int64 { _, r := load(); return r })
 	m.registry.MustRegister(m.requests, m.refused, m.plaintext, m.rotations, m.residue, m.repeated, m.seal, m.open, m.upstream, m.streams, m.overflowed, connections, requests, m.tunnels, m.tunnelled, m.reloads, build, newCertificateCollector(now, certificates))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // what a leak would show in
 	return m
+}
+
+// expect shows as 0 what has not happened yet and alerts are about
+// (charts/sealcar): Prometheus takes a counter that begins with 1 for one that
+// never rose, and the first event would raise no alert.
+func (m *metrics) expect(routes []config.Route) {
+	for _, result := range []string{"ok", "error"} {
+		m.reloads.WithLabelValues(result)
+	}
+	for _, r := range routes {
+		m.plaintext.WithLabelValues(r.Name)
+		for treatment, statuses := range map[exchange.Treatment][]int{
+			exchange.Sealed:  {http.StatusOK, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
+			exchange.Refused: {http.StatusBadRequest, http.StatusForbidden, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
+		} {
+			for _, status := range statuses {
+				m.requests.WithLabelValues(r.Name, string(treatment), statusLabel(status))
+			}
+		}
+	}
 }
 
 // count adds a finished request.

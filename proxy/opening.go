@@ -24,6 +24,10 @@ const (
 	maxBlank   = 1 << 10  // bytes of white space before a request
 )
 
+// http2Preface is the first line that a client of HTTP/2 sends (RFC 9113 section
+// 3.4).
+const http2Preface = "PRI * HTTP/2.0\r\n"
+
 var (
 	errNoHello = errors.New("TLS that does not begin with a hello: a server may skip what comes before it")
 	errBlank   = errors.New("nothing but white space")
@@ -34,6 +38,8 @@ type opening struct {
 	head       []byte // every byte read so far
 	serverName string // of a TLS hello; "" if it has none or it is no TLS
 	http       bool   // it starts an HTTP/1 request
+	http2      bool   // it starts HTTP/2 in clear
+	plain      bool   // it is neither TLS nor an HTTP/1 request
 }
 
 // readOpening reads as far as needed to know. A hello that cannot be read is an
@@ -61,6 +67,7 @@ func readOpening(ctx context.Context, client net.Conn, patience time.Duration) (
 	if err := read(ctx, client); err != nil {
 		return nil, err
 	}
+	o.plain = first[0] != recordHandshake && !o.http
 	if err := client.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("unbounding the tunnel: %w", err)
 	}
@@ -111,8 +118,8 @@ func (o *opening) readHTTP(_ context.Context, client net.Conn) error {
 			return errBlank
 		}
 		is, undecided := startsHTTP(string(said))
-		if !undecided {
-			o.http = is
+		o.http, o.http2 = is, bytes.HasPrefix(said, []byte(http2Preface))
+		if !undecided && (o.http2 || !strings.HasPrefix(http2Preface, string(said))) {
 			return nil
 		}
 		if _, err := io.ReadFull(client, next); errors.Is(err, io.EOF) {

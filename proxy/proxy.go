@@ -15,6 +15,7 @@ import (
 	"github.com/elazarl/goproxy"
 	"github.com/rs/zerolog"
 
+	"sealcar/apierror"
 	"sealcar/config"
 )
 
@@ -29,6 +30,10 @@ type Options struct {
 	Protocol func(*config.Config, config.Route) (*Protocol, error) // called for each route, again on every reload; limits are fitted
 	Log      zerolog.Logger                                        // the zero value logs nothing
 	Version  string                                                // shown in metrics
+
+	// ErrorForm is how errors are written for whoever sent these headers; nil, or
+	// a nil result, is the form of OpenAI's.
+	ErrorForm func(http.Header) func(*apierror.Error) []byte
 
 	Now      func() time.Time                                 // nil means time.Now
 	Listen   func(network, addr string) (net.Listener, error) // nil means net.Listen
@@ -109,6 +114,7 @@ type Proxy struct {
 	accepting  context.Context // ends when draining starts
 	stopTaking context.CancelFunc
 	serving    atomic.Bool
+	outdated   atomic.Bool // the configuration has changed, and what it is now cannot be used
 
 	mu     sync.Mutex // guards table and every table's users and retired
 	table  *table     // nil once stopped
@@ -147,6 +153,7 @@ func New(o Options) (*Proxy, error) {
 		p.cut(err)
 		return nil, err
 	}
+	p.metrics.expect(o.Config.Routes)
 	return p, nil
 }
 

@@ -99,6 +99,8 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	}
 	own := i.visit.reply.Header()
 	before := maps.Clone(own)
+	exchange.DropOwnHeaders(http.Header(header))
+	exchange.DropDetours(http.Header(header))
 	maps.Copy(own, header)
 	i.visit.reply.WriteHeader(status)
 	clear(own)
@@ -115,7 +117,7 @@ func (i *interim) end() {
 // Sizes of the buffers that replies are copied with, in bytes. Events are short,
 // and their streams open for long.
 const (
-	streamBuffer = 2 << 10
+	streamBuffer = 1 << 10
 	replyBuffer  = 32 << 10
 )
 
@@ -124,6 +126,7 @@ const (
 // reply look whole.
 func (v *visit) copyReply(resp *http.Response) {
 	header := v.reply.Header()
+	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Header {
 		header[name] = append(header[name], values...)
 	}
@@ -137,6 +140,7 @@ func (v *visit) copyReply(resp *http.Response) {
 	// The application need not wait for our log; and what has trailers is chunked,
 	// else there is no room for them.
 	_ = v.reply.FlushError() // if it fails, so will the server's own
+	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Trailer {
 		header[http.TrailerPrefix+name] = values
 	}
@@ -166,7 +170,7 @@ func (v *visit) copyBody(resp *http.Response) error {
 			return err
 		}
 		if streams && n == len(buffer) && n < replyBuffer { // long events
-			buffer = make([]byte, replyBuffer)
+			buffer = make([]byte, min(4*n, replyBuffer))
 		}
 	}
 }

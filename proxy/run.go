@@ -29,7 +29,7 @@ func (p *Proxy) newServer(c *config.Config) *http.Server {
 		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
 		ReadHeaderTimeout:            c.Timeouts.ReadHeader,
 		IdleTimeout:                  c.Timeouts.Idle,
-		MaxHeaderBytes:               int(c.Limits.HeaderBytes),
+		MaxHeaderBytes:               readableHead(c.Limits),
 		ErrorLog:                     serverLog(p.log),
 		BaseContext:                  func(net.Listener) context.Context { return p.working },
 		ConnContext:                  withConn,
@@ -132,7 +132,9 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 		t.close()
 		return fmt.Errorf("reloading: %w", err)
 	}
+	p.outdated.Store(false)
 	p.metrics.reloaded(nil)
+	p.metrics.expect(kept.Routes)
 	p.log.Info().Msg("the new configuration is in force")
 	p.warnUnsafe(kept)
 	if len(waiting) > 0 {
@@ -144,6 +146,7 @@ func (p *Proxy) Reload(c *config.Config) (err error) {
 // ReloadFailed logs and counts a new configuration that is not used, be it that
 // it could not even be loaded.
 func (p *Proxy) ReloadFailed(err error) {
+	p.outdated.Store(true)
 	p.metrics.reloaded(err)
 	p.log.Error().Err(err).Msg("the new configuration is not used; the old one stays in force")
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sealcar/config"
 )
 
 // payload is bytes that two readers could take for different requests, and what
@@ -98,7 +100,10 @@ func smuggling() []payload {
 		{"a space in a name", line + "X A: 1\r\n\r\n", "400"},
 		{"a NUL in a value", line + "X-A: \x00\r\n\r\n", "400"},
 		{"a NUL in a name", line + "X\x00A: 1\r\n\r\n", "400"},
-		{"a header beyond limits.header_bytes", line + "X-A: " + strings.Repeat("a", 1<<17) + "\r\n\r\n", "431"},
+		{"a header beyond limits.header_bytes", line + "X-A: " + strings.Repeat("a", 1<<16) + "\r\n\r\n", "431"},
+		{"a header far beyond it", line + "X-A: " + strings.Repeat("a", 1<<18) + "\r\n\r\n", "431"},
+		{"two Authorizations", line + "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", "400 200: GET"},
+		{"two alike", line + "Authorization: Bearer a\r\nauthorization: Bearer a\r\n\r\n", "400 200: GET"},
 
 		// Request lines (RFC 9112 section 3).
 		{"two Hosts", line + "Host: {host}\r\n\r\n", "400"},
@@ -169,6 +174,40 @@ func TestT51_SmugglingVerdicts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Refusals of heads have codes, as all others do.
+func TestT51_HeadsAreRefusedByAnErrorDocument(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t))
+	direct := newServer(t, nil)
+	for _, d := range doors(r, direct.URL) {
+		for code, head := range map[string]string{
+			"headers_too_large": "X-A: " + strings.Repeat("a", 1<<16) + "\r\n",
+			"repeated_header":   "authorization: Bearer canary\r\n", // besides the one that post has
+		} {
+			c := d.open(t, r)
+			c.send(post(d.to, d.host, head))
+			resp, body := c.response()
+			refusedWith(t, resp, body, map[string]int{"headers_too_large": 431, "repeated_header": 400}[code], code)
+			if strings.Contains(body, "canary") {
+				t.Errorf("%s: the answer quotes a key: %s", d.name, body)
+			}
+		}
+	}
+}
+
+func TestT51_AHeadOfTheLimitPasses(t *testing.T) {
+	t.Parallel()
+	upstream := new(recorder)
+	r := start(t, upstream, testConfig(t, func(c *config.Config) { c.Limits.HeaderBytes = 8 << 10 }))
+	size := len(post(routedURL, routedHost, "X-A: \r\n")) - len(chat)
+	for more, want := range map[int]int{0: 200, 1: 431} {
+		resp, _ := r.dial(post(routedURL, routedHost, "X-A: "+strings.Repeat("a", 8<<10-size+more)+"\r\n")).response()
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes over the limit: got %s, want %d", more, resp.Status, want)
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/elazarl/goproxy"
 
+	"sealcar/config"
+	"sealcar/exchange"
 	"sealcar/netguard"
 )
 
@@ -24,12 +26,17 @@ const accessDenied = "\x15\x03\x03\x00\x02\x02\x31"
 // does not hold the stop up.
 const drainIdle = time.Second
 
-var errRoutedSNI = errors.New("a TLS hello that names a host with a route")
+var (
+	errRoutedSNI   = errors.New("a TLS hello that names a host with a route")
+	errPlainTunnel = errors.New("neither TLS nor an HTTP/1 request, to a server that does not speak first")
+)
 
 // tunnel joins the client of a CONNECT with a host without a route, once the
 // client's first bytes show that no host with a route is behind it. Bytes from
 // the host flow at once, for protocols where the server speaks first. Plain
-// HTTP is not tunnelled: it goes on as requests, under the rules for those.
+// HTTP is not tunnelled: it goes on as requests, under the rules for those; and
+// no other protocol in clear, unless the server has spoken, which no server of
+// HTTP does, whatever it would read as a request.
 func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	v := visitOf(r.Context())
 	j := newJoint(client, v.server, v.table.config.Timeouts.Idle)
@@ -50,6 +57,7 @@ func (p *Proxy) tunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 // What becomes of a tunnel, for metrics.
 const (
 	tunnelCarried = "carried"
+	tunnelPlain   = "plain" // carried, by an unsafe setting
 	tunnelHTTP    = "http"
 	tunnelRefused = "refused"
 	tunnelFailed  = "failed"
@@ -59,15 +67,19 @@ const (
 // detach keeps the end of ctx from closing the client.
 func (p *Proxy) relay(ctx context.Context, v *visit, client net.Conn, j *joint, detach func() bool) (result string) {
 	down := make(chan int64, 1)
-	go func() { down <- j.pipe(client, v.server) }() // ends when either side is closed
+	heard := make(chan bool, 1)
+	go func() { down <- j.pipe(client, &listened{v.server, heard}) }() // ends when either side is closed
 
 	opening, err := p.readOpening(ctx, v, client)
+	if err == nil && !opening.mayPass(v.table.config, heard) {
+		err = errPlainTunnel
+	}
 	switch {
 	case err != nil:
 		j.close()
 		<-down
 		p.logPreamble(v, err)
-		if errors.Is(err, errRoutedSNI) {
+		if errors.Is(err, errRoutedSNI) || errors.Is(err, errPlainTunnel) {
 			return tunnelRefused
 		}
 		return tunnelFailed
@@ -85,9 +97,53 @@ func (p *Proxy) relay(ctx context.Context, v *visit, client net.Conn, j *joint, 
 		up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
 		received := <-down
 		j.close()
-		p.logTunnel(v, up, received)
-		return tunnelCarried
+		result, treatment := tunnelCarried, exchange.Forwarded
+		if opening.plain && v.table.config.Egress.UnsafePlainTunnels {
+			result, treatment = tunnelPlain, exchange.Plaintext
+			p.metrics.plaintext.WithLabelValues(routeLabel("")).Inc()
+		}
+		p.logTunnel(v, treatment, up, received)
+		return result
 	}
+}
+
+// mayPass tells whether what a client opens with may be looked at further, or
+// carried. Before it says no, the server has timeouts.read_header to speak.
+func (o *opening) mayPass(c *config.Config, heard <-chan bool) bool {
+	if !o.plain || c.Egress.UnsafePlainTunnels {
+		return true
+	}
+	if o.http2 {
+		return false
+	}
+	var late <-chan time.Time // never: the tunnel's idleness ends it
+	if c.Timeouts.ReadHeader > 0 {
+		timer := time.NewTimer(c.Timeouts.ReadHeader)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case spoke := <-heard:
+		return spoke
+	case <-late:
+		return false
+	}
+}
+
+// listened is a server of which the first read tells whether it has spoken.
+type listened struct {
+	io.Reader
+	heard chan<- bool // room for one; nil once told
+}
+
+// Read tells heard, once.
+func (l *listened) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if l.heard != nil {
+		l.heard <- n > 0
+		l.heard = nil
+	}
+	return n, err
 }
 
 // readOpening reads a client's first bytes and refuses a TLS hello for a host

@@ -66,6 +66,12 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 
 func echo(c net.Conn) { _, _ = io.Copy(c, c) }
 
+// greet is a server that speaks first.
+func greet(c net.Conn) {
+	_, _ = c.Write([]byte{0})
+	echo(c)
+}
+
 func TestTunnelToAHostWithoutRoute(t *testing.T) {
 	t.Parallel()
 	s := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "own TLS, "+r.Host) })
@@ -83,21 +89,85 @@ func TestTunnelToAHostWithoutRoute(t *testing.T) {
 	}
 }
 
-func TestTunnelCarriesOtherProtocols(t *testing.T) {
-	t.Parallel()
-	cases := map[string]string{
-		"binary":             "\x00\x01\x02",
-		"begins like a POST": "PO",
-		"begins with get":    "get key\r\n",
-		"SSH":                "SSH-2.0-x\r\n",
-		"HTTP/2 in clear":    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"one byte":           "G",
-		"large":              strings.Repeat("x", 1<<20),
+// openings are what clients of other protocols may send first, and of HTTP in ways
+// that some server may understand.
+func openings() map[string]string {
+	chat := post("/v1/chat/completions", "a.example", "")
+	return map[string]string{
+		"binary":                     "\x00\x01\x02",
+		"begins like a POST":         "PO",
+		"begins with get":            "get key\r\n",
+		"SSH":                        "SSH-2.0-x\r\n",
+		"one byte":                   "G",
+		"large":                      strings.Repeat("x", 1<<20),
+		"HTTP/2":                     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"a chat, two spaces":         strings.Replace(chat, " ", "  ", 1),
+		"a chat, a tab":              strings.Replace(chat, " ", "\t", 1),
+		"a chat, a NUL first":        "\x00" + chat,
+		"a chat, a byte order mark":  "\ufeff" + chat,
+		"a chat, a vertical tab":     "\v" + chat,
+		"a chat, another line first": "HELO\r\n" + chat,
+		"a chat, by QUERY":           strings.Replace(chat, "POST", "QUERY", 1),
+		"a chat, by TRACE":           strings.Replace(chat, "POST", "TRACE", 1),
+		"a chat, to ws":              strings.Replace(chat, "/v1", "ws://a.example/v1", 1),
+		"a chat, no slash":           strings.Replace(chat, "/v1", "v1", 1),
+		"a chat, a question mark":    strings.Replace(chat, "/v1", "?/v1", 1),
 	}
-	for name, sent := range cases {
+}
+
+// What is neither TLS nor HTTP/1 could be content in clear all the same. The
+// server ends its side without a word, and would read on.
+func TestT49_NothingInClearIsTunnelled(t *testing.T) {
+	t.Parallel()
+	for name, sent := range openings() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			got := make(chan int64, 1)
+			addr := listen(t, func(c net.Conn) {
+				_ = c.(*net.TCPConn).CloseWrite()
+				n, _ := io.Copy(io.Discard, c)
+				got <- n
+			})
 			r := start(t, new(recorder), testConfig(t))
+			c := r.connect(addr)
+			_, _ = io.WriteString(c.Conn, sent)
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+			if _, err := io.ReadAll(c); errors.Is(err, errTimeout) {
+				t.Error("the tunnel stays open")
+			}
+			if n := <-got; n != 0 {
+				t.Fatalf("the server got %d bytes", n)
+			}
+			r.log.line(t, map[string]any{"code": "plain_tunnel", "host": "127.0.0.1"})
+			if n := metric(t, r, `sealcar_refused_total{code="plain_tunnel",route="none"}`); n != "1" {
+				t.Errorf("%s are counted", n)
+			}
+		})
+	}
+}
+
+func TestTunnelToASilentServerIsRefused(t *testing.T) {
+	t.Parallel()
+	got := make(chan int64, 1)
+	addr := listen(t, func(c net.Conn) {
+		n, _ := io.Copy(io.Discard, c)
+		got <- n
+	})
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.ReadHeader = 3 * time.Second }))
+	c := r.connect(addr)
+	c.send("get key\r\n")
+	c.ended()
+	if n := <-got; n != 0 {
+		t.Errorf("the server got %d bytes", n)
+	}
+}
+
+func TestUnsafePlainTunnelsCarryOtherProtocols(t *testing.T) {
+	t.Parallel()
+	for name, sent := range openings() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Egress.UnsafePlainTunnels = true }))
 			c := r.connect(listen(t, echo))
 			go func() {
 				_, _ = io.WriteString(c.Conn, sent)
@@ -107,7 +177,32 @@ func TestTunnelCarriesOtherProtocols(t *testing.T) {
 			if err != nil || string(got) != sent {
 				t.Errorf("got %d bytes (%v), want %d", len(got), err, len(sent))
 			}
+			r.log.line(t, map[string]any{"message": "tunnel", "treatment": "plaintext"})
+			if n := metric(t, r, `sealcar_plaintext_total{route="none"}`); n != "1" {
+				t.Errorf("%s are counted", n)
+			}
 		})
+	}
+}
+
+// gRPC in clear: its server may speak before it has heard the client.
+func TestTunnelRefusesHTTP2WhoeverSpeaksFirst(t *testing.T) {
+	t.Parallel()
+	got := make(chan int64, 1)
+	addr := listen(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		n, _ := io.Copy(io.Discard, c)
+		got <- n
+	})
+	r := start(t, new(recorder), testConfig(t))
+	c := r.connect(addr)
+	if _, err := io.ReadFull(c.r, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	c.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	c.ended()
+	if n := <-got; n != 0 {
+		t.Errorf("the server got %d bytes", n)
 	}
 }
 
@@ -377,7 +472,10 @@ func localIP(t *testing.T) string {
 func TestIdleTunnelEnds(t *testing.T) {
 	t.Parallel()
 	addr := listen(t, echo)
-	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.Idle = 100 * time.Millisecond }))
+	r := start(t, new(recorder), testConfig(t, func(c *config.Config) {
+		c.Timeouts.Idle = 100 * time.Millisecond
+		c.Egress.UnsafePlainTunnels = true
+	}))
 	used := r.connect(addr)
 	used.send("\x00")
 	if b, err := used.r.ReadByte(); err != nil || b != 0 {
@@ -419,8 +517,8 @@ func TestMetricsOfTunnels(t *testing.T) {
 			return fmt.Sprintf("%s is %s, want %s", series, metric(t, r, series), want)
 		})
 	}
-	carried := r.connect(listen(t, echo))
-	carried.send("\x00")
+	carried := r.connect(listen(t, greet))
+	carried.send("SSH-2.0-x\r\n")
 	has("sealcar_open_tunnels", "1")
 	_ = carried.Close()
 	refused := r.connect(listen(t, echo))

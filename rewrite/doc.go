@@ -9,7 +9,8 @@
 // scanned. A Scanner does many scans with one memory, as Scan does for small
 // documents. Events (sse.go, and event.go for the grammar of one event) does the
 // same for the data of each event of a text/event-stream, one event in, one event
-// out. Where the output has another structure than the input, Tree (tree.go) reads
+// out; OneLine (oneline.go) is for clients that look at lines instead. Where the
+// output has another structure than the input, Tree (tree.go) reads
 // a document whole, and EventConfig.Replace puts other events in an event's place.
 //
 // What is refused: duplicate names at any depth, names that differ from a known

@@ -84,6 +84,8 @@ func onlyComments(b []byte) bool {
 // eventWork is the memory in which changed events are put together; what it
 // returns is valid until the next event.
 type eventWork struct {
+	beside func(field, value []byte) error // EventConfig.Beside
+
 	joined []byte // data of several lines
 	value  []byte // its replacement
 	out    []byte // the changed event
@@ -92,14 +94,14 @@ type eventWork struct {
 // rewrite returns event with its data replaced by what fn makes of it, or event
 // itself where there is no data or no change.
 func (w *eventWork) rewrite(event []byte, fn func(dst, data []byte) ([]byte, bool, error)) ([]byte, error) {
-	if fn == nil {
+	if fn == nil && w.beside == nil {
 		return event, nil
 	}
-	before, first, after, found := cutData(event)
-	if !found {
-		return event, nil
+	cut, err := w.cut(event)
+	if err != nil || !cut.hasData || fn == nil {
+		return event, err
 	}
-	value, changed, err := fn(w.value[:0], w.join(first, after))
+	value, changed, err := fn(w.value[:0], cut.data)
 	if err != nil {
 		return nil, err
 	}
@@ -110,25 +112,25 @@ func (w *eventWork) rewrite(event []byte, fn func(dst, data []byte) ([]byte, boo
 	if bytes.IndexByte(value, '\r') >= 0 {
 		return nil, errReplacementCR
 	}
-	w.out = append(w.out[:0], before...)
+	w.out = append(w.out[:0], cut.before...)
 	for part := range bytes.SplitSeq(value, []byte("\n")) {
-		w.out = append(append(append(w.out, "data: "...), part...), first.end...)
+		w.out = append(append(append(w.out, "data: "...), part...), cut.end...)
 	}
-	w.out = appendOtherLines(w.out, after)
+	w.out = appendOtherLines(w.out, cut.after)
 	return w.out, nil
 }
 
 // replace returns what fn makes of an event that has data; not nil, for it may
 // well be nothing.
 func (w *eventWork) replace(event []byte, fn func(dst, data []byte) ([]byte, error)) ([]byte, error) {
-	_, first, after, found := cutData(event)
-	if !found {
-		return event, nil
+	cut, err := w.cut(event)
+	if err != nil || !cut.hasData {
+		return event, err
 	}
 	if w.out == nil {
 		w.out = make([]byte, 0, firstBuffer)
 	}
-	out, err := fn(w.out[:0], w.join(first, after))
+	out, err := fn(w.out[:0], cut.data)
 	if err != nil {
 		return nil, err
 	}
@@ -136,40 +138,50 @@ func (w *eventWork) replace(event []byte, fn func(dst, data []byte) ([]byte, err
 	return out, nil
 }
 
-// cutData cuts an event around its first data line.
-func cutData(event []byte) (before []byte, first line, after []byte, found bool) {
-	for rest := event; len(rest) > 0; {
-		at := len(event) - len(rest)
-		first, rest = cutLine(rest)
-		if _, ok := first.data(); ok {
-			return event[:at], first, rest, true
-		}
-	}
-	return nil, line{}, nil, false
+// cutEvent is an event taken apart around its first data line.
+type cutEvent struct {
+	hasData       bool
+	before, after []byte // the lines around the first data line
+	end           []byte // of that line
+	data          []byte // of all data lines, with \n between them
 }
 
-// join returns an event's data: that of its first data line and of those in
-// after, with \n between them. Nothing is copied where there is only one.
-func (w *eventWork) join(first line, after []byte) []byte {
-	data, _ := first.data()
+// cut takes an event apart, and has the lines that are no data looked at. Nothing
+// is copied where there is one data line only.
+func (w *eventWork) cut(event []byte) (e cutEvent, err error) {
 	several := false
-	for len(after) > 0 {
+	for rest := event; len(rest) > 0; {
+		at := len(event) - len(rest)
 		var l line
-		l, after = cutLine(after)
-		value, ok := l.data()
-		if !ok {
-			continue
-		}
-		if !several {
+		l, rest = cutLine(rest)
+		value, isData := l.data()
+		switch {
+		case !isData:
+			if err := w.see(l); err != nil {
+				return e, err
+			}
+		case !e.hasData:
+			e = cutEvent{hasData: true, before: event[:at], after: rest, end: l.end, data: value}
+		case !several:
 			several = true
-			w.joined = append(w.joined[:0], data...)
+			w.joined = append(append(append(w.joined[:0], e.data...), '\n'), value...)
+		default:
+			w.joined = append(append(w.joined, '\n'), value...)
 		}
-		w.joined = append(append(w.joined, '\n'), value...)
 	}
 	if several {
-		return w.joined
+		e.data = w.joined
 	}
-	return data
+	return e, nil
+}
+
+// see shows Beside a line that is no data.
+func (w *eventWork) see(l line) error {
+	if w.beside == nil || len(l.text) == 0 {
+		return nil
+	}
+	field, value, _ := bytes.Cut(l.text, []byte(":"))
+	return w.beside(field, bytes.TrimPrefix(value, []byte(" ")))
 }
 
 // appendOtherLines appends the lines of after that are not data. Where the line

@@ -13,8 +13,9 @@ var ErrEventTooLarge = errors.New("event over the limit")
 
 const (
 	defaultEventLimit = 16 << 20
-	firstBuffer       = 4 << 10
-	maxEmptyReads     = 100 // in a row; bufio.Reader's measure of patience
+	firstBuffer       = 1 << 10 // events are short, and their streams open for long
+	smallBuffer       = 4 << 10 // too little to ask for
+	maxEmptyReads     = 100     // in a row; bufio.Reader's measure of patience
 )
 
 // EventConfig says what Events does with a stream.
@@ -37,6 +38,12 @@ type EventConfig struct {
 	// ones: what it appends to dst stands for the whole event, as it is, be that
 	// several events or none. Events without data stay.
 	Replace func(dst, data []byte) ([]byte, error)
+
+	// Beside is called for each line that is neither data nor blank, before
+	// anything of its event is passed on: with field "event", "id" or whatever
+	// stands before the colon, "" for a comment. Without a colon all of the line
+	// is the field. An error is a fault of the stream. nil looks at none.
+	Beside func(field, value []byte) error
 
 	// End is called once, when nothing more will come: err is io.EOF for a
 	// clean end, else the fault (of the body, of the grammar, or of Data). It
@@ -66,7 +73,7 @@ func Events(body io.ReadCloser, c EventConfig) io.ReadCloser {
 	if c.Limit <= 0 {
 		c.Limit = defaultEventLimit
 	}
-	return &eventReader{body: body, config: c}
+	return &eventReader{body: body, config: c, work: eventWork{beside: c.Beside}}
 }
 
 // eventReader works without a goroutine: each Read pulls from body what it
@@ -191,10 +198,10 @@ func (r *eventReader) fill() {
 	r.bodyErr = io.ErrNoProgress
 }
 
-// grow doubles the buffer. The first one costs too little to ask.
+// grow doubles the buffer.
 func (r *eventReader) grow() error {
 	size := max(firstBuffer, min(2*cap(r.buf), r.config.Limit))
-	if size > firstBuffer && r.config.Room != nil {
+	if size > smallBuffer && r.config.Room != nil {
 		if err := r.config.Room(size); err != nil {
 			return err
 		}
@@ -212,6 +219,10 @@ func (r *eventReader) finish() {
 	case r.bodyErr != io.EOF: //nolint:errorlint // an error that wraps io.EOF is a fault, not a clean end
 		r.end(nil, r.bodyErr)
 	case onlyComments(rest):
+		if _, err := r.work.cut(rest); err != nil {
+			r.end(nil, err)
+			return
+		}
 		r.end(rest, io.EOF)
 	default:
 		r.end(nil, fmt.Errorf("the event stream ended inside an event: %w", io.ErrUnexpectedEOF))

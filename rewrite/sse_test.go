@@ -214,6 +214,46 @@ func TestEvents_EmptyReadDoesNothing(t *testing.T) {
 	}
 }
 
+func TestEvents_LinesBesideTheDataAreShown(t *testing.T) {
+	t.Parallel()
+	const stream = "\xef\xbb\xbf: first\n\nevent: e\r\nid:7\r\ndata: a\r\nretry: 1\r\ndata: b\r\n:  last\r\n\r\nno colon\rother: x: y\r\rdata: c\ndata\n\n: end\n"
+	want := []string{":first", "event:e", "id:7", "retry:1", ": last", "no colon:", "other:x: y", ":end"}
+	for name, c := range map[string]rewrite.EventConfig{
+		"alone":        {},
+		"with data":    {Data: shout},
+		"with replace": {Replace: func(dst, data []byte) ([]byte, error) { return append(dst, data...), nil }},
+	} {
+		var seen []string
+		c.Beside = func(field, value []byte) error {
+			seen = append(seen, string(field)+":"+string(value))
+			return nil
+		}
+		got, err := io.ReadAll(events(strings.NewReader(stream), c))
+		if err != nil || !slices.Equal(seen, want) {
+			t.Errorf("%s: saw %q (%v), want %q", name, seen, err, want)
+		}
+		if name == "alone" && string(got) != stream {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+func TestEvents_AnErrorBesideKeepsTheEventBack(t *testing.T) {
+	t.Parallel()
+	odd := errors.New("odd")
+	for _, tail := range []string{": bad\n\n", "data: x\n: bad\n\n", ": bad\n"} {
+		r := events(strings.NewReader("data: a\n: good\n\n"+tail), rewrite.EventConfig{Data: shout, Beside: func(_, value []byte) error {
+			if string(value) == "bad" {
+				return odd
+			}
+			return nil
+		}})
+		if got, err := io.ReadAll(r); !errors.Is(err, odd) || string(got) != "data: A\n: good\n\n" {
+			t.Errorf("%q: got %q, %v", tail, got, err)
+		}
+	}
+}
+
 func TestEvents_ReplacementMayHaveSeveralLines(t *testing.T) {
 	t.Parallel()
 	for replacement, want := range map[string]string{
@@ -468,5 +508,27 @@ func TestRoomIsAskedBeforeALongEventIsBuffered(t *testing.T) {
 	}
 	if !slices.Equal(asked, []int{8 << 10, 16 << 10, 32 << 10}) {
 		t.Errorf("asked for %v", asked)
+	}
+}
+
+// asking notes how much each Read asks for, and gives a piece at a time.
+type asking struct {
+	io.Reader
+	sizes []int
+}
+
+func (a *asking) Read(p []byte) (int, error) {
+	a.sizes = append(a.sizes, len(p))
+	return a.Reader.Read(p)
+}
+
+func TestAStreamOfShortEventsHoldsASmallBuffer(t *testing.T) {
+	t.Parallel()
+	body := &asking{Reader: strings.NewReader("data: short\n\n")}
+	if _, err := io.Copy(io.Discard, rewrite.Events(io.NopCloser(body), rewrite.EventConfig{})); err != nil {
+		t.Error(err)
+	}
+	if body.sizes[0] != 1<<10 {
+		t.Errorf("asked for %d bytes at a time, want 1 KiB", body.sizes)
 	}
 }

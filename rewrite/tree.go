@@ -25,11 +25,13 @@ type Member struct {
 
 // Tree reads one JSON document as strictly as Scan does, and returns all of it,
 // for those whose output has another structure than their input. More than limit
-// values are ErrTooManyValues: each costs about 100 bytes. There is no Shape, so
-// names that differ only in case are different names; a caller has to refuse
-// those that it does not know.
-func Tree(src []byte, limit int) (Node, error) {
-	t := treeReader{left: limit}
+// values are ErrTooManyValues. There is no Shape, so names that differ only in case
+// are different names; a caller has to refuse those that it does not know.
+//
+// room is asked before the tree takes n bytes of memory, again and again as it
+// grows; an error of its ends the reading. nil = there is always room.
+func Tree(src []byte, limit int, room func(n int64) error) (Node, error) {
+	t := treeReader{limit: limit, room: room, asked: firstAsked}
 	t.scanner.reset(src, nil)
 	root, err := t.node()
 	if err != nil {
@@ -40,12 +42,35 @@ func Tree(src []byte, limit int) (Node, error) {
 
 type treeReader struct {
 	scanner Scanner
-	left    int // values that may still come
+	limit   int // of values
+	values  int // that have come
+	asked   int // for so many there is room
+	room    func(n int64) error
+}
+
+// A value costs a Node, be it in a Member, its name, and the smaller arrays that
+// it was in while the one around it grew; in bytes. The first few cost too little
+// to ask.
+const (
+	valueCost  = 256
+	firstAsked = 64
+)
+
+// count counts one more value.
+func (t *treeReader) count() error {
+	if t.values++; t.values > t.limit {
+		return ErrTooManyValues
+	}
+	if t.values <= t.asked || t.room == nil {
+		return nil
+	}
+	t.asked *= 2
+	return t.room(int64(t.asked) * valueCost)
 }
 
 func (t *treeReader) node() (Node, error) {
-	if t.left--; t.left < 0 {
-		return Node{}, ErrTooManyValues
+	if err := t.count(); err != nil {
+		return Node{}, err
 	}
 	switch t.scanner.dec.PeekKind() {
 	case jsontext.KindBeginObject:

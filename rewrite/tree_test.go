@@ -12,7 +12,7 @@ const plenty = 1000
 
 func TestTree_GivesEveryValueWithItsText(t *testing.T) {
 	t.Parallel()
-	root, err := rewrite.Tree([]byte(` {"a": [1.50, {"b\u0063" : "x\n"} , [ ] ], "d":null,"e":true} `), plenty)
+	root, err := rewrite.Tree([]byte(` {"a": [1.50, {"b\u0063" : "x\n"} , [ ] ], "d":null,"e":true} `), plenty, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestT55_TreeRefusesWhatScanRefuses(t *testing.T) {
 		"deep":              strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001),
 		"no JSON":           `{a:1}`,
 	} {
-		_, err := rewrite.Tree([]byte(doc), 1_000_000)
+		_, err := rewrite.Tree([]byte(doc), 1_000_000, nil)
 		if _, ok := errors.AsType[*rewrite.SyntaxError](err); !ok {
 			t.Errorf("%s: got %v, want a *SyntaxError", name, err)
 		}
@@ -66,10 +66,30 @@ func TestT55_TreeRefusesWhatScanRefuses(t *testing.T) {
 func TestT56_TreeIsBounded(t *testing.T) {
 	t.Parallel()
 	doc := []byte(`[1,{"a":2}]`)
-	if _, err := rewrite.Tree(doc, 4); err != nil {
+	if _, err := rewrite.Tree(doc, 4, nil); err != nil {
 		t.Errorf("four values: %v", err)
 	}
-	if _, err := rewrite.Tree(doc, 3); !errors.Is(err, rewrite.ErrTooManyValues) {
+	if _, err := rewrite.Tree(doc, 3, nil); !errors.Is(err, rewrite.ErrTooManyValues) {
 		t.Errorf("got %v, want ErrTooManyValues", err)
+	}
+}
+
+func TestT84_TreeAsksForRoomAsItGrows(t *testing.T) {
+	t.Parallel()
+	full := errors.New("full")
+	for values, wantAsked := range map[int]int64{60: 0, 100: 128, 1000: 1024, 100_000: 131_072} {
+		doc := []byte("[" + strings.Repeat("{},", values-2) + "{}]")
+		var asked int64
+		root, err := rewrite.Tree(doc, 1_000_000, func(n int64) error {
+			asked = n
+			return nil
+		})
+		if err != nil || len(root.Items) != values-1 || asked != 256*wantAsked {
+			t.Errorf("%d values: asked for %d bytes (%v), want %d values' worth", values, asked, err, wantAsked)
+		}
+		_, err = rewrite.Tree(doc, 1_000_000, func(int64) error { return full })
+		if errors.Is(err, full) != (wantAsked > 0) {
+			t.Errorf("%d values: got %v when there is no room", values, err)
+		}
 	}
 }

@@ -29,6 +29,23 @@ func Check(c *config.Config) error {
 	return errors.Join(faults...)
 }
 
+// CheckResidue tells of the residue_exceptions of a valid configuration that can
+// never count, and, in doubts, of those that hardly do. It reads no file.
+func CheckResidue(c *config.Config) (doubts []string, err error) {
+	var faults []error
+	for _, r := range c.Routes {
+		policy, err := residuePolicy(c, r)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("route %q: %w", r.Name, err))
+			continue
+		}
+		for _, doubt := range policy.Doubts() {
+			doubts = append(doubts, fmt.Sprintf("route %q: %s", r.Name, doubt))
+		}
+	}
+	return doubts, errors.Join(faults...)
+}
+
 func checkRoute(c *config.Config, r config.Route) (faults []error) {
 	fault := func(err error) {
 		known := func(f error) bool { return f.Error() == err.Error() }

@@ -14,7 +14,7 @@ import (
 // withDialects puts the translations of a route's dialects in front of what seals
 // chats. An endpoint that may pass in clear does so: it was named by an unsafe
 // setting, by somebody who wants the upstream's own.
-func withDialects(chats http.RoundTripper, c *config.Config, r config.Route) http.RoundTripper {
+func withDialects(chats http.RoundTripper, c *config.Config, r config.Route, known *responses.References) http.RoundTripper {
 	s := dialect.Settings{
 		Base:            chats,
 		BasePath:        ark.BasePath,
@@ -25,7 +25,7 @@ func withDialects(chats http.RoundTripper, c *config.Config, r config.Route) htt
 		MaxValues:       c.Limits.JSONValues,
 	}
 	if translated(r, "responses", responses.Path) {
-		s.Base = &responses.Transport{Settings: s}
+		s.Base = &responses.Transport{Settings: s, References: known}
 	}
 	if translated(r, "anthropic", anthropic.Path) {
 		s.Base = &anthropic.Transport{Settings: s}

@@ -12,7 +12,7 @@ import (
 
 // withImages puts in front of what seals what fetches linked images, if the route
 // says so.
-func withImages(seal http.RoundTripper, c *config.Config, r config.Route) (http.RoundTripper, error) {
+func withImages(seal *ark.Transport, c *config.Config, r config.Route) (http.RoundTripper, error) {
 	settings := r.InlineImages
 	if !settings.Enabled {
 		return seal, nil
@@ -27,6 +27,7 @@ func withImages(seal http.RoundTripper, c *config.Config, r config.Route) (http.
 		Base:            seal,
 		Out:             out,
 		Applies:         postsInClear(ark.SealablePaths()),
+		Judge:           seal.Judge,
 		MaxImages:       settings.MaxImages,
 		MaxBytes:        int64(settings.MaxBytes),
 		MaxRequestBytes: int64(c.Limits.RequestBytes),

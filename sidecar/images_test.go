@@ -1,6 +1,7 @@
 package sidecar_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -71,6 +72,56 @@ func TestT26_LinkedImagesAreSealedWhereTheRouteSaysSo(t *testing.T) {
 				if strings.Contains(*sent, clear) {
 					t.Errorf("%q left in clear: %s", clear, *sent)
 				}
+			}
+		})
+	}
+}
+
+// A fetch tells others of the chat, so a chat that is refused causes none.
+func TestT26_ARefusedChatFetchesNoImage(t *testing.T) {
+	t.Parallel()
+	var fetched atomic.Int32
+	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fetched.Add(1)
+		w.Header().Set("Content-Type", "image/png")
+		_, _ = io.WriteString(w, "\x89PNG\x0D\x0A\x1A\x0A")
+	}))
+	t.Cleanup(pictures.Close)
+	for name, tt := range map[string]struct {
+		certificate, query, key, mediaType, before, after string
+		code                                              string
+	}{
+		"an unknown field":     {after: `,"tell":"nobody"`, code: "unsealable_field"},
+		"a video":              {before: `{"type":"video_url","video_url":{"url":"http://x"}},`, code: "unsealable_content"},
+		"a duplicate":          {after: `,"model":"m"`, code: "invalid_json"},
+		"text as a model":      {after: `,"n":{}`, code: "unsealable_field"},
+		"a query":              {query: "?tell=nobody", code: "unsealable_field"},
+		"no key":               {key: "Basic x", code: "missing_api_key"},
+		"text":                 {mediaType: "text/plain", code: "unsupported_content_type"},
+		"revoked certificate":  {certificate: "revocation: {mode: hard}", code: "certificate_"},
+		"nothing that forbids": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.route = fmt.Sprintf("    inline_images: {enabled: true, addresses: private, allowed_hosts: [%q]}\n", strings.TrimPrefix(pictures.URL, "http://"))
+			p := s.run(t, cmp.Or(tt.certificate, "revocation: {mode: off}"))
+			before := fetched.Load()
+			body := fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":[%s{"type":"image_url","image_url":{"url":"%s/x.png"}}]}]%s}`, tt.before, pictures.URL, tt.after)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.Addr().String()+"/v1/chat/completions"+tt.query, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", cmp.Or(tt.key, "Bearer key"))
+			req.Header.Set("Content-Type", cmp.Or(tt.mediaType, "application/json"))
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			refused := tt.code != ""
+			if n := fetched.Load() - before; !strings.Contains(string(answer), tt.code) || refused != (n == 0) || refused != (s.last.Load() == nil) {
+				t.Errorf("fetched %d times, %d %s", n, resp.StatusCode, answer)
 			}
 		})
 	}

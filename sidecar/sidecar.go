@@ -13,6 +13,8 @@ import (
 	"sealcar/crypto/ark"
 	"sealcar/payload"
 	"sealcar/proxy"
+	"sealcar/translate/anthropic"
+	"sealcar/translate/responses"
 	"sealcar/upstream"
 )
 
@@ -34,6 +36,8 @@ func New(o Options) (*proxy.Proxy, error) {
 		Log:     o.Log,
 		Version: o.Version,
 		Getenv:  o.Getenv,
+
+		ErrorForm: anthropic.FormOf,
 		Protocol: func(c *config.Config, r config.Route) (*proxy.Protocol, error) {
 			if budget == nil {
 				budget = payload.NewBudget(int64(c.Limits.BufferedBytes))
@@ -54,7 +58,8 @@ type Route struct {
 	out         *http.Transport
 	pool        *upstream.Pool // of connections for short requests, beside out
 	credentials credentials
-	sessions    *ark.Sessions        // nil: none are made ahead
+	sessions    *ark.Sessions // nil: none are made ahead
+	references  *responses.References
 	endpoints   map[string]*Endpoint // by the upstream's host[:port]
 }
 
@@ -98,12 +103,16 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	for _, doubt := range policy.Doubts() {
+		log.Warn().Msg(doubt)
+	}
 	keys, err := newCredentials(c, r, out, log)
 	if err != nil {
 		return nil, err
 	}
+	known := &responses.References{Items: r.References.Items, Bytes: int64(r.References.Bytes), For: r.References.For}
 	pool := upstream.NewPool(out, upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader))
-	made := &Route{config: r, out: out, pool: pool, credentials: keys, endpoints: map[string]*Endpoint{}}
+	made := &Route{config: r, out: out, pool: pool, credentials: keys, references: known, endpoints: map[string]*Endpoint{}}
 	if c.Sessions.Ahead > 0 {
 		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
 	}
@@ -115,7 +124,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 		}
 		_, host, _ := strings.Cut(origin, "://")
 		made.endpoints[host] = e
-		if err := e.addTransport(c, r, policy, pool, made.sessions); err != nil {
+		if err := e.addTransport(c, r, policy, made); err != nil {
 			made.Close()
 			return nil, err
 		}
@@ -124,11 +133,11 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 }
 
 // addTransport joins the seal to the rest.
-func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, pool *upstream.Pool, sessions *ark.Sessions) (err error) {
+func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, of *Route) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 pool,
+		Base:                 of.pool,
 		Certificates:         e.Certificates,
-		Sessions:             sessions,
+		Sessions:             of.sessions,
 		AICC:                 r.Certificate.AICC,
 		Credentials:          e.Credentials,
 		ReplaceCredentials:   r.Credentials.Replace,
@@ -141,7 +150,7 @@ func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Po
 		MaxEventBytes:        int(c.Limits.EventBytes),
 		ReplyIdle:            c.Timeouts.StreamIdle,
 	}
-	e.Way, err = translations(c, r, e.Transport)
+	e.Way, err = translations(c, r, e.Transport, of.references)
 	return err
 }
 
@@ -177,6 +186,7 @@ func (r *Route) Close() {
 		r.sessions.Close()
 	}
 	r.credentials.close()
+	r.references.Close()
 	r.pool.Close()
 	r.out.CloseIdleConnections()
 }

@@ -8,6 +8,7 @@ import (
 	"sealcar/crypto/ark"
 	"sealcar/payload"
 	"sealcar/translate/models"
+	"sealcar/translate/responses"
 	"sealcar/translate/tools"
 )
 
@@ -15,12 +16,12 @@ import (
 // before they are sealed, and undone in their replies. A request meets them from
 // the last to the first: what is a chat in another form becomes one, its model
 // gets the upstream's name, tools go into its content, linked images are fetched.
-func translations(c *config.Config, r config.Route, seal http.RoundTripper) (http.RoundTripper, error) {
+func translations(c *config.Config, r config.Route, seal *ark.Transport, known *responses.References) (http.RoundTripper, error) {
 	way, err := withImages(seal, c, r)
 	if err != nil {
 		return nil, err
 	}
-	return withDialects(withModels(withTools(way, c, r), c, r), c, r), nil
+	return withDialects(withModels(withTools(way, c, r), c, r), c, r, known), nil
 }
 
 // withTools puts function calling into the content of messages, if the route
@@ -29,7 +30,7 @@ func withTools(chats http.RoundTripper, c *config.Config, r config.Route) http.R
 	if !r.MoveTools {
 		return chats
 	}
-	return &tools.Transport{Base: chats, Applies: postsInClear(ark.SealablePaths()), MaxRequestBytes: int64(c.Limits.RequestBytes), ReplyLimits: replyLimits(c)}
+	return &tools.Transport{Base: chats, Applies: postsInClear(ark.SealablePaths()), MaxRequestBytes: int64(c.Limits.RequestBytes), MaxValues: c.Limits.JSONValues, ReplyLimits: replyLimits(c)}
 }
 
 // withModels exchanges the names that applications have for models, if the route

@@ -50,7 +50,7 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 // apierror.Error.
 func codesInSource(t *testing.T) map[string]string {
 	t.Helper()
-	makers := map[string]int{"BadRequest": 0, "BadReply": 0, "refusal": 0, "From": 1, "imageFault": 1}
+	makers := map[string]int{"BadRequest": 0, "BadReply": 0, "BrokenReply": 0, "refusal": 0, "From": 1, "imageFault": 1}
 	codes := map[string]string{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -86,7 +86,7 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		return nil, errors.Join(fmt.Errorf("setting a deadline: %w", err), closeBody(req))
 	}
-	if err := req.Write(c.out); err != nil { // closes the body
+	if err := req.Write(whole{c.out}); err != nil { // closes the body
 		return nil, fmt.Errorf("sending the request: %w", err)
 	}
 	if err := c.out.Flush(); err != nil {
@@ -101,6 +101,10 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// whole lets a request leave in one piece: http.Request.Write flushes the headers
+// of a *bufio.Writer before a body that it does not know to be in memory.
+type whole struct{ *bufio.Writer }
 
 func closeBody(req *http.Request) error {
 	if req.Body == nil {

@@ -47,7 +47,7 @@ type Guarded struct {
 }
 
 // NewGuarded makes a way out beside that of a route: with its roots, its egress
-// proxy and its time limits. The caller ends it with CloseIdleConnections.
+// proxy and its time limits. It keeps no connection, so nothing ends it.
 func NewGuarded(r config.Route, t config.Timeouts, b Bounds) (*Guarded, error) {
 	hosts, err := netguard.ParseHosts(b.AllowedHosts)
 	if err != nil {
@@ -96,9 +96,6 @@ func (g *Guarded) hint(err error) error {
 	}
 	return err
 }
-
-// CloseIdleConnections ends what is kept open.
-func (g *Guarded) CloseIdleConnections() { g.transport.CloseIdleConnections() }
 
 func (g *Guarded) check(req *http.Request) error {
 	u := req.URL

@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sealcar/config"
 	"sealcar/netguard"
@@ -30,7 +32,6 @@ func guarded(t *testing.T, b upstream.Bounds, edits ...func(*config.Route)) *ups
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(g.CloseIdleConnections)
 	return g
 }
 
@@ -175,6 +176,37 @@ func TestNewGuardedWantsARouteThatHoldsTogether(t *testing.T) {
 		edit(&r)
 		if _, err := upstream.NewGuarded(r, config.Default().Timeouts, upstream.Bounds{}); err == nil || !strings.Contains(err.Error(), "upstream_") || strings.Contains(err.Error(), "route") {
 			t.Errorf("error %v, want one that names the setting; the caller names the route", err)
+		}
+	}
+}
+
+// A reload leaves nothing behind that would have to be closed.
+func TestGuardedKeepsNoConnection(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+		closed := make(chan struct{}, 1)
+		srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateClosed {
+				closed <- struct{}{}
+			}
+		}
+		srv.EnableHTTP2 = true
+		start(srv)
+		t.Cleanup(srv.Close)
+		_, host, _ := strings.Cut(srv.URL, "://")
+		g := guarded(t, bounds(netguard.Private, host), func(r *config.Route) {
+			if srv.Certificate() != nil {
+				r.UpstreamCA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+			}
+		})
+		if got, err := visit(t, g, srv.URL); got != "ok" {
+			t.Fatalf("%s: got %q, %v", name, got, err)
+		}
+		select {
+		case <-closed:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: the connection stays open", name)
 		}
 	}
 }

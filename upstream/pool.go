@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,10 +36,11 @@ type Pool struct {
 	idle      time.Duration
 	maxHeader int64
 
-	mu     sync.Mutex
-	hosts  map[string][]*conn // those that speak HTTP/1.1: what is idle, the last used last
-	reaper *time.Timer        // closes what has been idle for long; nil while nothing is idle
-	closed bool
+	mu      sync.Mutex
+	hosts   map[string][]*conn // those that speak HTTP/1.1: what is idle, the last used last
+	resting int                // connections that are idle, of all hosts
+	reaper  *time.Timer        // closes what has been idle for long; nil while nothing is idle
+	closed  bool
 }
 
 // NewPool makes a pool beside a transport that NewTransport has made. next is by
@@ -95,6 +97,17 @@ func (p *Pool) learn(host string) {
 	if _, known := p.hosts[host]; !known && p.hosts != nil {
 		p.hosts[host] = nil
 	}
+	p.resting = 0
+}
+
+// forget lets a host be asked anew by the transport which protocol it speaks: it
+// may have HTTP/2 alone by now.
+func (p *Pool) forget(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.hosts[host]) == 0 {
+		delete(p.hosts, host)
+	}
 }
 
 // take gives a connection that nobody else uses: the last used of those that are
@@ -121,6 +134,7 @@ func (p *Pool) pop(host string) *conn {
 	}
 	c := idle[len(idle)-1]
 	p.hosts[host] = idle[:len(idle)-1]
+	p.resting--
 	return c
 }
 
@@ -145,6 +159,7 @@ func (p *Pool) connect(ctx context.Context, host string) (*conn, error) {
 		defer cancel()
 	}
 	if err := shaken.HandshakeContext(ctx); err != nil {
+		p.forget(host)
 		return nil, errors.Join(fmt.Errorf("TLS to %s: %w", host, err), raw.Close())
 	}
 	c, err := newConn(p, host, raw, shaken)
@@ -165,11 +180,12 @@ func trimBrackets(host string) string {
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.hosts[c.host]) >= idleTotal {
+	if p.closed || p.resting >= idleTotal {
 		_ = c.raw.Close() // nobody waits for anything from it
 		return
 	}
 	c.since = time.Now()
+	p.resting++
 	p.hosts[c.host] = append(p.hosts[c.host], c)
 	if p.reaper == nil && p.idle > 0 {
 		p.reaper = time.AfterFunc(p.idle, p.reap)
@@ -180,18 +196,17 @@ func (p *Pool) put(c *conn) {
 func (p *Pool) reap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := 0
 	for host, idle := range p.hosts {
 		old := 0 // the longest idle come first
 		for old < len(idle) && time.Since(idle[old].since) >= p.idle {
-			_ = idle[old].Close()
+			_ = idle[old].raw.Close() // TLS would say farewell, and every request wait for it
 			old++
 		}
-		p.hosts[host] = append([]*conn(nil), idle[old:]...)
-		left += len(idle) - old
+		p.hosts[host] = slices.Clone(idle[old:])
+		p.resting -= old
 	}
 	p.reaper = nil
-	if left > 0 && !p.closed {
+	if p.resting > 0 && !p.closed {
 		p.reaper = time.AfterFunc(p.idle, p.reap)
 	}
 }
@@ -211,4 +226,5 @@ func (p *Pool) Close() {
 		}
 		p.hosts[host] = nil
 	}
+	p.resting = 0
 }

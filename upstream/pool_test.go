@@ -10,8 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -84,6 +87,7 @@ func serve(c net.Conn, p play) {
 		if err != nil {
 			return
 		}
+		req.Header.Set("X-Came-Along", strconv.Itoa(in.Buffered())) // no Read of TLS gives more than a record
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
@@ -163,6 +167,30 @@ func TestPoolUsesItsConnectionAgain(t *testing.T) {
 
 // TestPoolUsesNoConnectionAgain that may hold something, or nobody: each request
 // must have one of its own.
+func TestPoolSendsARequestInOnePiece(t *testing.T) {
+	t.Parallel()
+	var along string
+	s, pool := newScript(t, newCA(t), func(c net.Conn, _ int, req *http.Request) bool {
+		along = req.Header.Get("X-Came-Along")
+		return write1(c, okReply)
+	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, io.LimitReader(strings.NewReader("a chat"), 6)) // which net/http does not know to be in memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 6
+	req.Header.Set("X-Script", "1")
+	resp, err := pool.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	wantBody(t, string(body), err, "ok")
+	if along != "6" || s.past.Load() != 0 {
+		t.Errorf("%s bytes of the body came with the headers, want all 6", along)
+	}
+}
+
 func TestPoolUsesNoConnectionAgain(t *testing.T) {
 	t.Parallel()
 	tests := map[string]play{
@@ -372,4 +400,47 @@ func TestPoolClosesWhatIsIdle(t *testing.T) {
 	got, err = s.play(t, short)
 	wantBody(t, got, err, "ok")
 	<-closed // by itself
+}
+
+// An upstream that begins to insist on HTTP/2 costs one request, not all of them.
+func TestPoolAsksAHostAnewThatRefusesIt(t *testing.T) {
+	t.Parallel()
+	a := newCA(t)
+	var insists atomic.Bool
+	s := server(t, a, func(s *httptest.Server) {
+		s.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c := &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+			if insists.Load() {
+				c.NextProtos = []string{"h2"}
+				if !slices.Contains(hello.SupportedProtos, "h2") {
+					return nil, errors.New("no application protocol")
+				}
+			}
+			return c, nil
+		}
+	})
+	tr := transport(t, config.Route{UpstreamCAFile: a.file(t)})
+	pool := upstream.NewPool(tr, tr)
+	t.Cleanup(pool.Close)
+	var protocols []string
+	for i := range 3 {
+		if i == 1 {
+			insists.Store(true)
+			tr.CloseIdleConnections()
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := pool.RoundTrip(req)
+		if err != nil {
+			protocols = append(protocols, "refused")
+			continue
+		}
+		protocols = append(protocols, resp.Proto)
+		_ = resp.Body.Close()
+	}
+	if want := []string{"HTTP/1.1", "refused", "HTTP/2.0"}; !slices.Equal(protocols, want) {
+		t.Errorf("got %q, want %q", protocols, want)
+	}
 }

@@ -16,7 +16,7 @@ import (
 const (
 	idlePerHost  = 256              // kept connections to one host; HTTP/1.1 upstreams need one per running request
 	idleTotal    = 1024             // and to all hosts of a route together
-	writeBuffer  = 16 << 10         // per connection: headers and a short request leave as one TLS record
+	writeBuffer  = 16 << 10         // per connection: headers and a short request are one write
 	keepAlive    = 30 * time.Second // between TCP probes of a silent connection
 	pingAfter    = 30 * time.Second // HTTP/2: silence before a connection is asked whether it lives; models think long
 	pingTimeout  = 15 * time.Second // HTTP/2: and how long its answer may take

@@ -1,24 +1,27 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/rs/zerolog"
 )
 
 // What a review may cost, for any pod of a cluster can send some. etcd takes
-// objects of 1.5 MiB, and one JSON object costs many times its text.
+// objects of 1.5 MiB; how many values they may hold is in extent.go.
 const (
 	maxReview  = 2 << 20 // bytes
-	maxObjects = 20_000  // of JSON in a review
 	maxReviews = 8       // at a time; more wait, unread
 )
+
+// DefaultBodyTimeout is that of a Handler whose owner sets none: an API server has
+// the whole review before it sends the first byte of it.
+const DefaultBodyTimeout = 2 * time.Second
 
 // review is an AdmissionReview of admission.k8s.io/v1.
 type review struct {
@@ -61,14 +64,21 @@ type status struct {
 // being Fail.
 // Make it with NewHandler.
 type Handler struct {
-	settings func() *Settings
-	log      zerolog.Logger
-	places   chan struct{}
+	o      Options
+	places chan struct{}
 }
 
-// NewHandler asks for the settings in force at each review.
-func NewHandler(settings func() *Settings, log zerolog.Logger) *Handler {
-	return &Handler{settings: settings, log: log, places: make(chan struct{}, maxReviews)}
+// Options are what a Handler works with.
+type Options struct {
+	Settings    func() *Settings // those in force, asked for at each review
+	BodyTimeout time.Duration    // for a review to arrive once it has a place; 0: DefaultBodyTimeout
+	Log         zerolog.Logger
+}
+
+// NewHandler makes a Handler.
+func NewHandler(o Options) *Handler {
+	o.BodyTimeout = orDefault(o.BodyTimeout, DefaultBodyTimeout)
+	return &Handler{o: o, places: make(chan struct{}, maxReviews)}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,15 +89,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many reviews at a time", http.StatusServiceUnavailable)
 		return
 	}
-	asked, err := readReview(w, r)
+	asked, err := h.readReview(w, r)
 	if err != nil {
-		h.log.Warn().Err(err).Str("client", r.RemoteAddr).Msg("not an AdmissionReview of a new pod")
+		h.o.Log.Warn().Err(err).Str("client", r.RemoteAddr).Msg("not an AdmissionReview of a new pod")
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	answer, err := json.Marshal(review{APIVersion: asked.APIVersion, Kind: asked.Kind, Response: h.answer(asked.Request)})
 	if err != nil {
-		h.log.Error().Err(err).Msg("an answer could not be written")
+		h.o.Log.Error().Err(err).Msg("an answer could not be written")
 		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
 		return
 	}
@@ -96,20 +106,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // readReview reads a request for admission and holds it to what we are asked for.
-func readReview(w http.ResponseWriter, r *http.Request) (*review, error) {
+func (h *Handler) readReview(w http.ResponseWriter, r *http.Request) (*review, error) {
 	if r.Method != http.MethodPost {
 		return nil, fmt.Errorf("method %s, want POST", r.Method)
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, fmt.Errorf("Content-Type %q, want application/json", r.Header.Get("Content-Type"))
 	}
+	// Whoever stalls gives the place back long before the API server's own timeout.
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(h.o.BodyTimeout)) // net/http's own connections all can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
 	if err != nil {
 		return nil, fmt.Errorf("reading the AdmissionReview: %w", err)
 	}
-	if bytes.Count(body, []byte("{")) > maxObjects {
-		return nil, fmt.Errorf("the AdmissionReview has more than %d objects", maxObjects)
-	}
+	_ = conn.SetReadDeadline(time.Time{}) // or its end would end the request
 	var asked review
 	if err := decode(body, &asked, false); err != nil {
 		return nil, fmt.Errorf("reading the AdmissionReview: %w", err)
@@ -130,7 +141,7 @@ func readReview(w http.ResponseWriter, r *http.Request) (*review, error) {
 func (h *Handler) answer(q *request) *response {
 	a, err := h.admit(q)
 	if err != nil {
-		h.log.Warn().Err(err).Str("namespace", q.Namespace).Str("uid", q.UID).Msg("a pod was refused")
+		h.o.Log.Warn().Err(err).Str("namespace", q.Namespace).Str("uid", q.UID).Msg("a pod was refused")
 		return &response{UID: q.UID, Status: &status{
 			Code: http.StatusUnprocessableEntity, Reason: "Invalid", Message: "sealcar cannot add its sidecar: " + err.Error(),
 		}}
@@ -144,9 +155,9 @@ func (h *Handler) admit(q *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := h.settings()
+	s := h.o.Settings()
 	if reason, told := Spared(p, q.Namespace, s); reason != "" {
-		h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Str("reason", reason).Msg("a pod was let through")
+		h.o.Log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Str("reason", reason).Msg("a pod was let through")
 		a := &response{Allowed: true}
 		if told {
 			a.Warnings = []string{"sealcar adds no sidecar to this pod: " + reason}
@@ -157,7 +168,7 @@ func (h *Handler) admit(q *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injected()).Msg("a pod was changed")
+	h.o.Log.Info().Str("namespace", q.Namespace).Str("uid", q.UID).Int("changes", len(ops)).Bool("again", p.injectedBy(s.Name)).Msg("a pod was changed")
 	if len(ops) == 0 {
 		return &response{Allowed: true}, nil
 	}

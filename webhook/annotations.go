@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// The annotations that a pod's author sets, docs/kubernetes.md.
+// The label and the annotations that a pod's author sets, docs/kubernetes.md.
 const (
+	injectLabel = "sealcar/inject"
+
 	imageKey          = "sealcar/image"
 	logLevelKey       = "sealcar/log-level"
 	strictKey         = "sealcar/strict"
@@ -29,32 +31,19 @@ type wishes struct {
 	skipped   []string // containers
 }
 
-// form is what the value of an annotation has to look like.
-type form struct {
-	pattern *regexp.Regexp
-	want    string
+// Form is what the value of an annotation has to look like.
+type Form struct {
+	Pattern *regexp.Regexp `json:"pattern"`
+	Want    string         `json:"want"` // the same in words, behind "is not"
 }
 
-// forms are those of the annotations. What passes may still be wrong: Kubernetes
-// and the sidecar say so. What does not would come to light late, in a pod that
-// does not start. A Secret's name becomes part of a volume's, a DNS label with 15
-// characters in front.
-func forms() map[string]form {
-	quantity := form{regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$`), "a quantity such as 50m or 64Mi"}
-	return map[string]form{
-		imageKey:       {regexp.MustCompile(`^[^\s]+$`), "the reference of an image"},
-		logLevelKey:    {regexp.MustCompile(`^(debug|info|warn|error)$`), "debug, info, warn or error"},
-		strictKey:      {regexp.MustCompile(`^(true|false)$`), "true or false"},
-		cpuKey:         quantity,
-		memoryKey:      quantity,
-		memoryLimitKey: quantity,
-		configMapKey:   {regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`), "the name of a ConfigMap"},
-		secretsKey:     {regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,46}[a-z0-9])?$`), "names of Secrets, each without dots and of at most 48 characters"},
-	}
+// keys are the annotations that have a form.
+func keys() []string {
+	return []string{imageKey, logLevelKey, strictKey, cpuKey, memoryKey, memoryLimitKey, configMapKey, secretsKey}
 }
 
-// readWishes reads a pod's annotations. Its errors are for the pod's author.
-func readWishes(annotations map[string]string) (wishes, error) {
+// readWishes reads a pod's annotations by their forms. Its errors are for the pod's author.
+func readWishes(annotations map[string]string, forms map[string]Form) (wishes, error) {
 	w := wishes{
 		image: annotations[imageKey], logLevel: annotations[logLevelKey], strict: annotations[strictKey],
 		cpu: annotations[cpuKey], memory: annotations[memoryKey], memoryLimit: annotations[memoryLimitKey],
@@ -62,15 +51,17 @@ func readWishes(annotations map[string]string) (wishes, error) {
 		secrets:   words(annotations[secretsKey]),
 		skipped:   append(words(annotations[skipContainersKey]), containerName),
 	}
-	for key, f := range forms() {
-		values := []string{annotations[key]}
+	for _, key := range keys() {
+		text, set := annotations[key]
+		if !set {
+			continue
+		}
+		values, f := []string{text}, forms[key]
 		if key == secretsKey {
 			values = w.secrets
 		}
-		for _, value := range values {
-			if _, set := annotations[key]; set && !f.pattern.MatchString(value) {
-				return wishes{}, fmt.Errorf("annotation %s: %q is not %s", key, value, f.want)
-			}
+		if slices.ContainsFunc(values, func(v string) bool { return !f.Pattern.MatchString(v) }) {
+			return wishes{}, fmt.Errorf("annotation %s: %q is not %s", key, text, f.Want)
 		}
 	}
 	return w, nil

@@ -12,8 +12,9 @@
 //
 // Which pods are asked about is in the MutatingWebhookConfiguration. Let through
 // as they are: pods of excluded namespaces, sealcar's own, those with
-// hostNetwork, and those with a container named sealcar that is not ours. Refused
-// with a message for their author: pods with annotations that cannot be followed
-// or with volumes that have our names. Refused altogether: whatever is no review
-// of a new pod, and one of more than 2 MiB or 20,000 JSON objects.
+// hostNetwork, and those with a sidecar that is their own or another injector's.
+// Refused with a message for their author: pods with a label or annotations that
+// cannot be followed, with volumes or an ordinary container that have our names, and
+// with options of the JVM that cannot be joined with ours. Refused altogether:
+// whatever is no review of a new pod, and one of more than 2 MiB.
 package webhook

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,8 +25,8 @@ func Spared(p *Pod, namespace string, s *Settings) (reason string, told bool) {
 		return "it is a part of sealcar", false
 	case p.Spec.HostNetwork:
 		return "with hostNetwork its loopback is that of the node", true
-	case p.hasSidecar() && !p.injected():
-		return "it has a container named " + containerName, true
+	case p.hasSidecar() && !p.injectedBy(s.Name):
+		return "it has a sidecar already, of its own or of another injector", true
 	}
 	return "", false
 }
@@ -35,8 +36,11 @@ func Spared(p *Pod, namespace string, s *Settings) (reason string, told bool) {
 // still need, most often nothing. An error is for the pod's author: the pod asks
 // for something that cannot be done.
 func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
-	w, err := readWishes(p.Metadata.Annotations)
+	w, err := readWishes(p.Metadata.Annotations, s.Annotations)
 	if err != nil {
+		return nil, err
+	}
+	if err := check(p, w); err != nil {
 		return nil, err
 	}
 	part := s.Inline
@@ -47,7 +51,7 @@ func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
 	ops := slices.Concat(
 		redirect("/spec/containers", p.Spec.Containers, w, part.AppEnv, s.AppMounts),
 		redirect("/spec/initContainers", p.Spec.InitContainers, w, part.AppEnv, s.AppMounts))
-	if p.injected() {
+	if p.injectedBy(s.Name) {
 		return ops, nil
 	}
 	parts := []Part{s.Always, part}
@@ -58,7 +62,27 @@ func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(ops, volumes, addSidecar(p, sidecar(s, w, parts)), mark(p)), nil
+	return slices.Concat(ops, volumes, addSidecar(p, sidecar(s, w, parts)), mark(p, s.Name)), nil
+}
+
+// check refuses pods that could be given a sidecar only in part.
+func check(p *Pod, w wishes) error {
+	if value, set := p.Metadata.Labels[injectLabel]; set && value != "true" && value != "false" {
+		return fmt.Errorf("label %s: %q is not true or false", injectLabel, value)
+	}
+	for _, c := range p.Spec.Containers {
+		if c.Name == containerName {
+			return fmt.Errorf("the pod has a container named %q, as the sidecar is named; give it another name", c.Name)
+		}
+	}
+	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
+		elsewhere := slices.ContainsFunc(c.Env, func(o object) bool { return nameOf(o) == javaToolOptions && o["valueFrom"] != nil })
+		if elsewhere && !slices.Contains(w.skipped, c.Name) {
+			return fmt.Errorf("container %q takes %s from elsewhere (valueFrom), so that the sidecar cannot add to it; give it a value, or name the container in %s",
+				c.Name, javaToolOptions, skipContainersKey)
+		}
+	}
+	return nil
 }
 
 // redirect makes containers use the sidecar and trust its CA. Variables of their
@@ -88,7 +112,7 @@ func withOwnOptions(own, ours []object) []object {
 	if i < 0 {
 		return ours
 	}
-	options, _ := own[i]["value"].(string) // "" if it comes from elsewhere
+	options, _ := own[i]["value"].(string)
 	joined := make([]object, len(ours))
 	for j, o := range ours {
 		joined[j] = o

@@ -65,7 +65,7 @@ func TestWhatIsInjected(t *testing.T) {
 			side + "/volumeMounts/sealcar-state/mountPath": "/var/lib/sealcar", app + "/volumeMounts/sealcar-state": nil, "/spec/volumes/sealcar-state/emptyDir/medium": "Memory",
 		}},
 		{"it is marked", podWith(`"a/b":"c"`), map[string]any{
-			"/metadata/annotations/sealcar~1status": "injected", "/metadata/annotations/a~1b": "c", "/metadata/labels/sealcar~1injected": "true",
+			"/metadata/annotations/sealcar~1status": "injected", "/metadata/annotations/sealcar~1injected-by": "default/sealcar-injector", "/metadata/annotations/a~1b": "c", "/metadata/labels/sealcar~1injected": "true",
 		}},
 		{"what the pod has stays", `{"metadata":{"labels":{"l":"m"}},"spec":{"nodeName":"n","volumes":[{"name":"v","emptyDir":{}}],"containers":[{"name":"app","env":[{"name":"A","value":"b"}],"volumeMounts":[{"name":"v","mountPath":"/v"}]}]}}`, map[string]any{
 			"/spec/nodeName": "n", "/spec/volumes/0/name": "v", app + "/env/A/value": "b", app + "/volumeMounts/v/mountPath": "/v", "/metadata/labels/l": "m",
@@ -100,7 +100,10 @@ func TestWhatIsInjected(t *testing.T) {
 		{"a container that is to be skipped", `{"metadata":{"annotations":{"sealcar/skip-containers":"other , more"}},"spec":{"containers":[{"name":"app"},{"name":"other"}]}}`, map[string]any{
 			app + "/env/HTTPS_PROXY/value": proxy, "/spec/containers/other/env": nil, "/spec/containers/other/volumeMounts": nil,
 		}},
-		{"a status from another pod makes no sidecar", podWith(`"sealcar/status":"injected"`), map[string]any{side + "/args/0": "run", "/spec/volumes/sealcar-ca/name": "sealcar-ca"}},
+		{"options of the JVM from elsewhere are a skipped container's own", `{"metadata":{"annotations":{"sealcar/skip-containers":"app"}},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, map[string]any{
+			app + "/env/JAVA_TOOL_OPTIONS/value": nil,
+		}},
+		{"a status from another pod makes no sidecar", podWith(`"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"`), map[string]any{side + "/args/0": "run", "/spec/volumes/sealcar-ca/name": "sealcar-ca"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -186,9 +189,14 @@ func TestPodsThatCannotBeInjected(t *testing.T) {
 		{"a quantity", podWith(`"sealcar/memory-limit":"lots"`), `annotation sealcar/memory-limit: "lots" is not a quantity`},
 		{"an image", podWith(`"sealcar/image":"a b"`), `annotation sealcar/image: "a b" is not the reference`},
 		{"a ConfigMap", podWith(`"sealcar/config-map":"../x"`), `annotation sealcar/config-map: "../x" is not the name`},
-		{"the second Secret", podWith(`"sealcar/secrets":"a,B"`), `annotation sealcar/secrets: "B" is not names`},
+		{"the second Secret", podWith(`"sealcar/secrets":"a,B"`), `annotation sealcar/secrets: "a,B" is not names`},
 		{"a Secret with a dot", podWith(`"sealcar/secrets":"a.b"`), "each without dots"},
 		{"a long Secret", podWith(`"sealcar/secrets":"` + strings.Repeat("a", 49) + `"`), "at most 48 characters"},
+		{"an empty ConfigMap", podWith(`"sealcar/config-map":""`), `annotation sealcar/config-map: "" is not the name`},
+		{"a label", `{"metadata":{"labels":{"sealcar/inject":"True"}},"spec":{"containers":[{"name":"app"}]}}`, `label sealcar/inject: "True" is not true or false`},
+		{"a container with our name", `{"metadata":{},"spec":{"containers":[{"name":"app"},{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"options of the JVM from elsewhere", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{"configMapKeyRef":{"name":"jvm","key":"options"}}}]}]}}`, `container "app" takes JAVA_TOOL_OPTIONS from elsewhere`},
+		{"such an init container", `{"metadata":{},"spec":{"containers":[],"initContainers":[{"name":"prepare","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, `container "prepare" takes JAVA_TOOL_OPTIONS from elsewhere`},
 		{"a volume with our name", `{"metadata":{},"spec":{"containers":[],"volumes":[{"name":"sealcar-state"}]}}`, `the pod has a volume "sealcar-state" of its own`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,8 +217,9 @@ func TestPodsThatAreSpared(t *testing.T) {
 		{"kube-system", "kube-system", podWith(""), "its namespace is excluded", false},
 		{"ours", "apps", `{"metadata":{"labels":{"app.kubernetes.io/part-of":"sealcar"}}}`, "it is a part of sealcar", false},
 		{"hostNetwork", "apps", `{"spec":{"hostNetwork":true}}`, "with hostNetwork its loopback is that of the node", true},
-		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a container named sealcar", true},
-		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
+		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"another injector's", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"b2/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
 		{"any other", "apps", podWith(""), "", false},
 	} {
 		p, err := webhook.DecodePod([]byte(tt.pod))

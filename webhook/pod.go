@@ -14,6 +14,7 @@ const (
 	containerName   = "sealcar"
 	statusKey       = "sealcar/status"
 	statusInjected  = "injected"
+	injectedByKey   = "sealcar/injected-by"
 	injectedLabel   = "sealcar/injected" // for selectors, such as that of a PodMonitor
 	partOfLabel     = "app.kubernetes.io/part-of"
 	partOfOurs      = "sealcar"
@@ -54,6 +55,9 @@ type Container struct {
 // DecodePod reads a pod as an API server sends it.
 func DecodePod(text []byte) (*Pod, error) {
 	var p Pod
+	if err := withinExtent(text); err != nil {
+		return nil, fmt.Errorf("reading the pod: %w", err)
+	}
 	if err := decode(text, &p, false); err != nil {
 		return nil, fmt.Errorf("reading the pod: %w", err)
 	}
@@ -81,10 +85,11 @@ func (p *Pod) hasSidecar() bool {
 	return slices.ContainsFunc(p.Spec.InitContainers, func(c Container) bool { return c.Name == containerName })
 }
 
-// injected tells whether we were here before. The annotation alone does not say
-// so: one copied from another pod would leave this pod without its sidecar.
-func (p *Pod) injected() bool {
-	return p.Metadata.Annotations[statusKey] == statusInjected && p.hasSidecar()
+// injectedBy tells whether the injector of a name was here before. The annotations
+// alone do not say so: copied from another pod they would leave this one without its
+// sidecar.
+func (p *Pod) injectedBy(name string) bool {
+	return p.Metadata.Annotations[statusKey] == statusInjected && p.Metadata.Annotations[injectedByKey] == name && p.hasSidecar()
 }
 
 // nameOf is the name of an environment variable, a mount or a volume.

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,9 +25,22 @@ import (
 // serving is a server on a port of its own.
 type serving struct {
 	client *http.Client
-	base   string
+	base   string // of reviews
+	probes string
 	ended  chan error
 	stop   func()
+	ln     *counted
+}
+
+// counted is a listener that counts how often it is asked for a connection.
+type counted struct {
+	net.Listener
+	times atomic.Int64
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	c.times.Add(1)
+	return c.Listener.Accept()
 }
 
 func serve(t *testing.T, s webhook.Server) *serving {
@@ -35,19 +51,18 @@ func serve(t *testing.T, s webhook.Server) *serving {
 	if s.Certificate == nil {
 		s.Certificate = func() (*tls.Certificate, error) { return &pki.TLS.Certificates[0], nil }
 	}
-	s.Handler = webhook.NewHandler(func() *webhook.Settings { return settings(t) }, zerolog.Nop())
-	s.Log = zerolog.Nop()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if s.Handler == nil {
+		s.Handler = webhook.NewHandler(webhook.Options{Settings: func() *webhook.Settings { return settings(t) }, Log: zerolog.Nop()})
 	}
+	s.Log = zerolog.Nop()
+	ln, admin := &counted{Listener: listen(t)}, listen(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(pki.Certificate())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	ctx, stop := context.WithCancel(t.Context())
-	v := &serving{client: &http.Client{Transport: transport}, base: "https://" + ln.Addr().String(), ended: make(chan error, 1), stop: stop}
-	go func() { v.ended <- s.Serve(ctx, ln) }()
+	v := &serving{client: &http.Client{Transport: transport}, base: "https://" + ln.Addr().String(), probes: "http://" + admin.Addr().String(), ended: make(chan error, 1), stop: stop, ln: ln}
+	go func() { v.ended <- s.Serve(ctx, ln, admin) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-v.ended; err != nil {
@@ -57,9 +72,18 @@ func serve(t *testing.T, s webhook.Server) *serving {
 	return v
 }
 
-func (v *serving) get(t *testing.T, path string) (int, string, error) {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.base+path, nil)
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+func (v *serving) get(t *testing.T, url string) (int, string, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,31 +121,38 @@ func TestProbes(t *testing.T) {
 		}
 		return errors.New("not just yet")
 	}})
-	expect := func(path string, want int, text string) {
+	expect := func(url string, want int, text string) {
 		t.Helper()
-		if code, body, err := v.get(t, path); err != nil || code != want || !strings.Contains(body, text) {
-			t.Errorf("%s: %d, %v: %s", path, code, err, body)
+		if code, body, err := v.get(t, url); err != nil || code != want || !strings.Contains(body, text) {
+			t.Errorf("%s: %d, %v: %s", url, code, err, body)
 		}
 	}
-	expect("/healthz", http.StatusOK, "ok")
-	expect("/readyz", http.StatusServiceUnavailable, "not just yet")
+	expect(v.probes+"/healthz", http.StatusOK, "ok")
+	expect(v.probes+"/readyz", http.StatusServiceUnavailable, "not just yet")
 	ready.Store(true)
-	expect("/readyz", http.StatusOK, "ok")
-	expect("/else", http.StatusNotFound, "")
-	expect("/pods", http.StatusBadRequest, "want POST")
+	expect(v.probes+"/readyz", http.StatusOK, "ok")
+	expect(v.probes+"/pods", http.StatusNotFound, "")
+	expect(v.base+"/readyz", http.StatusNotFound, "")
+	expect(v.base+"/pods", http.StatusBadRequest, "want POST")
 }
 
 func TestNothingIsAnsweredWithoutACertificate(t *testing.T) {
 	t.Parallel()
 	v := serve(t, webhook.Server{Certificate: func() (*tls.Certificate, error) { return nil, errors.New("none yet") }})
-	if code, _, err := v.get(t, "/healthz"); err == nil {
+	if code, _, err := v.get(t, v.base+"/pods"); err == nil {
 		t.Errorf("status %d", code)
 	}
 }
 
+// impatient waits for no body.
+func impatient(t *testing.T) *webhook.Handler {
+	t.Helper()
+	return webhook.NewHandler(webhook.Options{Settings: func() *webhook.Settings { return settings(t) }, BodyTimeout: 100 * time.Millisecond, Log: zerolog.Nop()})
+}
+
 func TestT74_ASlowRequestIsCut(t *testing.T) {
 	t.Parallel()
-	v := serve(t, webhook.Server{Timeout: time.Second})
+	v := serve(t, webhook.Server{Handler: impatient(t)})
 	plain := v.client.Transport.(*http.Transport).Clone() // HTTP/1.1, in which the reason arrives
 	plain.ForceAttemptHTTP2, plain.TLSClientConfig.NextProtos = false, nil
 	t.Cleanup(plain.CloseIdleConnections)
@@ -138,30 +169,119 @@ func TestT74_ASlowRequestIsCut(t *testing.T) {
 	}
 }
 
-func TestT75_ConnectionsOverTheLimitWait(t *testing.T) {
-	t.Parallel()
-	v := serve(t, webhook.Server{Timeout: time.Minute})
-	addr := strings.TrimPrefix(v.base, "https://")
-	var idle []net.Conn
-	for range 64 {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+// idle opens connections that say nothing, from 127.0.0.1.
+func idle(t *testing.T, addr string, n int) []net.Conn {
+	t.Helper()
+	return idleFrom(t, "127.0.0.1", addr, n)
+}
+
+// idleFrom opens them from another address of the loopback, where it has several.
+func idleFrom(t *testing.T, from, addr string, n int) []net.Conn {
+	t.Helper()
+	var kept []net.Conn
+	for range n {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
-		idle = append(idle, conn)
+		t.Cleanup(func() { _ = conn.Close() })
+		kept = append(kept, conn)
 	}
-	impatient, end := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer end()
+	return kept
+}
+
+func TestT75_OneAddressCannotTakeAllConnections(t *testing.T) {
+	t.Parallel()
+	v := serve(t, webhook.Server{Timeout: time.Minute})
+	conns := idle(t, strings.TrimPrefix(v.base, "https://"), 17)
+	over := conns[16]
+	if err := over.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := over.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v, want the connection over the bound closed", err)
+	}
+	if code, _, err := v.get(t, v.base+"/pods"); err == nil {
+		t.Errorf("status %d beside sixteen connections", code)
+	}
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+	for range 100 { // the server learns of it in its own time
+		if _, _, err := v.get(t, v.base+"/pods"); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the places of connections that were closed are not given back")
+}
+
+func TestT75_ConnectionsOverTheLimitWait(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the loopback has one address")
+	}
+	v := serve(t, webhook.Server{Timeout: time.Minute})
+	addr := strings.TrimPrefix(v.base, "https://")
+	for _, from := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
+		idleFrom(t, from, addr, 16)
+	}
+	idle(t, addr, 15)
 	dialer := &tls.Dialer{Config: v.client.Transport.(*http.Transport).TLSClientConfig}
-	if conn, err := dialer.DialContext(impatient, "tcp", addr); err == nil {
-		_ = conn.Close()
-		t.Error("TLS is spoken while all connections are taken")
+	last, err := dialer.DialContext(t.Context(), "tcp", addr) // TLS is spoken with it, so those before it are taken too
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, conn := range idle {
-		_ = conn.Close()
+	defer last.Close()
+	if n := v.ln.times.Load(); n != 64 {
+		t.Errorf("the listener was asked for a connection %d times while 64 are open, want 64", n)
 	}
-	if code, _, err := v.get(t, "/healthz"); err != nil || code != http.StatusOK {
-		t.Errorf("%d, %v once they are free", code, err)
+}
+
+func TestT75_IdleConnectionsLeaveProbesAlone(t *testing.T) {
+	t.Parallel()
+	v := serve(t, webhook.Server{Timeout: time.Minute})
+	idle(t, strings.TrimPrefix(v.base, "https://"), 100)
+	if code, _, err := v.get(t, v.probes+"/healthz"); err != nil || code != http.StatusOK {
+		t.Errorf("%d, %v", code, err)
+	}
+}
+
+func TestT74_ConnectionsThatSayNothingEnd(t *testing.T) {
+	t.Parallel()
+	v := serve(t, webhook.Server{Timeout: 50 * time.Millisecond})
+	for _, base := range []string{v.base, v.probes} {
+		conn := idle(t, base[strings.Index(base, "//")+2:], 1)[0]
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			t.Errorf("%s: %v, want the connection closed", base, err)
+		}
+	}
+}
+
+// Eight reviews that do not come take all places, and lose them.
+func TestT74_StalledReviewsGiveTheirPlacesBack(t *testing.T) {
+	t.Parallel()
+	v := serve(t, webhook.Server{Handler: impatient(t), Timeout: time.Hour})
+	ask := func(body io.Reader) (int, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.base+"/pods", body)
+		if err != nil {
+			return 0, err
+		}
+		r.Header.Set("Content-Type", "application/json")
+		code, _, err := answered(v.client.Do(r))
+		return code, err
+	}
+	var asking sync.WaitGroup
+	for range 8 {
+		body, writer := io.Pipe()
+		t.Cleanup(func() { _ = writer.Close() })
+		asking.Go(func() { _, _ = ask(body) }) // refused or cut: either way its place is free
+	}
+	asking.Wait()
+	if code, err := ask(strings.NewReader(asked("apps", podWith("")))); err != nil || code != http.StatusOK {
+		t.Errorf("%d, %v", code, err)
 	}
 }

@@ -17,10 +17,12 @@ const placeholder = "$(name)"
 // Settings are what is added to pods, as charts/sealcar renders it
 // (sealcar.injection). The objects are those of Kubernetes' API, unread.
 type Settings struct {
-	ExcludedNamespaces []string `json:"excludedNamespaces"`
-	Container          object   `json:"container"` // the sidecar, without what the parts add
-	Strict             string   `json:"strict"`    // SEALCAR_STRICT of the sidecar; "" leaves it to the configuration
-	AppMounts          []object `json:"appMounts"` // of the application's containers
+	Name               string          `json:"name"`        // of the injector, in a cluster that may have several
+	Annotations        map[string]Form `json:"annotations"` // what those of a pod have to look like
+	ExcludedNamespaces []string        `json:"excludedNamespaces"`
+	Container          object          `json:"container"` // the sidecar, without what the parts add
+	Strict             string          `json:"strict"`    // SEALCAR_STRICT of the sidecar; "" leaves it to the configuration
+	AppMounts          []object        `json:"appMounts"` // of the application's containers
 
 	Always    Part `json:"always"`    // for every pod
 	Inline    Part `json:"inline"`    // for pods that name no ConfigMap
@@ -55,7 +57,14 @@ func ReadSettings(path string) (*Settings, error) {
 
 // check refuses settings with which applications would talk past the sidecar.
 func (s *Settings) check() error {
+	for _, key := range keys() {
+		if s.Annotations[key].Pattern == nil {
+			return fmt.Errorf("annotations: no form of %s", key)
+		}
+	}
 	switch {
+	case s.Name == "":
+		return errors.New("name: it is empty, so that no one could tell whose injection a pod has")
 	case s.Container["name"] != containerName:
 		return fmt.Errorf("container: its name is %q, want %q", s.Container["name"], containerName)
 	case s.Container["restartPolicy"] != "Always":

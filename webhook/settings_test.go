@@ -17,6 +17,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, from, to, want string }{
 		{"an unknown key", `"strict"`, `"strickt"`, "strickt"},
+		{"nobody's", `"name": "default/sealcar-injector"`, `"name": ""`, "name: it is empty"},
+		{"a form that is missing", `"sealcar/strict": {`, `"sealcar/other": {`, "no form of sealcar/strict"},
 		{"another container", `"name": "sealcar",`, `"name": "proxy",`, `its name is "proxy"`},
 		{"no sidecar", `"restartPolicy": "Always"`, `"restartPolicy": "Never"`, "it is no sidecar"},
 		{"nothing for applications", `"appEnv"`, `"env"`, "nothing would lead applications to the sidecar"},

@@ -78,15 +78,19 @@ func addSidecar(p *Pod, c object) []PatchOp {
 }
 
 // mark leaves in the metadata that we were here.
-func mark(p *Pod) []PatchOp {
+func mark(p *Pod, injector string) []PatchOp {
 	return slices.Concat(
-		set("/metadata/annotations", p.Metadata.Annotations, statusKey, statusInjected),
-		set("/metadata/labels", p.Metadata.Labels, injectedLabel, "true"))
+		set("/metadata/annotations", p.Metadata.Annotations, map[string]string{statusKey: statusInjected, injectedByKey: injector}),
+		set("/metadata/labels", p.Metadata.Labels, map[string]string{injectedLabel: "true"}))
 }
 
-func set(path string, members map[string]string, key, value string) []PatchOp {
+func set(path string, members, added map[string]string) []PatchOp {
 	if members == nil {
-		return []PatchOp{{"add", path, map[string]string{key: value}}}
+		return []PatchOp{{"add", path, added}}
 	}
-	return []PatchOp{{"add", path + "/" + strings.ReplaceAll(key, "/", "~1"), value}}
+	var ops []PatchOp
+	for _, key := range slices.Sorted(maps.Keys(added)) {
+		ops = append(ops, PatchOp{"add", path + "/" + strings.ReplaceAll(key, "/", "~1"), added[key]})
+	}
+	return ops
 }

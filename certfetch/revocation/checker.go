@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"sealcar/certfetch/backoff"
-	"sealcar/certfetch/lru"
+	"sealcar/backoff"
+	"sealcar/lru"
 )
 
 // What one certificate may make us do.

@@ -2,6 +2,7 @@ package ark
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,7 +42,7 @@ type chatRequest struct {
 func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error) {
 	s := chatScan{body: body, purpose: purpose, policy: policy}
 	if err := rewrite.Scan(body, policy.shapeFor(purpose), s.value); err != nil {
-		return nil, requestFault(err)
+		return nil, s.fault(err)
 	}
 	switch {
 	case purpose != toOpen && !isWord([]byte(s.chat.model)):
@@ -52,6 +53,17 @@ func readChat(body []byte, purpose reading, policy *Policy) (*chatRequest, error
 		return nil, apierror.BadRequest("invalid_request", "messages", "the request has no messages, so there is nothing that could be sealed; send a chat with a messages array")
 	}
 	return &s.chat, nil
+}
+
+// fault is what the application sees of the error that ended the scan. A body
+// that is no strict JSON is told so, even if something before the fault is refused
+// by the policy: what that would be said of has several readings.
+func (s *chatScan) fault(err error) error {
+	_, told := errors.AsType[*rewrite.SyntaxError](err)
+	if !told && s.values <= s.policy.maxValues { // beyond that enough was looked at
+		err = cmp.Or(rewrite.Scan(s.body, s.policy.shapeFor(s.purpose), func(rewrite.Value) error { return nil }), err)
+	}
+	return requestFault(err)
 }
 
 // chatScan is the state of one scan of a chat's body.
@@ -126,7 +138,7 @@ func (s *chatScan) imageURL(v rewrite.Value) error {
 	case s.purpose == toOpen && linked:
 		return nil // base64 has no colon, so this is no ciphertext
 	case s.purpose == toSeal && !linked && !s.hasScheme(v, "data:"):
-		return cannotSeal(v.Path(), "an image is sealed as a data: URL, or an http(s) address by a policy that allows it; this is neither")
+		return cannotSeal(v.Path(), "an image is sealed as a data: URL, or an http(s) address by a policy that allows it; "+v.Path()+" is neither")
 	case s.purpose != toOpen && linked:
 		err := s.beside(v, content)
 		if err == nil || s.purpose == toSeal {
@@ -181,9 +193,10 @@ func (s *chatScan) judge(path func() string, e exposure) error {
 	mode := s.policy.modeAt(path)
 	switch {
 	case !mode.lets(e) && e == content:
-		return cannotSeal(path(), "this is content that the protocol cannot seal")
+		at := path()
+		return cannotSeal(at, reportable(at)+" is content that the protocol cannot seal")
 	case !mode.lets(e):
-		return apierror.BadRequest("unsealable_field", path(), "this cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
+		return apierror.BadRequest("unsealable_field", path(), reportable(path())+" cannot be sealed, and the route's policy does not let it leave in clear, so nothing was sent. Leave it out, have it taken out by the route's strip, or give its path a place in residue_exceptions")
 	}
 	s.chat.cleared++
 	s.chat.unsafe = s.chat.unsafe || e == content

@@ -1,22 +1,10 @@
 package ark
 
 import (
-	"net/http"
-	"strconv"
-	"strings"
+	"slices"
 
 	"sealcar/exchange"
 )
-
-// Headers by which an application learns what went in clear beside the sealed
-// content: paths in its request, and places in a reply that is no stream.
-const (
-	HeaderPlaintext      = "X-Sealcar-Plaintext"
-	HeaderReplyPlaintext = "X-Sealcar-Reply-Plaintext"
-)
-
-// maxPlaintextHeader bounds the list in such a header, in bytes.
-const maxPlaintextHeader = 1024
 
 // ClearReply says what is done with what a reply holds in clear beside its
 // sealed content: reasoning, calls of tools, log probabilities. Its zero value
@@ -32,31 +20,10 @@ func (c *chatRequest) tell(record *exchange.Record) {
 	record.Residue, record.ResidueCount, record.UnsafeResidue = c.clear, c.cleared, c.unsafe
 }
 
-// reportClear tells the application what went in clear. What the upstream may
-// have put into these headers is taken away.
-func reportClear(h http.Header, record *exchange.Record) {
-	setList(h, HeaderPlaintext, record.Residue, record.ResidueCount)
-	setList(h, HeaderReplyPlaintext, record.ReplyResidue, len(record.ReplyResidue))
-}
-
-func setList(h http.Header, name string, paths []string, count int) {
-	h.Del(name)
-	if count == 0 {
-		return
+// report notes that something came in clear. There are no more places than the
+// tables have, and kinds of lines.
+func report(record *exchange.Record, place string) {
+	if !slices.Contains(record.ReplyResidue, place) {
+		record.ReplyResidue = append(record.ReplyResidue, place)
 	}
-	var b strings.Builder
-	for i, path := range paths {
-		if b.Len()+len(path) > maxPlaintextHeader {
-			paths = paths[:i]
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(path)
-	}
-	if more := count - len(paths); more > 0 {
-		b.WriteString(", +" + strconv.Itoa(more) + " more")
-	}
-	h.Set(name, b.String())
 }

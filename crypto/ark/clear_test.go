@@ -18,7 +18,7 @@ func TestWhatRepliesHoldInClearIsReportedOrRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, extra, choice, top, place string }{
 		{"nothing", "", "", "", ""},
-		{"nothing of many words", `,"tool_calls":null,"reasoning_content":"","refusal":null,"encrypted_content":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`, `,"logprobs":null,"moderation_hit_type":"violence"`, `,"service_tier":"default","obfuscation":"x y","x":1`, ""},
+		{"nothing of many words", `,"tool_calls":null,"reasoning_content":"","refusal":null,"encrypted_content":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`, `,"logprobs":null,"moderation_hit_type":"violence"`, `,"service_tier":"default","obfuscation":"x-y","x":1`, ""},
 		{"reasoning", `,"reasoning_content":"leak"`, "", "", "choices[].PLACE.reasoning_content"},
 		{"tool calls", `,"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]`, "", "", "choices[].PLACE.tool_calls"},
 		{"refusal", `,"refusal":"leak"`, "", "", "choices[].PLACE.refusal"},
@@ -27,6 +27,8 @@ func TestWhatRepliesHoldInClearIsReportedOrRefused(t *testing.T) {
 		{"unknown in the message", `,"reasoning":"leak"`, "", "", "choices[].PLACE.*"},
 		{"unknown in the choice", "", `,"text":"leak"`, "", "choices[].*"},
 		{"unknown at the top", "", "", `,"prompt_logprobs":["leak"]`, "*"},
+		{"text in place of padding", "", "", `,"obfuscation":"leak leak"`, "obfuscation"},
+		{"text beside why it failed", "", "", `,"error":{"message":"m m","hint":"leak leak"}`, "error.*"},
 		{"text in place of a word", "", "", `,"service_tier":"leak leak"`, "service_tier"},
 	}
 	for _, stream := range []bool{false, true} {

@@ -24,7 +24,8 @@ type completion struct {
 	contents []contentString
 	choices  []choiceState
 	clear    []string // places in the table where something stands in clear, each once
-	isError  bool     // it holds the API's error
+	indices  choiceSet
+	isError  bool // it holds the API's error
 
 	fn    func(rewrite.Value) error
 	doc   []byte
@@ -44,13 +45,16 @@ type choiceState struct {
 // maxChoices bounds the index of a choice. OpenAI grants 128 of them.
 const maxChoices = 1024
 
-var errReplyShape = errors.New("a value of the completion has an unexpected type")
+var (
+	errReplyShape = errors.New("a value of the completion has an unexpected type")
+	errSameIndex  = errors.New("two choices have the same index")
+)
 
 // read finds the content strings of a reply's document, and what stands beside
 // them.
 func (c *completion) read(doc []byte) error {
 	c.contents, c.choices, c.clear, c.isError = c.contents[:0], c.choices[:0], c.clear[:0], false
-	c.doc = doc
+	c.doc, c.indices = doc, choiceSet{}
 	if c.fn == nil {
 		c.fn = c.value // once: a method value is memory of its own
 	}
@@ -68,13 +72,19 @@ func (c *completion) value(v rewrite.Value) error {
 	case choiceList:
 		kinds = "[]n"
 	case choice:
-		kinds = "{}"
-		c.choice(v.Kind)
+		if kinds = "{}"; v.Kind == '}' {
+			return c.endChoice(v)
+		}
+		c.first = len(c.contents)
+		c.choices = append(c.choices, choiceState{})
 	case finishReason:
 		kinds = `"n`
 		state := c.present()
 		state.finished = !empty(c.doc, v)
 		state.filtered = string(c.doc[v.Start:v.End]) == `"content_filter"`
+		if v.Kind == '"' {
+			c.beside(v) // it may be text
+		}
 	case choiceIndex:
 		return c.index(v)
 	case secretContent:
@@ -105,22 +115,20 @@ func (c *completion) failure(v rewrite.Value) error {
 	return nil
 }
 
-// choice opens and closes a choice, whose finish_reason may come after its
-// content.
-func (c *completion) choice(kind byte) {
-	if kind == '{' {
-		c.first = len(c.contents)
-		c.choices = append(c.choices, choiceState{})
-		return
-	}
-	if kind != '}' {
-		return
-	}
+// endChoice closes a choice, whose finish_reason may come after its content. Of
+// two with one index the one would vouch for the other's end; without any it is 0,
+// as it is to SDKs.
+func (c *completion) endChoice(v rewrite.Value) error {
 	state := c.present()
+	if c.indices.has(state.index) {
+		return fmt.Errorf("%s: %w", v.Path(), errSameIndex)
+	}
+	c.indices.add(state.index)
 	for i := c.first; i < len(c.contents); i++ {
 		c.contents[i].filtered = state.filtered
 		state.says = state.says || !c.contents[i].empty()
 	}
+	return nil
 }
 
 // present is the choice that the scan is in.

@@ -129,3 +129,14 @@ func describe(table []place) (rows [][2]string) {
 	}
 	return rows
 }
+
+// WithoutBeside is an error document without what it says beside why.
+func WithoutBeside(body []byte) (left []byte, isDocument bool) {
+	a := attempt{Transport: &Transport{ClearReply: ClearReply{Refuse: true}}}
+	found := readFailure(body)
+	if !found.isDocument {
+		return nil, false
+	}
+	left, err := a.besideReason(found, body)
+	return left, err == nil
+}

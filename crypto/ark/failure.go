@@ -2,6 +2,7 @@ package ark
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,35 +18,37 @@ import (
 // gets any of it.
 const maxFailure = 64 << 10
 
-// errorShape is what is looked at in an error reply: what OpenAI's, Ark's and
-// Anthropic's documents have at the top, and in "object" what vLLM's had before
-// it took up theirs. Members besides (request_id, innererror, …) are welcome.
-//
-//nolint:gochecknoglobals // immutable table
-var errorShape = &rewrite.Shape{Fields: map[string]*rewrite.Shape{
-	"error":  {Name: "error", Fields: map[string]*rewrite.Shape{"code": {Name: "code"}}},
-	"object": {Name: "object"},
-}}
-
 // failure is what an error reply is found to be.
 type failure struct {
 	isDocument bool   // it is the API's error document
 	code       string // of that, as it is written, or ""
+
+	clear []string       // places in the table where something stands beside the error's own words
+	cuts  []rewrite.Span // what takes that out
 }
+
+var errNoFailure = errors.New("no error document")
 
 // readFailure reads a body strictly: what the application reads of it is to be
 // what is seen here.
 func readFailure(body []byte) failure {
 	var f failure
-	err := rewrite.Scan(body, errorShape, func(v rewrite.Value) error {
-		text := body[v.Start:v.End]
-		switch v.Name {
-		case "error":
-			f.isDocument = f.isDocument || v.Kind == '{' || v.Kind == '"'
-		case "object":
+	err := rewrite.Scan(body, failureShape, func(v rewrite.Value) error {
+		switch text := body[v.Start:v.End]; {
+		case classOf(v) == choiceList, v.Kind == '[' && (classOf(v) == object || classOf(v) == replyError):
+			return errNoFailure
+		case classOf(v) == object:
+			return nil
+		case classOf(v) == replyError:
+			f.isDocument = f.isDocument || v.Kind == '{' || v.Kind == '"' && !empty(body, v)
+		case pathIn(v) == "object":
 			f.isDocument = f.isDocument || string(text) == `"error"`
-		case "code":
+		case pathIn(v) == "error.code":
 			f.code = string(text)
+		}
+		if exposureOf(body, v) != nothing {
+			f.clear = append(f.clear, pathIn(v))
+			f.cuts = rewrite.Cut(f.cuts, body, rewrite.Span{Start: v.Start, End: v.End})
 		}
 		return nil
 	})
@@ -91,12 +94,27 @@ func (a *attempt) failed(resp *http.Response) outcome {
 		o.err = notPassedOn(resp, nil)
 		return o
 	}
+	if body, err = a.besideReason(found, body); err != nil {
+		o.err = err
+		return o
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
 	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	resp.Header.Set("Content-Type", "application/json")
-	resp.Header.Del("Content-Encoding") // it was none, or the body were no JSON
+	setMedia(resp.Header, wholeJSON) // its encoding was none, or the body were no JSON
 	return o
+}
+
+// besideReason judges by the policy what an error document says besides why. A
+// refusal would hide the error, so what would be refused is taken out instead.
+func (a *attempt) besideReason(found failure, body []byte) ([]byte, error) {
+	if !a.ClearReply.Refuse {
+		for _, place := range found.clear {
+			report(a.record, place)
+		}
+		return body, nil
+	}
+	return rewrite.Splice(nil, body, found.cuts, func(dst, _ []byte) ([]byte, error) { return dst, nil })
 }
 
 // withoutOurKey takes out the API key that sealcar put into the request: the

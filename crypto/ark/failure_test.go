@@ -2,8 +2,10 @@ package ark_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/exchange"
 )
 
 // erring answers every request with an error.
@@ -52,7 +55,7 @@ func TestT67_AnErrorDocumentOfTheAPIIsPassedOnAsItIs(t *testing.T) {
 				if err != nil || string(got) != body || resp.StatusCode != status || resp.ContentLength != int64(len(body)) {
 					t.Errorf("got %d (%d bytes announced) %.200s, %v", resp.StatusCode, resp.ContentLength, got, err)
 				}
-				for header, want := range map[string]string{"Content-Type": "application/json", "Retry-After": "7", "X-Request-Id": "id-1"} {
+				for header, want := range map[string]string{"Content-Type": "application/json; charset=utf-8", "Retry-After": "7", "X-Request-Id": "id-1"} {
 					if got := resp.Header.Get(header); got != want {
 						t.Errorf("%s is %q, want %q", header, got, want)
 					}
@@ -60,6 +63,71 @@ func TestT67_AnErrorDocumentOfTheAPIIsPassedOnAsItIs(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What an error says beside why it is one is reported, or taken out: a refusal
+// would hide the error.
+func TestT67_WhatAnErrorHoldsBesideItsReasonIsReportedOrTakenOut(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ body, places, left string }{
+		"nothing": {
+			`{"error":{"message":"all text","type":"t t","code":429,"param":"messages[0].content"},"request_id":"r-1","n":1,"x":null}`, "", "",
+		},
+		"vLLM before 0.10":     {`{"object":"error","message":"all text","type":"BadRequest error","param":null,"code":400}`, "", ""},
+		"beside the message":   {`{"error":{"innererror":{"a":"b"},"message":"m","hint":"some text"}}`, "error.*", `{"error":{"message":"m"}}`},
+		"beside the error":     {`{"error":{"message":"m"},"detail":["some text"], "stack":"a b"}`, "*", `{"error":{"message":"m"}}`},
+		"beside a word":        {`{"detail":"some text","error":"model is loading"}`, "*", `{"error":"model is loading"}`},
+		"both":                 {`{"a":"b c","error":{"x":"y z"},"d":{"e":1}}`, "*, error.*", `{"error":{}}`},
+		"in place of the text": {`{"error":{"message":{"text":"a b"},"code":["a b"],"type":"t"}}`, "error.message, error.code", `{"error":{"type":"t"}}`},
+		"as a name":            {`{"error":{"message":"m","some text":1}}`, "error.*", `{"error":{"message":"m"}}`},
+	}
+	for name, test := range tests {
+		for _, refuse := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, refuse %t", name, refuse), func(t *testing.T) {
+				t.Parallel()
+				e := newEndpoint(t)
+				up := newRecorder(t, erring(429, nil, test.body))
+				req, _ := post(t, up.URL, chatPath, secretChat)
+				resp, err := (&ark.Transport{Base: up.Client().Transport, Certificates: e, ClearReply: ark.ClearReply{Refuse: refuse}}).RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = resp.Body.Close() }()
+				body, places := test.body, test.places
+				if refuse {
+					body, places = cmp.Or(test.left, test.body), ""
+				}
+				if got := read(t, resp.Body); got != body || resp.StatusCode != 429 || resp.Header.Get("Content-Length") != strconv.Itoa(len(body)) {
+					t.Errorf("got %d %s, want %s", resp.StatusCode, got, body)
+				}
+				if got := resp.Header.Get(exchange.HeaderReplyPlaintext); got != places {
+					t.Errorf("reported %q, want %q", got, places)
+				}
+			})
+		}
+	}
+}
+
+// Whatever an upstream sends is taken apart without a panic, and what is left of
+// an error document is one.
+func FuzzErrorDocument(f *testing.F) {
+	for _, doc := range []string{
+		`{"error":{"message":"m","type":"t","code":"c","param":null,"x":{"y":["z"]}},"request_id":"r","detail":"a b"}`,
+		` { "a" : "b c" , "error" : "m" , "d" : [ ] , "e" : [ 1 ] } `, `{"object":"error","message":{"a":"b"},"code":[1]}`,
+		`{"error":{"\"":"a b"},"\u0061":{"\\":"a"}}`, `["a b"]`, `{"error":["a b"]}`, `{"error":{},"choices":[{}]}`,
+	} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		left, isDocument := ark.WithoutBeside(body)
+		if !isDocument {
+			return
+		}
+		again, isDocument := ark.WithoutBeside(left)
+		if !isDocument || !bytes.Equal(again, left) {
+			t.Errorf("%q became %q, and that %q", body, left, again)
+		}
+	})
 }
 
 func TestT67_NoOtherErrorBodyReachesTheApplication(t *testing.T) {
@@ -84,6 +152,11 @@ func TestT67_NoOtherErrorBodyReachesTheApplication(t *testing.T) {
 		"FastAPI's detail":             {json, `{"detail":"` + canary + `"}`},
 		"an error that is null":        {json, `{"error":null,"text":"` + canary + `"}`},
 		"an error that is a number":    {json, `{"error":1,"text":"` + canary + `"}`},
+		"an error that is empty":       {json, `{"error":"","text":"` + canary + `"}`},
+		"an error with an answer":      {json, `{"error":{"message":"m"},"choices":[{"index":0,"message":{"content":"` + canary + `"},"finish_reason":"stop"}]}`},
+		"an error with a message":      {json, `{"type":"error","error":{"message":"m"},"content":[{"type":"text","text":"` + canary + `"}]}`},
+		"an error with a response":     {json, `{"error":{"message":"m"},"output":[{"type":"message","content":[{"type":"output_text","text":"` + canary + `"}]}]}`},
+		"a list by an object":          {json, `{"object":"error","error":["` + canary + `"]}`},
 		"an error that is a list":      {json, `{"error":["` + canary + `"]}`},
 		"an error further down":        {json, `{"x":{"error":{"message":"` + canary + `"}}}`},
 		"a list":                       {json, `[{"error":{"message":"` + canary + `"}}]`},

@@ -35,14 +35,14 @@ func (f *finish) note(choices []choiceState) {
 // nobody knows whether the answer is all of it, or any.
 func (f *finish) check() error {
 	if f.begun == (choiceSet{}) {
-		return apierror.BadReply("reply_unfinished", "the upstream's reply has no choice, so there is no answer in it", nil)
+		return apierror.BrokenReply("reply_unfinished", "the upstream's reply has no choice, so there is no answer in it", nil)
 	}
 	if f.open == (choiceSet{}) {
 		return nil
 	}
 	for i := range maxChoices {
 		if f.open.has(i) {
-			return apierror.BadReply("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has no finish_reason, so it may be incomplete", i), nil)
+			return apierror.BrokenReply("reply_unfinished", fmt.Sprintf("choice %d of the upstream's reply has no finish_reason, so it may be incomplete", i), nil)
 		}
 	}
 	return nil

@@ -21,7 +21,9 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	switch {
 	case len(b.first) > 0:
 		n := copy(p, b.first)
-		b.first = b.first[n:]
+		if b.first = b.first[n:]; len(b.first) == 0 {
+			b.first = nil // the stream may be open for long
+		}
 		return n, nil
 	case b.err != nil:
 		return 0, b.err

@@ -36,7 +36,7 @@ const (
 	word         // one short word, as enumerations and identifiers are
 	wordOrObject // the same, or structure
 	opaque       // ciphertext of the vendor's, to be passed back as it came
-	ignored
+	reason       // why the API failed: text, but the service's own
 
 	// What the protocol cannot seal.
 	residue // beside the messages' content
@@ -149,13 +149,15 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 func fits(doc []byte, v rewrite.Value) bool {
 	c := classOf(v)
 	switch {
-	case c == ignored:
+	case c == replyError:
 		return true
 	case v.Kind == '}', v.Kind == ']': // what it holds has been judged
 		return c == structure || c == wordOrObject
 	case v.Kind != '"':
-		return c == number || c == word || c == wordOrObject || c == structure
-	case c == word, c == wordOrObject:
+		return c == number || c == word || c == wordOrObject || c == structure || c == reason
+	case c == reason:
+		return true
+	case c == word, c == wordOrObject, c == finishReason:
 		return isWord(doc[v.Start+1 : v.End-1])
 	default:
 		return c == opaque && LooksSealed(doc[v.Start+1:v.End-1])

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"sealcar/rewrite"
 )
@@ -36,16 +35,10 @@ func (m Mode) lets(e exposure) bool {
 	}
 }
 
-// Exception is a mode of its own for one place and what is below it.
-type Exception struct {
-	Path string // as in errors and reports, with [*] for any index: tools[*].function.description
-	Mode Mode
-}
-
 // PolicyOptions are what a Policy is made of; the zero value is the default.
 type PolicyOptions struct {
 	Mode       Mode
-	Exceptions []Exception // the first that fits counts
+	Exceptions []Exception // the first that fits counts; one that never can is refused
 	Strip      []string    // members of the request's top level that are taken out before it is sent
 	MaxValues  int         // of one request, as far as they are looked at; 0 means 1,000,000
 }
@@ -59,52 +52,69 @@ type Policy struct {
 	exceptions []Exception
 	maxValues  int
 	shape      *rewrite.Shape // with what is to be stripped
+	doubts     []string       // about the exceptions
 }
 
 //nolint:gochecknoglobals // immutable tables
 var (
 	requestShape = shapeOf(requestTable)
 	replyShape   = shapeOf(replyTable)
+	failureShape = shapeOf(failureTable)
 
 	defaultPolicy = &Policy{maxValues: defaultMaxValues, shape: requestShape}
 )
 
-var (
-	memberName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	exceptionPath = regexp.MustCompile(`^\??[A-Za-z_][A-Za-z0-9_-]*(\[(\*|\d+)\]|\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
-)
+var memberName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // NewPolicy makes a policy, or says which of the options does not make sense.
 func NewPolicy(o PolicyOptions) (*Policy, error) {
 	if !knownMode(o.Mode) {
 		return nil, fmt.Errorf("residue mode %q: there is none of that name", o.Mode)
 	}
-	for _, e := range o.Exceptions {
-		if !exceptionPath.MatchString(e.Path) || !knownMode(e.Mode) {
-			return nil, fmt.Errorf("residue exception for %q, mode %q: neither may be anything else than a path and a mode", e.Path, e.Mode)
-		}
-	}
 	p := &Policy{mode: o.Mode, exceptions: slices.Clone(o.Exceptions), maxValues: o.MaxValues, shape: requestShape}
 	if p.maxValues <= 0 {
 		p.maxValues = defaultMaxValues
 	}
-	if len(o.Strip) == 0 {
-		return p, nil
+	if err := p.strip(o.Strip); err != nil {
+		return nil, err
+	}
+	return p, p.checkExceptions()
+}
+
+// strip makes the shape one with what is taken out.
+func (p *Policy) strip(names []string) error {
+	if len(names) == 0 {
+		return nil
 	}
 	body := *requestShape
 	body.Fields = maps.Clone(body.Fields)
-	for _, name := range o.Strip {
+	for _, name := range names {
 		if !memberName.MatchString(name) || name == "model" || name == "messages" || name == "stream" {
-			return nil, fmt.Errorf("stripping %q: it is no member that a request can do without", name)
+			return fmt.Errorf("stripping %q: it is no member that a request can do without", name)
+		}
+		if _, like := below(&body, name); like != "" {
+			return fmt.Errorf("stripping %q: a request with that name is refused always, for it differs from %q only in case", name, like)
 		}
 		body.Fields[name] = &rewrite.Shape{Name: nameOf(stripped, name)}
 	}
 	p.shape = &body
-	return p, nil
+	return nil
 }
+
+// Doubts says of the exceptions that may well be mistakes what is odd about them,
+// one sentence each.
+func (p *Policy) Doubts() []string { return slices.Clone(p.doubts) }
 
 func knownMode(m Mode) bool {
 	return slices.Contains([]Mode{ModeDefault, ModeRefuse, ModeReport, ModeUnsafeAllow}, m)
+}
+
+// withoutLinks is the policy for a chat whose linked images are to be fetched into
+// it, so that their addresses do not leave.
+func (p *Policy) withoutLinks() *Policy {
+	q := *p
+	q.exceptions = append([]Exception{{Path: "messages[*].content[*].image_url.url", Mode: ModeUnsafeAllow}}, p.exceptions...)
+	return &q
 }
 
 // shapeFor is what a chat is scanned with: only what is sealed here is changed.
@@ -127,23 +137,4 @@ func (p *Policy) modeAt(path func() string) Mode {
 		}
 	}
 	return p.mode
-}
-
-// covers tells whether path is the place of the pattern, or below it.
-func covers(pattern, path string) bool {
-	for {
-		literal, rest, wildcard := strings.Cut(pattern, "*")
-		var ok bool
-		if path, ok = strings.CutPrefix(path, literal); !ok {
-			return false
-		}
-		if !wildcard {
-			return path == "" || path[0] == '.' || path[0] == '['
-		}
-		index := strings.TrimLeft(path, "0123456789")
-		if index == path {
-			return false
-		}
-		pattern, path = rest, index
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
+	"sealcar/exchange"
 )
 
 func TestT26_AQueryStringIsJudgedLikeTheRest(t *testing.T) {
@@ -65,8 +66,8 @@ func TestT26_AQueryStringIsJudgedLikeTheRest(t *testing.T) {
 				return
 			}
 			header, _, err := send(ark.PolicyOptions{Mode: ark.ModeReport})
-			if err != nil || header.Get(ark.HeaderPlaintext) != test.reported {
-				t.Errorf("reported %q, want %q (%v)", header.Get(ark.HeaderPlaintext), test.reported, err)
+			if err != nil || header.Get(exchange.HeaderPlaintext) != test.reported {
+				t.Errorf("reported %q, want %q (%v)", header.Get(exchange.HeaderPlaintext), test.reported, err)
 			}
 		})
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,40 +16,39 @@ import (
 
 // openReply makes resp give the app its content in clear: all of a JSON reply
 // at once, so that a fault can still become a status, the events of a stream as
-// they come. 3xx pass: whoever owns the application's connection judges them.
+// they come. Redirects pass: whoever owns the application's connection judges them.
 // failed tells of an error in a 2xx, before any content. A stream where none was
 // asked for, or the other way round, is refused: an SDK that looks for events
 // takes a JSON document for a stream without any.
 func (t *Transport) openReply(resp *http.Response, o *opener) (failed bool, err error) {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotModified, code > http.StatusNonAuthoritativeInfo && code < 300:
+		return false, apierror.BadReply("reply_status", fmt.Sprintf("the upstream answered with status %d, which comes with no content or a part of it, where an answer to the chat is due", code), nil)
+	case code < 200 || code > 299:
 		return false, nil
 	}
-	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return false, apierror.BadReply("reply_encoded", fmt.Sprintf("the upstream compressed its reply (%.20q) although it was asked not to", e), nil)
-	}
-	media := payload.MediaType(resp.Header)
+	media, err := mediaOf(resp.Header)
 	switch {
-	case media == eventStream && o.stream:
-		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, End: o.end})
-		return o.peek(resp)
-	case media == "application/json" && !o.stream:
-		err := payload.Replace(resp, t.MaxReplyBytes, o.document)
-		return o.failed, err
-	case media == "":
-		return false, apierror.BadReply("reply_untyped", "the upstream's reply has no Content-Type: something on the way may have taken headers away", nil)
-	default:
-		return false, apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where %s is due", resp.Header.Get("Content-Type"), o.due()), nil)
+	case err != nil:
+		return false, err
+	case media != o.due():
+		return false, apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q where %s is due", media, o.due()), nil)
 	}
+	setMedia(resp.Header, media)
+	if o.stream {
+		payload.Events(resp, rewrite.EventConfig{Limit: t.MaxEventBytes, Data: o.event, Beside: o.beside, End: o.end})
+		return o.peek(resp)
+	}
+	err = payload.Replace(resp, t.MaxReplyBytes, o.document)
+	return o.failed, err
 }
-
-const eventStream = "text/event-stream"
 
 // due is the media type that the request asked for.
 func (o *opener) due() string {
 	if o.stream {
 		return eventStream
 	}
-	return "application/json"
+	return wholeJSON
 }
 
 // opener opens one reply.
@@ -117,10 +114,15 @@ func (o *opener) event(dst, data []byte) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	if len(o.completion.contents) == 0 {
-		return dst, false, nil
+		line, changed := rewrite.OneLine(data)
+		return append(dst, line...), changed, nil
 	}
 	out, err := o.completion.rewrite(dst, o.content(o.session.Open))
-	return out, true, err
+	if err != nil {
+		return nil, false, err
+	}
+	out, _ = rewrite.OneLine(out)
+	return out, true, nil
 }
 
 // read finds what is to be opened in a document, and judges what stands beside.
@@ -132,20 +134,20 @@ func (o *opener) read(doc []byte) error {
 	o.finish.note(o.completion.choices)
 	o.completion.withoutEmpty()
 	for _, place := range o.completion.clear {
-		if o.policy.Refuse {
-			return apierror.BadReply("reply_partly_clear", "the upstream's reply holds "+place+" in clear, which the route's policy refuses; do not ask for it, or set replies.clear", nil)
+		if err := o.judge(place); err != nil {
+			return err
 		}
-		o.report(place)
 	}
 	return nil
 }
 
-// report notes that something came in clear. There are no more places than the
-// table has.
-func (o *opener) report(place string) {
-	if !slices.Contains(o.record.ReplyResidue, place) {
-		o.record.ReplyResidue = append(o.record.ReplyResidue, place)
+// judge judges by the policy what stands in clear, and where.
+func (o *opener) judge(place string) error {
+	if o.policy.Refuse {
+		return apierror.BadReply("reply_partly_clear", "the upstream's reply holds something in clear ("+place+"), which the route's policy refuses; do not ask for it, or set replies.clear", nil)
 	}
+	report(o.record, place)
+	return nil
 }
 
 // content opens one content string. Text that a content filter left in clear is
@@ -155,7 +157,7 @@ func (o *opener) content(open func(dst, sealed []byte) ([]byte, error)) convert 
 		out, err := open(dst, text)
 		switch {
 		case err != nil && s.filtered && o.policy.UnsafeContentFilterText:
-			o.report(s.place)
+			report(o.record, s.place)
 			return append(dst, text...), nil
 		case err != nil && s.filtered:
 			return dst, nil
@@ -195,7 +197,7 @@ func streamFault(err error) *apierror.Error {
 	if errors.Is(err, io.EOF) { // no reader up the line may take this for a clean end
 		err = io.ErrUnexpectedEOF
 	}
-	return apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
+	return apierror.BrokenReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", err)
 }
 
 func (o *opener) timed(start time.Time) { o.record.Open += time.Since(start) }

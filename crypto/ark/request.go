@@ -62,7 +62,7 @@ func checkContentless(req *http.Request, body []byte) error {
 			return payload.MustBe(v, "{}", "an object")
 		default:
 			if v.Kind == '"' && !isWord(body[v.Start+1:v.End-1]) {
-				return apierror.BadRequest("unexpected_body", v.Path(), "this is no name, which is one word of at most 128 letters, digits and _-.:/@+|; nothing was sent")
+				return apierror.BadRequest("unexpected_body", v.Path(), v.Path()+" is no name, which is one word of at most 128 letters, digits and _-.:/@+|; nothing was sent")
 			}
 			return payload.MustBe(v, `"`, "a string")
 		}
@@ -79,7 +79,7 @@ func checkNames(h http.Header) error {
 		}
 		switch http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) {
 		case HeaderSessionToken, HeaderEncrypted, HeaderEncryptInfo, HeaderModerationScene, "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding", "Authorization":
-			return apierror.BadRequest("invalid_header", fmt.Sprintf("%.40s", name), "this header could be taken for one of the protocol's; nothing was sent. Leave it out")
+			return apierror.BadRequest("invalid_header", fmt.Sprintf("%.40s", name), fmt.Sprintf("%.40s", name)+" could be taken for one of the protocol's; nothing was sent. Leave it out")
 		}
 	}
 	return nil

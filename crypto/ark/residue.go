@@ -41,12 +41,16 @@ var requestTable = []place{
 	{"messages[].content[].refusal", media},
 	{"messages[].content[].prompt_cache_breakpoint.mode", word},
 	{"messages[].content[].prompt_cache_breakpoint.ttl", word},
+	{"messages[].content[].cache_control.type", word}, // Anthropic's, which gateways take too
+	{"messages[].content[].cache_control.ttl", word},
 
 	// The rest of a message.
 	{"messages[].role", word},
 	{"messages[].name", residue},
 	{"messages[].refusal", residue},
 	{"messages[].reasoning_content", residue},
+	{"messages[].reasoning", residue}, // OpenRouter's and vLLM's
+	{"messages[].reasoning_details", residue},
 	{"messages[].encrypted_content", residue},
 	{"messages[].annotations", residue},
 	{"messages[].audio.id", word},
@@ -63,6 +67,8 @@ var requestTable = []place{
 
 	// Tools.
 	{"tools[].type", word},
+	{"tools[].cache_control.type", word},
+	{"tools[].cache_control.ttl", word},
 	{"tools[].function.name", residue},
 	{"tools[].function.description", residue},
 	{"tools[].function.parameters", residue},
@@ -95,6 +101,7 @@ var requestTable = []place{
 	{"prediction.type", word},
 	{"prediction.content", media},
 	{"stop", residue},
+	{"stop_token_ids", residue}, // vLLM's
 	{"n", number},
 	{"max_tokens", number},
 	{"max_completion_tokens", number},
@@ -119,6 +126,17 @@ var requestTable = []place{
 	{"logit_bias", residue}, // tokens by their number
 	{"thinking.type", word},
 	{"reasoning_effort", word},
+	{"chat_template_kwargs.enable_thinking", number}, // vLLM's
+	{"chat_template_kwargs.thinking", number},
+	{"chat_template_kwargs.reasoning_effort", word},
+	{"options.num_ctx", number}, // Ollama's
+	{"options.num_predict", number},
+	{"options.temperature", number},
+	{"options.seed", number},
+	{"options.top_k", number},
+	{"options.top_p", number},
+	{"options.stop", residue},
+	{"keep_alive", word},
 
 	// The service.
 	{"user", residue},
@@ -147,6 +165,10 @@ var requestTable = []place{
 var replyTable = []place{
 	{"", object},
 	{"error", replyError},
+	{"error.message", reason},
+	{"error.type", reason},
+	{"error.code", reason},
+	{"error.param", reason},
 	{"choices", choiceList},
 	{"choices[]", choice},
 	{"choices[].index", choiceIndex},
@@ -188,7 +210,7 @@ var replyTable = []place{
 	{"model", word},
 	{"service_tier", word},
 	{"system_fingerprint", word},
-	{"obfuscation", ignored}, // random, against the reading of lengths
+	{"obfuscation", word}, // random, against the reading of lengths
 	{"metadata", residue},
 	{"moderation", residue},
 	{"usage.prompt_tokens", number},
@@ -200,4 +222,29 @@ var replyTable = []place{
 	{"usage.completion_tokens_details.audio_tokens", number},
 	{"usage.completion_tokens_details.accepted_prediction_tokens", number},
 	{"usage.completion_tokens_details.rejected_prediction_tokens", number},
+}
+
+// failureTable is the same for an error document: OpenAI's, Ark's and Anthropic's,
+// and the one that vLLM had before it took up theirs, with "object".
+//
+//nolint:gochecknoglobals // immutable
+var failureTable = []place{
+	{"", object},
+	{"error", replyError},
+	{"error.message", reason},
+	{"error.type", reason},
+	{"error.code", reason},
+	{"error.param", reason},
+
+	{"object", word},
+	{"message", reason},
+	{"type", reason},
+	{"code", reason},
+	{"param", reason},
+	{"request_id", word},
+
+	// What answers have: an error has none.
+	{"choices", choiceList},
+	{"content", choiceList},
+	{"output", choiceList},
 }

@@ -121,7 +121,18 @@ func TestT26_EachParameterInEachMode(t *testing.T) {
 		{"no type", contentOf(`{"text":"` + canary + `"}`), contents, part},
 		{"unknown string in a part", contentOf(`{"type":"text","text":"` + canary + `","leak":"leak"}`), contents, part + ".leak"},
 		{"unknown number in a part", contentOf(`{"type":"text","text":"` + canary + `","x":1}`), passes, ""},
-		{"cache control of another vendor", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral"}}`), contents, part + ".cache_control"},
+		{"cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral","ttl":"5m"}}`), passes, ""},
+		{"more in cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"ephemeral","leak":"leak"}}`), contents, part + ".cache_control.leak"},
+		{"a sentence in cache control", contentOf(`{"type":"text","text":"` + canary + `","cache_control":{"type":"leak leak"}}`), contents, part + ".cache_control.type"},
+		{"switches of the template", chatWith(`"chat_template_kwargs":{"enable_thinking":false,"thinking":true,"reasoning_effort":"low","other":1}`), passes, ""},
+		{"text for the template", chatWith(`"chat_template_kwargs":{"enable_thinking":false,"leak":"leak"}`), foreign, "chat_template_kwargs.leak"},
+		{"text for a switch", chatWith(`"chat_template_kwargs":{"enable_thinking":"leak"}`), foreign, "chat_template_kwargs.enable_thinking"},
+		{"a list in the template", chatWith(`"chat_template_kwargs":{"documents":["leak"]}`), foreign, "chat_template_kwargs.documents"},
+		{"options", chatWith(`"options":{"num_ctx":8192,"temperature":0.5,"mirostat":1},"keep_alive":"5m"`), passes, ""},
+		{"text in options", chatWith(`"options":{"leak":"leak"}`), foreign, "options.leak"},
+		{"tokens that stop", chatWith(`"stop_token_ids":[151645]`), known, "stop_token_ids"},
+		{"what was thought before", `{"model":"m","messages":[{"role":"assistant","content":"x","reasoning":"leak"}]}`, known, "messages[0].reasoning"},
+		{"details of it", `{"model":"m","messages":[{"role":"assistant","content":"x","reasoning_details":[{"type":"reasoning.text","text":"leak"}]}]}`, known, "messages[0].reasoning_details"},
 	}
 	e := newEndpoint(t)
 	up := newRecorder(t, respond("application/json", finished))
@@ -196,7 +207,7 @@ func TestExceptionsAreModesOfTheirOwn(t *testing.T) {
 		{"names only", chatWith(twoTools), ark.ModeRefuse, except("tools[*].function.name", "report"), "tools[0].function.description", nil},
 		{"all of the tools", chatWith(twoTools), ark.ModeRefuse, except("tools", "report"), "", []string{"tools[0].function.name", "tools[0].function.description", "tools[1].function.name", "tools[1].function.description"}},
 		{"the first counts", chatWith(twoTools), ark.ModeRefuse, except("tools[*].function.name", "refuse", "tools", "report"), "tools[0].function.name", nil},
-		{"a beginning is no place", chatWith(`"user":"u"`), ark.ModeRefuse, except("use", "report", "user.x", "report"), "user", nil},
+		{"a beginning is no place", chatWith(`"user":"u"`), ark.ModeRefuse, except("use", "report", "user_x", "report"), "user", nil},
 		{"an unknown parameter", chatWith(`"guided_json":{"a":1},"other":"x"`), ark.ModeDefault, except("guided_json", "report"), "other", nil},
 		{"content needs more than report", contentOf(video), ark.ModeDefault, except("messages[*].content[*].video_url.url", "report"), "messages[0].content[0].video_url.url", nil},
 		{"content", contentOf(video), ark.ModeRefuse, except("messages[*].content[*].video_url", "unsafe_allow"), "", []string{"messages[0].content[0].video_url.url"}},
@@ -234,7 +245,22 @@ func TestPoliciesThatMakeNoSenseAreNotMade(t *testing.T) {
 		{Exceptions: []ark.Exception{{Path: "tools[]"}}},
 		{Exceptions: []ark.Exception{{Path: "tools*"}}},
 		{Exceptions: []ark.Exception{{Path: "tools..name"}}},
+		{Exceptions: []ark.Exception{{Path: "model"}}},
+		{Exceptions: []ark.Exception{{Path: "messages[*].content[*].text"}}},
+		{Exceptions: []ark.Exception{{Path: "messages[*].content[0].type"}}},
+		{Exceptions: []ark.Exception{{Path: "metadata.user_id"}}},                        // metadata is judged as a whole
+		{Exceptions: []ark.Exception{{Path: "tools[*].function.parameters.properties"}}}, // and so is a schema,
+		{Exceptions: []ark.Exception{{Path: "tools.function.name"}}},                     // and what is in no table
+		{Exceptions: []ark.Exception{{Path: "guided[0]"}}},
+		{Exceptions: []ark.Exception{{Path: "Tools[*].function.name"}}},
+		{Exceptions: []ark.Exception{{Path: "tools[*].Function"}}},
+		{Exceptions: []ark.Exception{{Path: "user"}}, Strip: []string{"user"}},
+		{Exceptions: []ark.Exception{{Path: "tools"}, {Path: "tools[*].function.description", Mode: ark.ModeRefuse}}},
+		{Exceptions: []ark.Exception{{Path: "tools[*].function"}, {Path: "tools[3].function.name"}}},
 		{Strip: []string{"messages"}},
+		{Strip: []string{"Model"}},
+		{Strip: []string{"User"}},
+		{Strip: []string{"foreign", "Foreign"}},
 		{Strip: []string{"model"}},
 		{Strip: []string{"stream"}},
 		{Strip: []string{"a.b"}},
@@ -243,6 +269,44 @@ func TestPoliciesThatMakeNoSenseAreNotMade(t *testing.T) {
 		if _, err := ark.NewPolicy(o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
+	}
+}
+
+func TestExceptionsThatHardlyCountAreDoubted(t *testing.T) {
+	t.Parallel()
+	for path, doubted := range map[string]string{
+		"tools":                               "",
+		"tools[2].function.description":       "",
+		"tool_choice":                         "",
+		"messages":                            "",
+		"messages[*].content":                 "",
+		"messages[*].content[*]":              "",
+		"messages[*].content[*].image_url":    "",
+		"messages[*].content[*].video_url":    "",
+		"stream_options":                      "",
+		"?user":                               "",
+		"temperature":                         "structural",
+		"messages[*].role":                    "structural",
+		"guided_json":                         "no such name",
+		"tool":                                "no such name",
+		"tools.function":                      "no such name",
+		"tools[*].funtion":                    "no such name",
+		"messages[*].contents":                "no such name",
+		"messages[*].content[*].audio_url":    "no such name",
+		"messages[*].tool_calls[*][0]":        "no such name",
+		"response_format.json_schema.schemas": "no such name",
+	} {
+		p := newPolicy(t, ark.PolicyOptions{Exceptions: []ark.Exception{{Path: path, Mode: ark.ModeReport}}})
+		doubts := strings.Join(p.Doubts(), "\n")
+		if (doubts == "") != (doubted == "") || !strings.Contains(doubts, doubted) || doubted != "" && !strings.Contains(doubts, strconv.Quote(path)) {
+			t.Errorf("%s: %q, want %q", path, doubts, doubted)
+		}
+	}
+	p := newPolicy(t, ark.PolicyOptions{Exceptions: []ark.Exception{
+		{Path: "tools[1].function", Mode: ark.ModeRefuse}, {Path: "tools[*].function.name", Mode: ark.ModeReport}, {Path: "tools", Mode: ark.ModeRefuse}, {Path: "tool_choice", Mode: ark.ModeRefuse},
+	}})
+	if len(p.Doubts()) != 0 {
+		t.Errorf("the particular before the general: %q", p.Doubts())
 	}
 }
 

@@ -115,6 +115,7 @@ func (a *attempt) try(cert *Certificate) outcome {
 	if err != nil {
 		return outcome{err: err}
 	}
+	exchange.DropDetours(resp.Header)
 	body := &guardedBody{ReadCloser: resp.Body, patience: a.replyIdle()}
 	resp.Body = body
 	defer body.release()

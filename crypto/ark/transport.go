@@ -86,9 +86,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	purpose := purposeOf(req.Method, req.URL.Path)
 	if purpose == sealable {
-		resp, err := t.chat(req, body, record, start)
+		resp, err := t.chat(req, body, record, start) //nolint:contextcheck // a reply has its request and with it the context
 		if err == nil {
-			reportClear(resp.Header, record)
+			record.ReportRequest(resp.Header)
+			record.ReportReply(resp.Header)
 		}
 		return resp, err
 	}
@@ -119,7 +120,7 @@ func (t *Transport) contentless(req *http.Request, body []byte, record *exchange
 	record.Treatment = exchange.NoContent
 	resp, err := t.sendAsIs(req, body, "", record)
 	if err == nil {
-		reportClear(resp.Header, record)
+		record.ReportRequest(resp.Header)
 	}
 	return resp, err
 }
@@ -132,31 +133,57 @@ func (t *Transport) chat(req *http.Request, body []byte, record *exchange.Record
 	if _, sealed := req.Header[HeaderSessionToken]; sealed {
 		return t.pass(req, body, record)
 	}
-	chat, err := readChat(body, toSeal, t.policy())
+	a, cert, err := t.prepare(req, body, t.policy(), start)
 	if err != nil {
 		return nil, err
 	}
-	if err := chat.judgeQuery(req.URL.RawQuery, t.policy()); err != nil {
-		return nil, err
+	a.chat.tell(record)
+	return a.carry(cert)
+}
+
+// Judge refuses a chat that RoundTrip would refuse before it sends anything, as if
+// the images that it links by http(s) stood in it: whoever fetches them asks here
+// first, for a fetch tells others of the chat. body is the request's; it may be
+// changed before it is sent.
+func (t *Transport) Judge(req *http.Request, body []byte) error {
+	start := time.Now()
+	if err := checkNames(req.Header); err != nil {
+		return err
 	}
-	chat.tell(record)
-	record.Seal = time.Since(start)
+	if err := checkContentHeaders(req.Header); err != nil {
+		return err
+	}
+	_, _, err := t.prepare(req, body, t.policy().withoutLinks(), start)
+	return err
+}
+
+// prepare reads a chat that is to be sealed, and gets what it takes to send it.
+func (t *Transport) prepare(req *http.Request, body []byte, policy *Policy, start time.Time) (*attempt, *Certificate, error) {
+	record := exchange.From(req.Context())
+	chat, err := readChat(body, toSeal, policy)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := chat.judgeQuery(req.URL.RawQuery, policy); err != nil {
+		return nil, nil, err
+	}
+	record.Model = chat.model
+	record.Seal += time.Since(start)
 	key, further, err := t.authorize(req, chat.model)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if key == "" {
-		return nil, missingKey()
+		return nil, nil, missingKey()
 	}
 	query := Query{Model: chat.model, Credential: key, AICC: t.AICC}
 	waiting := time.Now()
 	cert, err := t.Certificates.Certificate(req.Context(), query)
-	record.Certificate = time.Since(waiting)
+	record.Certificate += time.Since(waiting)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	a := attempt{Transport: t, req: req, further: further, body: body, chat: chat, query: query, record: record}
-	return a.carry(cert) //nolint:contextcheck // an attempt has its request and with it the context
+	return &attempt{Transport: t, req: req, further: further, body: body, chat: chat, query: query, record: record}, cert, nil
 }
 
 // pass carries a request that the app sealed itself, and its reply, untouched.
@@ -209,6 +236,7 @@ func (t *Transport) send(req *http.Request, body []byte, further http.Header, re
 	resp, err := payload.Send(t.Base, out, body)
 	record.Upstream += time.Since(sent)
 	if err == nil {
+		exchange.DropOwnHeaders(resp.Header)
 		record.Stream = payload.MediaType(resp.Header) == "text/event-stream"
 	}
 	return resp, err

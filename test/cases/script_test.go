@@ -106,10 +106,15 @@ func (s *script) answer(c net.Conn) error {
 			return err
 		}
 		_, err = c.Write(reply) // the sidecar may well have had enough before the end
-		if err != nil || !strings.Contains(s.reply.head, "${length}") {
+		if err != nil || !s.reply.hasLength() {
 			return nil
 		}
 	}
+}
+
+// hasLength tells whether the head states the body's length, and the right one.
+func (m message) hasLength() bool {
+	return strings.Contains(m.head, "${length}") || strings.Contains(m.head, "Content-Length: 0")
 }
 
 func (s *script) sendCertificate(c net.Conn) error {

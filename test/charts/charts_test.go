@@ -180,6 +180,21 @@ func TestSchemasCatch(t *testing.T) {
 	conform(t, schemas, strings.Replace(good, "kind: Service", "kind: Servise", 1), false)
 }
 
+// aGateway are the values that a gateway needs, with more.
+func aGateway(more ...string) []string {
+	return append([]string{image, "gateway.enabled=true", "gateway.tlsSecret=mine", "gateway.clients.tokensSecret=tokens"}, more...)
+}
+
+func TestReleasesThatNoServiceCanBeNamedAfterAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"1st", "my.release"} {
+		out, err := run(t, nil, "helm", "template", name, "charts/sealcar", "--set", image)
+		if err == nil || !strings.Contains(out, "the release cannot be named") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
 func TestValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -204,6 +219,19 @@ func TestValuesAreRefused(t *testing.T) {
 		{[]string{image, "gateway.enabled=true", "gateway.clients.caSecret=ca"}, "gateway.tlsSecret is required"},
 		{[]string{image, "gateway.egress=allow"}, "value must be one of"},
 		{[]string{image, "enclave.enabled=true", "enclave.keys.existingSecret=mine"}, "enclave.keys.roots is required"},
+		{[]string{image, `injector.sidecar.app.noProxy={foo\,ark.cn-beijing.volces.com}`}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={ ark.cn-beijing.volces.com}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={ark.cn-beijing.volces.com db.example}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={https://ark.cn-beijing.volces.com}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={ark.cn-beijing.volces.com/}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={*.volces.com}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.app.noProxy={*}"}, "does not match pattern"},
+		{[]string{image, "injector.sidecar.port=14090"}, "port and adminPort are both 14090"},
+		{[]string{image, "injector.sidecar.config=routes: 5"}, "routes is not a list"},
+		{[]string{image, "enclave.backend=http://vllm:8000/v1 # tomorrow"}, "does not match pattern"},
+		{aGateway("gateway.autoscaling.enabled=true", "gateway.replicas=0"), "replicas (0) is at least 1"},
+		{aGateway("gateway.autoscaling.enabled=true", "gateway.autoscaling.maxReplicas=1"), "at most autoscaling.maxReplicas (1)"},
+		{aGateway("gateway.secrets={tls}"), `a Secret cannot be named "tls"`},
 	} {
 		r := rendering{chart: "charts/sealcar", set: tt.set}
 		if out, err := run(t, nil, "helm", r.args("template", newest)...); err == nil || !strings.Contains(out, tt.want) {

@@ -238,3 +238,28 @@ func TestT28_CutStreamsOfOtherAPIsAreErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestToolRunnersOfAnthropicsSDKs: they ask for a thread kept by the API, and have
+// to go on without one.
+func TestToolRunnersOfAnthropicsSDKs(t *testing.T) {
+	t.Parallel()
+	side := startSidecar(t, startEnclave(t))
+	for name, command := range map[string]func(t *testing.T) []string{
+		"Python": func(t *testing.T) []string { t.Helper(); return python(t, "python/runner.py") },
+		"Node":   func(t *testing.T) []string { t.Helper(); return node(t, "node/runner.cjs") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var said []string
+			output(t, command(t), side.doors[2].env, nil, &said)
+			for _, text := range said {
+				if !strings.Contains(text, "sunny in ") {
+					t.Errorf("the model said %q in the end", said)
+				}
+			}
+			if len(said) != 2 {
+				t.Errorf("%d answers, want a whole one and a stream", len(said))
+			}
+		})
+	}
+}

@@ -44,6 +44,7 @@ const (
 	sdkLock       = "python/requirements.txt"
 	frameworkLock = "python/frameworks.txt"
 	vendor        = "volcengine-python-sdk[ark]"
+	curlCode      = "curl {base}/chat/completions …"
 )
 
 func pythonClients() []client {
@@ -56,7 +57,13 @@ func pythonClients() []client {
 		plain:    "absolute",
 	}
 	ark := httpx
-	ark.base = "ARK_BASE_URL"
+	ark.code, ark.arks = `Ark(base_url="{base}")`, true
+	llamaIndex := httpx
+	llamaIndex.code = `OpenAILike(api_base="{base}", …)`
+	plain := func(f family, code string) family {
+		f.code = code
+		return f
+	}
 	noN := map[string]lack{"n=2": oneAnswer("openai 2")}
 	chatAPI := map[string]string{"OPENAI_API": "chat_completions"}
 	return []client{
@@ -73,7 +80,7 @@ func pythonClients() []client {
 		{name: "langchain-openai", lock: frameworkLock, locked: "langchain-openai", command: frameworkProgram("langchain_chat"), ways: httpx.ways()},
 		{name: "litellm", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_sync"), ways: httpx.ways()},
 		{name: "litellm, async", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_async"), ways: litellm.ways()},
-		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: httpx.ways(), without: noN},
+		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: llamaIndex.ways(), without: noN},
 		{
 			name: "openai-agents, Responses API", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
 			direct: chatAPI, without: noN,
@@ -82,9 +89,9 @@ func pythonClients() []client {
 			name: "openai-agents, chat completions", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
 			env: chatAPI, without: noN,
 		},
-		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: requests.ways()},
-		{name: "httpx", lock: frameworkLock, locked: "httpx", command: frameworkProgram("httpx_chat"), ways: httpx.ways()},
-		{name: "aiohttp, trust_env=True", lock: frameworkLock, locked: "aiohttp", command: frameworkProgram("aiohttp_chat"), ways: httpx.ways()},
+		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: plain(requests, `requests.post("{base}/chat/completions", …)`).ways()},
+		{name: "httpx", lock: frameworkLock, locked: "httpx", command: frameworkProgram("httpx_chat"), ways: plain(httpx, `httpx.post("{base}/chat/completions", …)`).ways()},
+		{name: "aiohttp, trust_env=True", lock: frameworkLock, locked: "aiohttp", command: frameworkProgram("aiohttp_chat"), ways: plain(httpx, `ClientSession(trust_env=True).post("{base}/chat/completions", …)`).ways()},
 	}
 }
 
@@ -109,11 +116,13 @@ func curlClients() []client {
 		proxy:    []string{"http_proxy={proxy}"},
 		proxyTLS: []string{"https_proxy={proxy}", "CURL_CA_BUNDLE={bundle}"},
 		plain:    "absolute",
+		code:     curlCode,
 	}
 	flags := family{
 		proxy:    []string{"CURL_OPTIONS=-x {proxy}"},
 		proxyTLS: []string{"CURL_OPTIONS=-x {proxy} --cacert {ca}"},
 		plain:    "absolute",
+		code:     curlCode,
 	}
 	return []client{
 		{name: "curl, variables", command: frameworkProgram("curl_chat"), ways: variables.ways()},

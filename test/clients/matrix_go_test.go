@@ -17,11 +17,12 @@ func goFamily() family {
 
 func goClients() []client {
 	f := goFamily()
-	ark := f
-	ark.base = "ARK_BASE_URL"
+	ark, goOpenAI := f, f
+	ark.code, ark.arks = `arkruntime.NewClientWithApiKey(key, arkruntime.WithBaseUrl("{base}"))`, true
+	goOpenAI.code = `config.BaseURL = "{base}"`
 	return []client{
 		{name: "openai-go", lock: goLock, locked: "github.com/openai/openai-go/v3", command: goProgram("openai"), ways: f.ways()},
-		{name: "go-openai", lock: goLock, locked: "github.com/sashabaranov/go-openai", command: goProgram("goopenai"), ways: f.ways()},
+		{name: "go-openai", lock: goLock, locked: "github.com/sashabaranov/go-openai", command: goProgram("goopenai"), ways: goOpenAI.ways()},
 		{name: "volcengine-go-sdk", lock: goLock, locked: "github.com/volcengine/volcengine-go-sdk", command: goProgram("ark"), ways: ark.ways(), impatient: true},
 	}
 }

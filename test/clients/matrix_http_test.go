@@ -60,7 +60,7 @@ func tryDetails(t *testing.T, echo *endpoint, found *results) {
 	for _, c := range plainClients() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := way{lines: append([]string{"OPENAI_BASE_URL=https://{host}/api/v3"}, c.tls.proxyTLS...)}
+			w := way{lines: append([]string{ownBase + "=https://{host}/api/v3"}, c.tls.proxyTLS...)}
 			env := sealing.application(t, "", w.environment(places{proxy: side.proxy, host: arkHost, ca: side.ca}))
 			var got detail
 			output(t, c.command(t), env, scenarios()[1].task(goodModel).Request, &got)

@@ -21,9 +21,11 @@ func javaFamily() family {
 
 func javaClients() []client {
 	f := javaFamily()
+	jdk := f
+	jdk.code = `HttpRequest.newBuilder(URI.create("{base}/chat/completions"))`
 	return []client{
 		{name: "openai-java (OkHttp)", lock: javaLock, locked: "openai-java", command: javaProgram("OpenAIChat"), ways: f.ways()},
-		{name: "java.net.http.HttpClient", command: javaProgram("JDKChat"), ways: f.ways()},
+		{name: "java.net.http.HttpClient", command: javaProgram("JDKChat"), ways: jdk.ways()},
 	}
 }
 

@@ -26,9 +26,11 @@ func nodeClients() []client {
 		if n.bin == "" {
 			fetches.noProxy, fetches.later = noProxy, "fetch, Node 22"
 		}
+		raw := fetches
+		raw.code = `fetch("{base}/chat/completions", …)`
 		all = append(all,
 			client{name: "openai, Node " + n.name, locked: "openai", command: nodeProgram(n.bin, "openai"), ways: fetches.ways()},
-			client{name: "fetch, Node " + n.name, locked: n.bin, command: nodeProgram(n.bin, "fetch"), ways: fetches.ways()},
+			client{name: "fetch, Node " + n.name, locked: n.bin, command: nodeProgram(n.bin, "fetch"), ways: raw.ways()},
 		)
 		if n.bin == "node24" { // one of them is enough for what is all the same fetch
 			all = append(all, client{name: "LangChain.js, Node " + n.name, locked: "@langchain/openai", command: nodeProgram(n.bin, "langchain"), ways: fetches.ways()})
@@ -39,6 +41,7 @@ func nodeClients() []client {
 		proxy:    []string{"HTTP_PROXY={proxy}"},
 		proxyTLS: []string{"HTTPS_PROXY={proxy}", "NODE_EXTRA_CA_CERTS={ca}"},
 		plain:    "absolute",
+		code:     `axios.post("{base}/chat/completions", …)`,
 	}
 	all = append(all, client{name: "axios, Node 20", locked: "axios", command: nodeProgram("", "axios"), ways: axios.ways()})
 	for i := range all {
@@ -62,6 +65,10 @@ func vercelClients(node, bin string, f family) []client {
 	for _, p := range []struct{ name, locked string }{
 		{"compatible", "@ai-sdk/openai-compatible"}, {"chat", "@ai-sdk/openai"}, {"responses", "@ai-sdk/openai"},
 	} {
+		f := f
+		if p.name == "compatible" {
+			f.code = `createOpenAICompatible({ baseURL: "{base}", … })`
+		}
 		all = append(all, client{
 			name: "Vercel AI SDK, " + p.name + ", Node " + node, locked: p.locked, command: nodeProgram(bin, "vercel"),
 			ways: f.ways(), without: map[string]lack{"n=2": oneAnswer("openai, Node " + node)},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,9 +16,10 @@ const pageFile = root + "/docs/clients.md"
 
 // The titles of what is no table.
 const (
-	whatTitle    = "What each client did"
-	detailsTitle = "What HTTP has beside a chat"
-	lacksTitle   = "What a client does not have"
+	whatTitle      = "What each client did"
+	detailsTitle   = "What HTTP has beside a chat"
+	anthropicTitle = "Anthropic's SDKs"
+	lacksTitle     = "What a client does not have"
 )
 
 // page is docs/clients.md as the run has it.
@@ -40,6 +42,7 @@ func (r *results) page(t *testing.T) string {
 		writeLines(&b, part)
 	}
 	r.writeDetails(&b)
+	b.WriteString(anthropicPart)
 	writeLacks(&b)
 	return b.String()
 }
@@ -73,6 +76,11 @@ anything else than the run has found.
 ## ` + whatTitle + `
 `
 
+const codeNote = `A line with "in the code" is for clients that read no variable for the address: it is what the
+application itself says. Where the address is Ark's, with https, it says so already. HTTP_PROXY
+leads http:// addresses alone: an application that keeps its https:// address needs HTTPS_PROXY,
+or it goes around sealcar without a word. ` + "`sealcar env` and `sealcar exec`" + ` set both.`
+
 // writeLines writes what to set, once for all clients that set the same.
 func writeLines(b *strings.Builder, part table) {
 	var order []string
@@ -85,6 +93,9 @@ func writeLines(b *strings.Builder, part table) {
 		names[lines] = append(names[lines], c.name)
 	}
 	b.WriteString("\nWhat to set, where addresses and files are those of a sidecar with default settings. `sealcar env` prints such lines for yours.\n")
+	if slices.ContainsFunc(part.clients, func(c client) bool { return c.ways[0].code != "" }) {
+		b.WriteString("\n" + codeNote + "\n")
+	}
 	for _, lines := range order {
 		fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(names[lines], "; "), lines)
 	}
@@ -108,17 +119,37 @@ func (w way) script(p places) string {
 	var b strings.Builder
 	for _, line := range w.lines {
 		name, value, _ := strings.Cut(p.fill(line), "=")
-		if name == "CURL_OPTIONS" { // the program's, for flags
+		switch name {
+		case "CURL_OPTIONS": // the program's, for flags
 			fmt.Fprintf(&b, "curl %s …\n", value)
-			continue
+		case ownBase:
+			fmt.Fprintf(&b, "# in the code: %s\n", strings.ReplaceAll(w.code, "{base}", value))
+		default:
+			fmt.Fprintf(&b, "export %s=%q\n", name, value)
 		}
-		fmt.Fprintf(&b, "export %s=%q\n", name, value)
 	}
 	if w.exec != nil {
 		fmt.Fprintf(&b, "sealcar %s -- APPLICATION\n", strings.Join(w.exec, " "))
 	}
 	return b.String()
 }
+
+const anthropicPart = `
+## ` + anthropicTitle + `
+
+Anthropic's SDKs for Python and Node have the same chats, whole and streamed, with tools and images,
+by the ways below (` + "`" + `TestOtherAPIsGiveWhatChatsGive` + "`" + `, ` + "`" + `TestToolRunnersOfAnthropicsSDKs` + "`" + `), and so can
+clients that speak Anthropic's API and read its variables. The API key is the endpoint's.
+[dialects.md](dialects.md) has what is carried and what is refused. Proxies and trust are set as for
+openai 3, and as for openai in Node.
+
+HTTP_PROXY: ` + "`" + `export ANTHROPIC_BASE_URL="http://ark.cn-beijing.volces.com/api/v3"` + "`" + `, HTTPS_PROXY:
+` + "`" + `export ANTHROPIC_BASE_URL="https://ark.cn-beijing.volces.com/api/v3"` + "`" + `, base URL:
+
+` + "```" + `sh
+export ANTHROPIC_BASE_URL="http://127.0.0.1:8080"
+` + "```" + `
+`
 
 // writeLacks writes which scenarios a client does not have.
 func writeLacks(b *strings.Builder) {
@@ -218,7 +249,7 @@ func joined(parts map[string]string) string {
 		titles = append(titles, part.title)
 	}
 	page := parts[""] + "\n"
-	for _, title := range append(titles, detailsTitle, lacksTitle) {
+	for _, title := range append(titles, detailsTitle, anthropicTitle, lacksTitle) {
 		page += "\n## " + title + "\n\n" + parts[title] + "\n"
 	}
 	return page

@@ -13,6 +13,7 @@ type way struct {
 	lines   []string // NAME=VALUE, with the words of places in braces
 	door    string   // as the log names it
 	exec    []string // `sealcar exec` and its flags, which set the rest; nil means without it
+	code    string   // the family's
 	instead string   // why it is not possible and what to do; then it is not tried
 	tried   []trial  // of what to do then, which have to go well in the same run
 }
@@ -25,33 +26,48 @@ const (
 	byExec  = "sealcar exec"
 )
 
+// ownBase is the variable by which the programs here get the address that their
+// users would write into the code: no client reads it, so the page never has it.
+const ownBase = "APP_BASE_URL"
+
 // family is what clients of one kind have in common.
 type family struct {
 	proxy    []string // lines that lead an http:// address to the proxy
 	proxyTLS []string // lines that lead an https:// address there, and have the CA trusted
 	plain    string   // the door of an http:// address
-	base     string   // the variable of the base URL
+	base     string   // the variable of the base URL that the client itself reads; "" means OPENAI_BASE_URL
+	code     string   // the client reads no such variable: how its user's code gives it the address {base}
+	arks     bool     // its own address is Ark's, with https
 	noProxy  string   // why there is no way by a proxy, and what to do
 	later    string   // the client that has one, as noProxy says
 }
 
 func (f family) ways() []way {
-	base := f.base
-	if base == "" {
-		base = "OPENAI_BASE_URL"
+	base := cmp.Or(f.base, "OPENAI_BASE_URL")
+	if f.code != "" {
+		base = ownBase
 	}
-	to := func(scheme string) string { return base + "=" + scheme + "://{host}/api/v3" }
+	secure := []string{base + "=https://{host}/api/v3"}
+	if f.arks {
+		secure = nil
+	}
 	ways := []way{
-		{name: byHTTP, lines: append([]string{to("http")}, f.proxy...), door: f.plain},
-		{name: byHTTPS, lines: append([]string{to("https")}, f.proxyTLS...), door: "connect-tls"},
+		{name: byHTTP, lines: append([]string{base + "=http://{host}/api/v3"}, f.proxy...), door: f.plain},
+		{name: byHTTPS, lines: slices.Concat(secure, f.proxyTLS), door: "connect-tls"},
 		{name: byBase, lines: []string{base + "={proxy}/v1"}, door: "base-url"},
-		{name: byExec, lines: []string{to("https")}, exec: []string{"exec"}, door: "connect-tls"},
+		{name: byExec, lines: secure, exec: []string{"exec"}, door: "connect-tls"},
 	}
 	if f.noProxy != "" {
 		for i, name := range []string{byHTTP, byHTTPS} {
 			ways[i] = way{name: name, instead: f.noProxy, tried: []trial{{way: byBase}, {client: f.later, way: name}}}
 		}
 		ways[3] = way{name: byExec, exec: []string{"exec", "--base-url"}, door: "base-url"}
+		if f.code != "" {
+			ways[3] = way{name: byExec, instead: f.noProxy, tried: []trial{{way: byBase}, {client: f.later, way: byExec}}}
+		}
+	}
+	for i := range ways {
+		ways[i].code = f.code
 	}
 	return ways
 }

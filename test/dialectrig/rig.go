@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,7 +24,8 @@ type Chats struct {
 	Status int
 	Kind   string // the media type
 	Body   io.Reader
-	Refuse error // in place of an answer
+	Refuse error       // in place of an answer
+	Header http.Header // further ones
 
 	Request *http.Request
 	Sent    string
@@ -47,7 +49,9 @@ func (c *Chats) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c.Refuse != nil {
 		return nil, c.Refuse
 	}
-	return &http.Response{StatusCode: c.Status, Header: http.Header{"Content-Type": {c.Kind}}, Body: io.NopCloser(c.Body), Request: req}, nil
+	header := http.Header{"Content-Type": {c.Kind}}
+	maps.Copy(header, c.Header)
+	return &http.Response{StatusCode: c.Status, Header: header, Body: io.NopCloser(c.Body), Request: req}, nil
 }
 
 // Settings are those of a translation in front of c.
@@ -89,6 +93,9 @@ func WantCode(t *testing.T, err error, status int, code, param string) {
 	}
 	if e.Status != status || e.Code != code || param != "*" && e.Param != param {
 		t.Errorf("got %d %s at %q (%s), want %d %s at %q", e.Status, e.Code, e.Param, e.Message, status, code, param)
+	}
+	if param != "*" && code != "invalid_json" && !strings.Contains(param, `["`) && !strings.Contains(e.Message, param) {
+		t.Errorf("the message does not name %s: %s", param, e.Message) // an SDK shows it alone
 	}
 }
 

@@ -15,7 +15,7 @@ func TestT78_RequestsLeaveNothingOpen(t *testing.T) {
 	t.Parallel()
 	e := start(t, "", "")
 	client := e.client(t)
-	for i := range 600 {
+	for i := range 3000 {
 		body := []string{chat(false, "hello"), chat(true, "hello"), "{"}[i%3]
 		resp, err := client.Do(e.request(t, body))
 		if err != nil {
@@ -28,7 +28,7 @@ func TestT78_RequestsLeaveNothingOpen(t *testing.T) {
 	}
 	client.CloseIdleConnections()
 	descriptors := func() int {
-		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", e.sidecar.Pid()))
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", e.sidecar.PID()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +43,16 @@ func TestT78_RequestsLeaveNothingOpen(t *testing.T) {
 	})
 	const idle = 40 // listeners, standard streams, the kernel's for waiting, kept connections upstream, probes
 	if n := descriptors(); n > idle {
-		t.Errorf("%d descriptors are open after 600 requests", n)
+		t.Errorf("%d descriptors are open after 3000 requests", n)
 	}
+	const resting = 60 // goroutines; each kept connection upstream has two
+	_, metrics := e.ask(t, "/metrics")
+	_, rest, _ := strings.Cut(metrics, "\ngo_goroutines ")
+	var goroutines int
+	if _, err := fmt.Sscan(rest, &goroutines); err != nil || goroutines > resting {
+		t.Errorf("%d goroutines are there after 3000 requests (%v)", goroutines, err)
+	}
+	t.Logf("%d descriptors and %d goroutines are left", descriptors(), goroutines)
 	if status, _ := e.send(t, chat(false, "hello")); status != http.StatusOK {
 		t.Error(status)
 	}

@@ -62,7 +62,35 @@ func TestT84_ExhaustionIsSurvivedIn64MiB(t *testing.T) { //nolint:paralleltest /
 	if status, body := e.send(t, chat(false, "hello")); status != http.StatusOK {
 		t.Errorf("after it all: %d %s", status, body)
 	}
-	if peak := peakMemory(t, e.sidecar.Pid()); peak > hardLimit {
+	if peak := peakMemory(t, e.sidecar.PID()); peak > hardLimit {
+		t.Errorf("%d KiB were resident, want at most %d", peak>>10, hardLimit>>10)
+	} else {
+		t.Logf("at most %d KiB were resident", peak>>10)
+	}
+}
+
+// TestT84_ToolsThatMoveAreInsideThe64MiB sends what is largest in memory for its
+// length: lists of many short functions and calls, and one long result.
+func TestT84_ToolsThatMoveAreInsideThe64MiB(t *testing.T) { //nolint:paralleltest // as above
+	e := startIn(t, map[string]string{"GOMEMLIMIT": fmt.Sprint(softLimit)}, "", "{source: api-key, roots: ROOTS}\n    move_tools: true")
+	fill := func(head, element, tail string) string {
+		return `{"model":"ep-1","messages":[` + head + strings.TrimSuffix(strings.Repeat(element, (3<<20)/len(element)), ",") + tail
+	}
+	for name, body := range map[string]string{
+		"functions": fill(`{"role":"user","content":"x"}],"functions":[`, `{"name":"a"},`, `]}`),
+		"calls":     fill(`{"role":"assistant","tool_calls":[`, `{"id":"c","function":{"name":"a"}},`, `]}]}`),
+		"results":   fill(``, `{"role":"tool","content":""},`, `]}`),
+		"parts":     fill(`{"role":"tool","content":[`, `{"type":"text","text":""},`, `]}]}`),
+		"a result":  fill(`{"role":"tool","content":"`, `\"`, `"}]}`),
+	} {
+		if outcome := e.outcome(t, strings.NewReader(body), 0); outcome != "413" {
+			t.Errorf("%s: %s, though there is room to read it and none to move it", name, outcome)
+		}
+	}
+	if status, body := e.send(t, chat(false, "hello")); status != http.StatusOK {
+		t.Errorf("after it all: %d %s", status, body)
+	}
+	if peak := peakMemory(t, e.sidecar.PID()); peak > hardLimit {
 		t.Errorf("%d KiB were resident, want at most %d", peak>>10, hardLimit>>10)
 	} else {
 		t.Logf("at most %d KiB were resident", peak>>10)

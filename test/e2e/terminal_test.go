@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sealcar/test/process"
@@ -64,6 +65,7 @@ func TestT65_NobodyElseWritesOurLines(t *testing.T) {
 					t.Errorf("%s: the answer is %q", name, text)
 				}
 			}
+			e.sidecar.Stop(t, syscall.SIGTERM) // its last lines come then
 			log := e.sidecar.Log()
 			for line := range strings.SplitSeq(strings.TrimSpace(log), "\n") {
 				if format == "json" {

@@ -73,6 +73,7 @@ binaryData: {ca.crt: %s}
 		c.t.Errorf("a client without a token printed %q", out)
 	}
 	c.sealed("through the gateway")
+	helmTest(c) // with the gateway's configuration and files
 }
 
 // outsider is an application's pod without a sidecar, which is told the

@@ -178,6 +178,70 @@ func annotations(c *cluster) {
 	}
 }
 
+// refusals are pods that neither injector can follow.
+func refusals(c *cluster) {
+	for _, tt := range []struct{ more, spec, want string }{
+		{"\n  annotations: {sealcar/memory: lots}", "", `annotation sealcar/memory: "lots" is not a quantity such as 50m or 64Mi`},
+		{"\n  annotations: {sealcar/config-map: \"\"}", "", `annotation sealcar/config-map: "" is not the name of a ConfigMap`},
+		{"\n  annotations: {sealcar/secrets: \"a, b.c\"}", "", `annotation sealcar/secrets: "a, b.c" is not names of Secrets`},
+		{"", "  initContainers: [{name: java, image: APP, env: [{name: JAVA_TOOL_OPTIONS, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}]", "takes JAVA_TOOL_OPTIONS from elsewhere"},
+	} {
+		if out, err := c.dryRun(pod("p", tt.more, tt.spec, "chat", "x")); err == nil || !strings.Contains(err.Error(), tt.want) {
+			c.t.Errorf("%v, want %s\n%s", err, tt.want, out)
+		}
+	}
+	good := pod("p", "", "", "chat", "x")
+	for from, want := range map[string]string{
+		`"true"`:    `label sealcar/inject: "True" is not true or false`,
+		"name: app": `a container named "sealcar"`,
+	} {
+		to := map[string]string{`"true"`: `"True"`, "name: app": "name: sealcar"}[from]
+		if out, err := c.dryRun(strings.Replace(good, from, to, 1)); err == nil || !strings.Contains(err.Error(), want) {
+			c.t.Errorf("%v, want %s\n%s", err, want, out)
+		}
+	}
+	got := c.admitted(pod("p", "\n  annotations: {sealcar/secrets: \"a,a\"}", "", "chat", "x"), namespace)
+	mounted := 0
+	for _, m := range got.Spec.InitContainers[0].VolumeMounts {
+		if m.Name == "sealcar-secret-a" {
+			mounted++
+		}
+	}
+	if mounted != 1 {
+		c.t.Errorf("a Secret that is named twice is mounted %d times", mounted)
+	}
+}
+
+// twoInjectors has a second release, with other settings, which has to leave alone
+// what the first has changed, and the other way round.
+func twoInjectors(c *cluster) {
+	const second = "sealcar-second"
+	c.t.Cleanup(func() {
+		for _, args := range [][]string{{"helm", "uninstall", "-n", second, "b2", "--wait"}, {"kubectl", "delete", "namespace", second}} {
+			if _, err := c.tryWithout(args...); err != nil {
+				c.t.Error(err)
+			}
+		}
+	})
+	repository, tag, _ := strings.Cut(c.image, ":")
+	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--wait", "--set", "injector.excludedNamespaces={"+second+"}")
+	c.run("helm", "install", "-n", second, "--create-namespace", "b2", "charts/sealcar", "--wait",
+		"--set", "image.repository="+repository+",image.tag="+tag+",injector.sidecar.port=15080,injector.sidecar.adminPort=15090")
+	manifest := strings.NewReplacer("IMAGE", c.image, "APP", c.app).Replace(pod("p", "", "", "chat", "x"))
+	c.eventually("default", "kubectl", "-n", second, "get", "serviceaccounts")
+	c.until("the second injector acts", func() bool {
+		out, err := c.try(manifest, "kubectl", "-n", second, "create", "--dry-run=server", "-o", "json", "-f", "-")
+		return err == nil && strings.Contains(out, second+"/b2-sealcar-injector")
+	})
+	got := c.admitted(manifest, namespace)
+	sidecar, app := got.Spec.InitContainers[0], got.Spec.Containers[0]
+	if len(got.Spec.InitContainers) != 1 || app.env("HTTPS_PROXY") != "http://"+sidecar.env("SEALCAR_LISTEN") {
+		c.t.Errorf("injected by %s: %d sidecars, which listen on %s, and the application uses %s", got.Metadata.Annotations["sealcar/injected-by"],
+			len(got.Spec.InitContainers), sidecar.env("SEALCAR_LISTEN"), app.env("HTTPS_PROXY"))
+	}
+	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--wait", "--set", "injector.excludedNamespaces=null")
+}
+
 func idempotence(c *cluster) {
 	manifest := strings.NewReplacer("IMAGE", c.image, "APP", c.app).Replace(pod("p", "", "", "chat", "x"))
 	once, err := c.try(manifest, "kubectl", "-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-")

@@ -14,18 +14,16 @@ func (c *cluster) inMode(mode string) {
 	c.run("helm", "upgrade", "-n", namespace, release, "charts/sealcar", "--reset-then-reuse-values", "--set", "gateway.enabled=false,injector.mode="+mode, "--wait", "--timeout", patience.String())
 }
 
-// disputed has an annotation that only the webhook refuses.
-var disputed = pod("disputed", "\n  annotations: {sealcar/strict: maybe}", "", "chat", "x")
-
 // bothInjectors has each of them change the same pods.
 func bothInjectors(c *cluster) {
 	if _, err := c.try("", "kubectl", "get", "mutatingadmissionpolicies"); err != nil {
 		c.t.Skip("the cluster has no MutatingAdmissionPolicy to compare the webhook with")
 	}
 	c.inMode("policy")
+	disputed := pod("disputed", "\n  annotations: {sealcar/strict: maybe}", "", "chat", "x")
 	c.until("the policy alone is asked", func() bool {
-		out, err := c.dryRun(disputed)
-		return err == nil && strings.Contains(out, "sealcar/status")
+		_, err := c.dryRun(disputed)
+		return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy 'sealcar-injector'")
 	})
 	byPolicy := c.changed()
 	c.inMode("webhook")
@@ -40,9 +38,10 @@ func bothInjectors(c *cluster) {
 			c.t.Errorf("%s: the webhook makes\n%s\nthe policy\n%s", name, text(got), text(want))
 		}
 	}
-	if out, err := c.dryRun(disputed); err == nil || !strings.Contains(err.Error(), `annotation sealcar/strict: "maybe" is not true or false`) {
+	if out, err := c.dryRun(disputed); err == nil || !strings.Contains(err.Error(), `sealcar cannot add its sidecar: annotation sealcar/strict: "maybe" is not true or false`) {
 		c.t.Errorf("%v\n%s", err, out)
 	}
+	refusals(c)
 }
 
 // changed are pods as admission leaves them, without what differs each time.

@@ -115,9 +115,6 @@ func (s *Server) DumpedCore() bool {
 	return ok && status.CoreDump()
 }
 
-// Pid is the process's id.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
-
 // Signal sends a signal.
 func (s *Server) Signal(t testing.TB, sig os.Signal) {
 	t.Helper()

@@ -16,45 +16,59 @@ import (
 // canary should be long enough (12 characters of rand.Text, say) that chance does
 // not spell it.
 func Leaks(text []byte, canary string) []string {
+	return leaks(views(text), canary)
+}
+
+// leaks is Leaks for a text that was prepared before, for many canaries.
+func leaks(views []view, canary string) []string {
 	var found []string
-	for _, view := range views() {
-		for _, form := range forms(view.read(text), canary) {
+	for _, v := range views {
+		for _, form := range v.forms(canary) {
 			if !slices.Contains(found, form) { // what the plain view holds, the others mostly hold too
-				found = append(found, strings.TrimSuffix(form+", "+view.name, ", "))
+				found = append(found, strings.TrimSuffix(form+", "+v.name, ", "))
 			}
 		}
 	}
 	return found
 }
 
-// view is a way to read bytes.
+// view is a text in one way to read it.
 type view struct {
-	name string
-	read func([]byte) []byte
+	name     string
+	lower    []byte // in lower case
+	standard []byte // in the standard alphabet of base64, without line breaks
 }
 
-func views() []view {
-	return []view{
+func views(text []byte) []view {
+	var all []view
+	for _, way := range []struct {
+		name string
+		read func([]byte) []byte
+	}{
 		{"", func(b []byte) []byte { return b }},
 		{"in JSON escapes", unescapeJSON},
 		{"percent-encoded", unescapePercent},
 		{"in chunks", joinChunks},
+	} {
+		read := way.read(text)
+		if way.name == "" || !bytes.Equal(read, text) {
+			all = append(all, view{name: way.name, lower: bytes.ToLower(read), standard: base64Text(read)})
+		}
 	}
+	return all
 }
 
-// forms gives those in which text holds canary.
-func forms(text []byte, canary string) []string {
+// forms gives those in which the view holds canary.
+func (v view) forms(canary string) []string {
 	var found []string
-	lower := bytes.ToLower(text)
-	if bytes.Contains(lower, bytes.ToLower([]byte(canary))) {
+	if bytes.Contains(v.lower, bytes.ToLower([]byte(canary))) {
 		found = append(found, "plain")
 	}
-	if bytes.Contains(lower, []byte(hex.EncodeToString([]byte(canary)))) {
+	if bytes.Contains(v.lower, []byte(hex.EncodeToString([]byte(canary)))) {
 		found = append(found, "hex")
 	}
-	standard := base64Text(text)
 	for alignment := range 3 {
-		if bytes.Contains(standard, base64Core(canary, alignment)) {
+		if bytes.Contains(v.standard, base64Core(canary, alignment)) {
 			found = append(found, "base64 at alignment "+strconv.Itoa(alignment))
 		}
 	}
@@ -64,17 +78,19 @@ func forms(text []byte, canary string) []string {
 // base64Text is text with the URL alphabet of base64 turned into the standard
 // one, and without line breaks.
 func base64Text(text []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		switch r {
+	standard := make([]byte, 0, len(text))
+	for _, b := range text {
+		switch b {
 		case '-':
-			return '+'
+			b = '+'
 		case '_':
-			return '/'
+			b = '/'
 		case '\r', '\n':
-			return -1
+			continue
 		}
-		return r
-	}, text)
+		standard = append(standard, b)
+	}
+	return standard
 }
 
 // base64Core is the part of the encoding of any text that holds canary behind

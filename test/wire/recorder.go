@@ -18,17 +18,20 @@ type Recorder struct {
 // Conversation is what crossed one connection.
 type Conversation struct{ Received, Sent []byte }
 
-// Guard makes the test fail at its end if canary crossed, either way, in a form
+// Guard makes the test fail at its end if a canary crossed, either way, in a form
 // that can be read.
-func (r *Recorder) Guard(t testing.TB, canary string) {
+func (r *Recorder) Guard(t testing.TB, canaries ...string) {
 	t.Helper()
 	t.Cleanup(func() {
 		for _, c := range r.Conversations() {
-			for _, form := range Leaks(c.Received, canary) {
-				t.Errorf("the canary %s reached the upstream: %s", canary, form)
-			}
-			for _, form := range Leaks(c.Sent, canary) {
-				t.Errorf("the canary %s came from the upstream: %s", canary, form)
+			received, sent := views(c.Received), views(c.Sent)
+			for _, canary := range canaries {
+				for _, form := range leaks(received, canary) {
+					t.Errorf("the canary %s reached the upstream: %s", canary, form)
+				}
+				for _, form := range leaks(sent, canary) {
+					t.Errorf("the canary %s came from the upstream: %s", canary, form)
+				}
 			}
 		}
 	})

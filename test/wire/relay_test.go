@@ -44,6 +44,29 @@ func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
+	t.Run("HTTP/1.1 alone", func(t *testing.T) {
+		closed := make(chan struct{})
+		relay, err := wire.StartRelay(t.Context(), wire.RelayOptions{
+			To: ln.Addr().String(), State: state, Protocols: []string{"http/1.1"},
+			Tap: func(c net.Conn) net.Conn { return closing{Conn: c, closed: closed} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer relay.Close()
+		transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+relay.Addr()+"/api/v3/models", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil || resp.ProtoMajor != 1 {
+			t.Fatalf("%+v, %v", resp, err)
+		}
+		_ = resp.Body.Close()
+		transport.CloseIdleConnections()
+		<-closed // the tap is told of the end
+	})
 	for protocol, major := range map[string]int{"http/1.1": 1, "h2": 2} {
 		t.Run(protocol, func(t *testing.T) {
 			var r wire.Recorder
@@ -71,4 +94,16 @@ func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// closing tells when a connection is closed.
+type closing struct {
+	net.Conn
+
+	closed chan struct{}
+}
+
+func (c closing) Close() error {
+	close(c.closed)
+	return c.Conn.Close()
 }

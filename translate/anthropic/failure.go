@@ -20,10 +20,26 @@ type detail struct {
 	Message string `json:"message"`
 	Code    string `json:"code,omitempty"`
 	Param   string `json:"param,omitempty"`
+	Details any    `json:"details,omitempty"`
+}
+
+// noThread is the code of requests that have the API keep the conversation.
+const noThread = "thread_unsupported"
+
+// threadDetails tell the SDKs that they can go on without a thread: the API's own
+// answer where it has none ("thread_unsupported_request" in its reference), on
+// which their tool runners send the whole conversation.
+type threadDetails struct {
+	ErrorCode   string   `json:"error_code"`
+	Unsupported []string `json:"unsupported"`
 }
 
 func failureOf(status int, f dialect.Fault) failure {
-	return failure{Type: "error", Error: detail{Type: typeOf(status), Message: f.Message, Code: f.Code, Param: f.Param}}
+	e := detail{Type: typeOf(status), Message: f.Message, Code: f.Code, Param: f.Param}
+	if status == http.StatusBadRequest && f.Code == noThread {
+		e.Details = threadDetails{ErrorCode: "thread_unsupported_request", Unsupported: []string{"thread"}}
+	}
+	return failure{Type: "error", Error: e}
 }
 
 // document is an error of the upstream in the API's form.
@@ -37,11 +53,25 @@ func inForm(err error) error {
 		return err
 	}
 	e := *ours
-	e.Form = func(e *apierror.Error) []byte {
-		return document(e.Status, dialect.Fault{Message: e.Message, Code: e.Code, Param: e.Param})
-	}
+	e.Form = form
 	return &e
 }
+
+// FormOf is the form of errors for whoever sent these headers: that of this API if
+// they name one of its versions, else nil.
+func FormOf(h http.Header) func(*apierror.Error) []byte {
+	if h.Get("Anthropic-Version") == "" {
+		return nil
+	}
+	return form
+}
+
+func form(e *apierror.Error) []byte {
+	return document(e.Status, dialect.Fault{Message: e.Message, Code: e.Code, Param: e.Param})
+}
+
+// overloaded is a status of Anthropic's own.
+const overloaded = 529
 
 // typeOf is the API's type for a status.
 func typeOf(status int) string {
@@ -56,7 +86,7 @@ func typeOf(status int) string {
 		return "request_too_large"
 	case http.StatusTooManyRequests:
 		return "rate_limit_error"
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, overloaded:
 		return "overloaded_error"
 	case http.StatusGatewayTimeout:
 		return "timeout_error"

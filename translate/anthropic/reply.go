@@ -57,8 +57,8 @@ func (r *reply) Document(c *dialect.Completion) ([]byte, error) {
 	if len(c.Choices) == 0 || c.Choices[0].FinishReason == "" {
 		return nil, dialect.Unfinished()
 	}
-	m := newMessage(c)
-	said := c.Choices[0].Message
+	m, called := newMessage(c), false
+	said, finish := c.Choices[0].Message, c.Choices[0].FinishReason
 	if r.thinks && said.Reasoning != "" {
 		m.Content = append(m.Content, thoughtBlock(said.Reasoning))
 	}
@@ -66,19 +66,20 @@ func (r *reply) Document(c *dialect.Completion) ([]byte, error) {
 		m.Content = append(m.Content, textBlock(text))
 	}
 	for _, call := range said.ToolCalls {
-		input := []byte(call.Function.Arguments)
-		if len(input) == 0 {
-			input = []byte("{}")
-		}
-		if !json.Valid(input) || !strings.HasPrefix(strings.TrimLeft(string(input), " \t\r\n"), "{") {
-			return nil, noObject()
+		input, err := inputOf(call)
+		if err != nil {
+			if finish == cutShort {
+				break // in the middle of this call, which stop_reason tells
+			}
+			return nil, err
 		}
 		m.Content = append(m.Content, callBlock(call, input))
+		called = true
 	}
 	if c.Usage != nil {
 		m.Usage = usageOf(c.Usage)
 	}
-	m.StopReason = new(stopReason(c.Choices[0].FinishReason))
+	m.StopReason = new(stopReason(finish, called))
 	return dialect.Encode(m), nil
 }
 
@@ -98,20 +99,40 @@ func callBlock(call dialect.CallDelta, input json.RawMessage) block {
 	return block{Type: "tool_use", ID: call.ID, Name: call.Function.Name, Input: input}
 }
 
-// stopReason is the API's word for a chat's finish_reason.
-func stopReason(finish string) string {
+// inputOf is what a call hands to its tool: an object.
+func inputOf(call dialect.CallDelta) (json.RawMessage, error) {
+	input := []byte(call.Function.Arguments)
+	if len(input) == 0 {
+		input = []byte("{}")
+	}
+	if !json.Valid(input) || !strings.HasPrefix(strings.TrimLeft(string(input), " \t\r\n"), "{") {
+		return nil, noObject()
+	}
+	return input, nil
+}
+
+// cutShort is the finish_reason of what max_tokens ended.
+const cutShort = "length"
+
+// stopReason is the API's word for a chat's finish_reason. A chat whose request
+// forced the call may end with "stop", where this API has tool_use: loops look for
+// it.
+func stopReason(finish string, called bool) string {
 	switch finish {
-	case "length":
+	case cutShort:
 		return "max_tokens"
-	case "tool_calls", "function_call":
-		return "tool_use"
 	case "content_filter":
 		return "refusal"
+	case "tool_calls", "function_call":
+		return "tool_use"
 	default:
+		if called {
+			return "tool_use"
+		}
 		return "end_turn"
 	}
 }
 
 func noObject() error {
-	return apierror.BadReply("reply_unreadable", "the model called a tool with arguments that are no JSON object; try again", nil)
+	return apierror.BrokenReply("reply_unreadable", "the model called a tool with arguments that are no JSON object; try again", nil)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -42,11 +43,39 @@ func TestReplyBecomesAMessage(t *testing.T) {
 
 func TestWhyAMessageEnded(t *testing.T) {
 	t.Parallel()
-	for finish, want := range map[string]string{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"} {
-		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(`{"content":"a"}`, `"`+finish+`"`)), asking)
-		if err != nil || !strings.Contains(got, `"stop_reason":"`+want+`"`) {
-			t.Errorf("%s: got %s, %v", finish, got, err)
+	const said, called = `{"content":"a"}`, `{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}`
+	for _, test := range []struct{ message, finish, want string }{
+		{said, "stop", "end_turn"},
+		{said, "length", "max_tokens"},
+		{said, "content_filter", "refusal"},
+		{called, "tool_calls", "tool_use"},
+		{called, "stop", "tool_use"}, // as it ends where tool_choice forces the call
+		{called, "length", "max_tokens"},
+	} {
+		stopped := `"stop_reason":"` + test.want + `"`
+		_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(test.message, `"`+test.finish+`"`)), asking)
+		if err != nil || !strings.Contains(got, stopped) {
+			t.Errorf("%s: got %s, %v, want %s", test.finish, got, err, stopped)
 		}
+		text := chunk(test.message, "null") + chunk(`{}`, `"`+test.finish+`"`) + "data: [DONE]\n\n"
+		_, got, err = answer(t, dialectrig.Answering("text/event-stream", text), thinking+`,"stream":true}`)
+		if err != nil || !strings.Contains(got, stopped) {
+			t.Errorf("%s, streamed: got %s, %v, want %s", test.finish, got, err, stopped)
+		}
+	}
+}
+
+func TestACallThatMaxTokensCutIsLeftOut(t *testing.T) {
+	t.Parallel()
+	const cut = `{"content":"a","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\":"}}]}`
+	_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(cut, `"length"`)), asking)
+	if err != nil || strings.Contains(got, "tool_use") || !strings.Contains(got, `"stop_reason":"max_tokens"`) {
+		t.Errorf("got %s, %v", got, err)
+	}
+	_, got, err = answer(t, dialectrig.Answering("application/json", completionOf(cut, `"tool_calls"`)), asking)
+	dialectrig.WantCode(t, err, http.StatusBadGateway, "reply_unreadable", "")
+	if strings.Contains(got, "tool_use") {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -171,6 +200,7 @@ func TestErrorsHaveTheFormOfTheAPI(t *testing.T) {
 		"unauthorized":    {401, `{"error":{"message":"who?"}}`, 401, "authentication_error", "who?"},
 		"not JSON":        {500, `<html>`, 500, "api_error", "the upstream failed without saying why"},
 		"bad":             {400, `{"error":"just text"}`, 400, "invalid_request_error", "just text"},
+		"overloaded":      {529, `{"error":{"message":"m"}}`, 529, "overloaded_error", "m"},
 		"hidden in a 200": {200, `{"error":{"message":"m","code":7}}`, 502, "api_error", "m"},
 	}
 	for name, test := range tests {
@@ -230,5 +260,52 @@ func TestOurOwnErrorsHaveTheFormOfTheAPIToo(t *testing.T) {
 	}
 	if strings.Contains(string(ours.Document()), "overloaded") {
 		t.Error("an error that others may hold was changed")
+	}
+}
+
+// The tool runners of the SDKs ask for a thread first, and go on without one if
+// they are told so in the API's own words.
+func TestAThreadIsRefusedAsTheAPIDoesWithoutThem(t *testing.T) {
+	t.Parallel()
+	_, _, err := answer(t, dialectrig.Answering("application/json", whole), with(`,"thread":{"type":"create"}`))
+	dialectrig.WantCode(t, err, http.StatusBadRequest, "thread_unsupported", "thread")
+	e, ok := errors.AsType[*apierror.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	var got struct {
+		Type  string
+		Error struct {
+			Type    string
+			Details struct {
+				ErrorCode   string `json:"error_code"`
+				Unsupported []string
+			}
+		}
+	}
+	if err := json.Unmarshal(e.Document(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Type != "error" || got.Error.Type != "invalid_request_error" || got.Error.Details.ErrorCode != "thread_unsupported_request" || !slices.Equal(got.Error.Details.Unsupported, []string{"thread"}) {
+		t.Errorf("got %s", e.Document())
+	}
+}
+
+func TestTheIDOfAReplyIsWhereTheSDKsLook(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{"": "upstreams", "its-own": "its-own"} {
+		c := dialectrig.Answering("application/json", whole)
+		c.Header = http.Header{"X-Request-Id": {"upstreams"}}
+		if own != "" {
+			c.Header.Set("Request-Id", own)
+		}
+		resp, err := transport(c).RoundTrip(post(exchange.With(t.Context(), new(exchange.Record)), t, asking))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Request-Id"); got != want {
+			t.Errorf("the id is %q, want %q", got, want)
+		}
 	}
 }

@@ -150,7 +150,7 @@ func (r *reply) Done(dst []byte) ([]byte, error) {
 	r.stream.out = dst
 	r.stream.stop()
 	end := ending{Type: "message_delta", Usage: r.usage}
-	end.Delta.StopReason = stopReason(r.finish)
+	end.Delta.StopReason = stopReason(r.finish, r.stream.calls > 0)
 	r.stream.out = dialect.AppendEvent(r.stream.out, end.Type, end)
 	r.stream.add(event{Type: "message_stop"})
 	return r.stream.out, nil

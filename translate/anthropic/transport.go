@@ -31,12 +31,23 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.Base.RoundTrip(req)
 	case below == "" && req.Method == http.MethodPost:
 		resp, err := dialect.Carrier{Settings: t.Settings, Translate: translate, Error: document}.Carry(asChat(req))
-		return resp, inForm(err)
+		if err != nil {
+			return nil, inForm(err)
+		}
+		identify(resp)
+		return resp, nil
 	default:
 		record := exchange.From(req.Context())
 		record.Endpoint, record.Treatment = t.BasePath+Path, exchange.Refused
 		return nil, inForm(&apierror.Error{Status: http.StatusBadRequest, Code: "endpoint_not_sealable", Message: fmt.Sprintf(
 			"%s %.80s has no counterpart in sealed chats, so nothing was sent; of this API only POST /v1/messages can be used", req.Method, req.URL.Path)})
+	}
+}
+
+// identify gives a reply the header in which the SDKs look for its id.
+func identify(resp *http.Response) {
+	if id := resp.Header.Get("X-Request-Id"); id != "" && resp.Header.Get("Request-Id") == "" {
+		resp.Header.Set("Request-Id", id)
 	}
 }
 

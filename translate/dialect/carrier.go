@@ -87,7 +87,7 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	}
 	var chat *Chat
 	var reply Reply
-	if err := Read(body, c.maxValues(), func(o *Object) { chat, reply = c.Translate(o) }); err != nil {
+	if err := Read(body, c.maxValues(), payload.WorkRoom(req.Context()), func(o *Object) { chat, reply = c.Translate(o) }); err != nil {
 		return nil, err
 	}
 	out := req.Clone(req.Context())
@@ -123,10 +123,10 @@ func ofChat(err error) error {
 // that cannot be read.
 func (s Settings) checkHeaders(h http.Header) error {
 	if _, sealed := h[s.SealedBy]; sealed {
-		return apierror.BadRequest("invalid_session_token", s.SealedBy, "this endpoint is translated before it is sealed, so it takes no session token; nothing was sent")
+		return apierror.BadRequest("invalid_session_token", s.SealedBy, "nothing was sent, for this endpoint is translated before it is sealed, so it takes no session token ("+s.SealedBy+")")
 	}
 	if e := h.Values("Content-Encoding"); len(e) > 1 || len(e) == 1 && !strings.EqualFold(e[0], "identity") {
-		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "a compressed request cannot be translated; nothing was sent. Send it without Content-Encoding")
+		return apierror.BadRequest("unsupported_content_encoding", "Content-Encoding", "nothing was sent, for a compressed request cannot be translated: send it without Content-Encoding")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package dialect
 import (
 	"bytes"
 	"encoding/json"
+
+	"sealcar/rewrite"
 )
 
 // Chat is the request of a chat completion (OpenAI API reference, "Create chat
@@ -179,10 +181,13 @@ type Usage struct {
 func Encode(v any) []byte { return appendJSON(nil, v) }
 
 // AppendEvent appends one event of a stream (WHATWG HTML, section 9.2) with v as
-// its data.
+// its data, which is one line to every reader.
 func AppendEvent(dst []byte, name string, v any) []byte {
-	dst = appendJSON(append(dst, "event: "+name+"\ndata: "...), v)
-	return append(dst, "\n\n"...)
+	dst = append(dst, "event: "+name+"\ndata: "...)
+	start := len(dst)
+	dst = appendJSON(dst, v)
+	line, _ := rewrite.OneLine(dst[start:])
+	return append(append(dst[:start], line...), "\n\n"...)
 }
 
 func appendJSON(dst []byte, v any) []byte {

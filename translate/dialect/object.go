@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +15,10 @@ import (
 
 // Read reads a request's body strictly and has fn take it apart. It returns the
 // first fault, an *apierror.Error with the JSON path in Param: readers need not
-// look for faults on their way. limit bounds the values of the document.
-func Read(body []byte, limit int, fn func(*Object)) error {
-	root, err := rewrite.Tree(body, limit)
+// look for faults on their way. limit bounds the values of the document; room is
+// rewrite.Tree's.
+func Read(body []byte, limit int, room func(n int64) error, fn func(*Object)) error {
+	root, err := rewrite.Tree(body, limit, room)
 	if err != nil {
 		return unreadable(err, limit)
 	}
@@ -33,6 +35,9 @@ func Read(body []byte, limit int, fn func(*Object)) error {
 func unreadable(err error, limit int) error {
 	if errors.Is(err, rewrite.ErrTooManyValues) {
 		return apierror.BadRequest("too_many_values", "", fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", limit))
+	}
+	if full, ok := errors.AsType[*apierror.Error](err); ok {
+		return full // there is no room in memory
 	}
 	e := apierror.BadRequest("invalid_json", "", "the body is not strict JSON; nothing was sent")
 	if fault, ok := errors.AsType[*rewrite.SyntaxError](err); ok {
@@ -124,12 +129,12 @@ func (o *Object) True(name string) bool { return string(o.Raw(name, "t")) == "tr
 // Need refuses the request if the member is not there.
 func (o *Object) Need(name string) {
 	if !slices.ContainsFunc(o.members, func(m rewrite.Member) bool { return m.Name == name && m.Value.Kind != 'n' }) {
-		o.reading.fail(apierror.BadRequest("invalid_request", o.at(name), "this is missing; nothing was sent"))
+		o.reading.fail(apierror.BadRequest("invalid_request", o.at(name), o.at(name)+" is missing; nothing was sent"))
 	}
 }
 
 // Refuse refuses members that a chat has no counterpart for, unless they say
-// nothing. why completes "nothing was sent, for this … ".
+// nothing. why completes "nothing was sent, for PATH … ".
 func (o *Object) Refuse(why string, names ...string) {
 	for _, name := range names {
 		if v, ok := o.Take(name); ok && !v.saysNothing() {
@@ -149,7 +154,7 @@ func (o *Object) Drop(names ...string) {
 func (o *Object) End() {
 	for i, taken := range o.taken {
 		if v := o.value(i); !taken && !v.saysNothing() {
-			o.reading.fail(apierror.BadRequest("unknown_parameter", v.path, "this parameter is not known here, so nothing was sent; leave it out"))
+			o.reading.fail(apierror.BadRequest("unknown_parameter", v.path, "the parameter "+shown(v.path)+" is not known here, so nothing was sent; leave it out"))
 		}
 	}
 }
@@ -158,10 +163,16 @@ func (o *Object) End() {
 func (v Value) Is(kind byte) bool { return v.node.Kind == kind }
 
 // Refuse refuses the request because of this value. why completes "nothing was
-// sent, for this … ".
+// sent, for PATH … ".
 func (v Value) Refuse(why string) {
-	v.reading.fail(apierror.BadRequest("unsupported_parameter", v.path, "nothing was sent, for this "+why))
+	v.Fail(apierror.BadRequest("unsupported_parameter", v.path, "nothing was sent, for "+shown(v.path)+" "+why))
 }
+
+// Path is the value's place in the request.
+func (v Value) Path() string { return v.path }
+
+// Fail refuses the request for a reason of its own.
+func (v Value) Fail(e *apierror.Error) { v.reading.fail(e) }
 
 // Raw is the value's JSON text, if it is of one of the kinds; 't' is for both
 // booleans.
@@ -171,7 +182,7 @@ func (v Value) Raw(kinds string) json.RawMessage {
 		kind = 't'
 	}
 	if strings.IndexByte(kinds, kind) < 0 {
-		v.reading.fail(apierror.BadRequest("invalid_request", v.path, "this must be "+named(kinds)+"; nothing was sent"))
+		v.reading.fail(apierror.BadRequest("invalid_request", v.path, shown(v.path)+" must be "+named(kinds)+"; nothing was sent"))
 		return nil
 	}
 	return v.node.Raw
@@ -185,7 +196,7 @@ func (v Value) Text() string {
 	}
 	text, err := rewrite.Unquote(nil, raw)
 	if err != nil { // it was read strictly before
-		v.reading.fail(apierror.BadRequest("invalid_json", v.path, "this is no string of strict JSON; nothing was sent"))
+		v.reading.fail(apierror.BadRequest("invalid_json", v.path, shown(v.path)+" is no string of strict JSON; nothing was sent"))
 	}
 	return string(text)
 }
@@ -208,6 +219,15 @@ func (v Value) Items() []Value {
 		items[i] = Value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", reading: v.reading}
 	}
 	return items
+}
+
+// shown is a path in a message, which may be logged: without names that are no
+// plain words, for those may be text.
+func shown(path string) string {
+	if words, _, odd := strings.Cut(path, `["`); odd {
+		path = words + "[?]"
+	}
+	return cmp.Or(path, "the body")
 }
 
 // saysNothing tells whether leaving the value out means the same.

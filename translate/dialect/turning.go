@@ -83,7 +83,7 @@ func (t *turning) end(dst []byte, err error) ([]byte, error) {
 	case clean && (t.done || t.failed), t.failed:
 		return dst, err
 	case clean:
-		err = apierror.BadReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
+		err = apierror.BrokenReply("reply_truncated", "the upstream's stream ended before [DONE]; what came so far is incomplete", io.ErrUnexpectedEOF)
 	}
 	e := apierror.From(err, "reply_truncated", "the upstream's stream broke off; what came so far is incomplete")
 	t.failed = true
@@ -124,7 +124,7 @@ func (c *Completion) size() int64 {
 
 // Unfinished is the fault of a reply without a finish_reason.
 func Unfinished() error {
-	return apierror.BadReply("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
+	return apierror.BrokenReply("reply_unfinished", "the upstream's reply has no finish_reason, so it may be incomplete", nil)
 }
 
 // Fault is an error as a chat API's document has it.

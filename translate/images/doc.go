@@ -7,6 +7,9 @@
 // that seals. links.go finds the addresses, fetch.go gets what they name, fault.go
 // says what went wrong.
 //
+// A chat that would be refused for something else is refused before any image is
+// fetched, for a fetch tells others of it: Transport.Judge is asked first.
+//
 // What is refused, as an *apierror.Error with the image's JSON path and before
 // anything is sent: addresses that Out does not go to, more than three redirects,
 // a redirect from https to http, what is not plainly an image (by its

@@ -24,6 +24,7 @@ func FuzzOnlyLinksChange(f *testing.F) {
 		var sent string
 		tr := images.Transport{
 			Applies: func(*http.Request) bool { return true },
+			Judge:   func(*http.Request, []byte) error { return nil },
 			Out: roundTripper(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"image/png"}}, Body: io.NopCloser(bytes.NewReader(shot))}, nil
 			}),

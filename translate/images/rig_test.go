@@ -46,6 +46,7 @@ func newRig(t *testing.T, change ...func(*rig)) *rig {
 		Base:    roundTripper(r.seal),
 		Out:     guarded(t, netguard.Private),
 		Applies: func(req *http.Request) bool { return req.URL.Path == "/chat" },
+		Judge:   func(*http.Request, []byte) error { return nil },
 		Timeout: patience,
 	}
 	for _, f := range change {

@@ -32,6 +32,10 @@ type Transport struct {
 	Out     http.RoundTripper        // required: fetches; refuses addresses as a netguard.ErrRefused
 	Applies func(*http.Request) bool // required: tells a chat that Base will seal; others pass unread
 
+	// Judge refuses a chat that Base would refuse whatever its images are, before
+	// any of them is fetched; required.
+	Judge func(req *http.Request, body []byte) error
+
 	MaxImages       int           // of one request; 0 means 16
 	MaxBytes        int64         // of one image; 0 means 10 MiB
 	MaxRequestBytes int64         // of a request, also with its images in it; 0 means 64 MiB
@@ -47,7 +51,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if body, err = t.inline(req.Context(), body); err != nil {
+	if body, err = t.inline(req, body); err != nil {
 		exchange.From(req.Context()).Endpoint = req.URL.Path // one that Applies knows
 		return nil, err
 	}
@@ -55,12 +59,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // inline is the body with its linked images in it.
-func (t *Transport) inline(ctx context.Context, body []byte) ([]byte, error) {
+func (t *Transport) inline(req *http.Request, body []byte) ([]byte, error) {
+	ctx := req.Context()
 	links, err := findLinks(body, positive(t.MaxImages, defaultMaxImages))
 	if _, faulty := errors.AsType[*rewrite.SyntaxError](err); faulty || err == nil && len(links) == 0 {
 		return body, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := t.Judge(req, body); err != nil {
 		return nil, err
 	}
 	start := time.Now()

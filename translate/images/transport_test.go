@@ -355,3 +355,25 @@ func TestT47_RedirectsOfImages(t *testing.T) {
 		t.Error("a server is told the address before")
 	}
 }
+
+func TestT26_AChatThatIsRefusedFetchesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, serve("image/png", picture(t)))
+	refused := errors.New("it cannot be sealed")
+	judged := ""
+	r := newRig(t, func(r *rig) {
+		r.Judge = func(_ *http.Request, body []byte) error {
+			judged = string(body)
+			return refused
+		}
+	})
+	if sent, record, err := r.send(chat(s.URL)); !errors.Is(err, refused) || sent != "" || judged != chat(s.URL) || record.Endpoint != "/chat" {
+		t.Errorf("sent %q (%v), judged %q, %+v", sent, err, judged, record)
+	}
+	if n := s.visits.Load(); n != 0 {
+		t.Errorf("%d images were fetched for a chat that was refused", n)
+	}
+	if sent, _, err := r.send(chat("data:image/png;base64,AAAA")); err != nil || sent == "" {
+		t.Errorf("a chat without links was judged here: %v", err)
+	}
+}

@@ -91,6 +91,35 @@ func TestT84_AResponseIsInsideTheBudget(t *testing.T) {
 	}
 }
 
+// A request is read into values, which take far more room than a short text: many
+// of them are counted until the chat is sent.
+func TestT84_TheValuesOfARequestAreInsideTheBudget(t *testing.T) {
+	t.Parallel()
+	const item = `{"role":"user","content":"x"},`
+	body := `{"model":"m","input":[` + strings.Repeat(item, 999) + strings.TrimSuffix(item, ",") + `]}` // some 3000 values
+	for size, code := range map[int64]string{700 * kib: "request_too_large", 4000 * kib: ""} {
+		budget := payload.NewBudget(size)
+		c := dialectrig.Answering("application/json", completionOf(`{"role":"assistant","content":"x"}`, `"stop"`))
+		resp, err := within(t, budget, c, dialect.Settings{}, body)
+		if code != "" {
+			dialectrig.WantCode(t, err, http.StatusRequestEntityTooLarge, code, "")
+			if c.Request != nil || !strings.Contains(err.Error(), "values") {
+				t.Errorf("a chat was sent, or the error does not say why: %v", err)
+			}
+		} else if err != nil {
+			t.Errorf("%d KiB: %v", size/kib, err)
+		} else {
+			if used := budget.Used(); used > 100*kib {
+				t.Errorf("%d bytes are taken when the chat has been sent", used)
+			}
+			_ = resp.Body.Close()
+		}
+		if used := budget.Used(); used != 0 {
+			t.Errorf("%d bytes are taken after the end", used)
+		}
+	}
+}
+
 // What a response repeats of its request is there for as long as it streams; the
 // rest of the request is not.
 func TestT84_WhatIsRepeatedOfARequestIsInsideTheBudget(t *testing.T) {

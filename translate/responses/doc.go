@@ -6,9 +6,10 @@
 // chat; reply.go turns the reply back: response.go and item.go make the response
 // object, events.go the events of a stream.
 //
-// The translation is stateless: nothing is stored here or upstream. What is
-// refused with 400 before anything is sent: whatever refers to something stored
-// (previous_response_id, conversation, item_reference, prompt, background), tools
+// The translation is stateless but for References (references.go), which remembers
+// recent items in memory, for item_reference. What is refused with 400 before
+// anything is sent: whatever refers to something stored otherwise
+// (previous_response_id, conversation, prompt, background), tools
 // that the API's own servers run, files and audio, and parameters that nobody
 // knows. docs/dialects.md has the whole table.
 //

@@ -2,13 +2,15 @@ package responses
 
 import (
 	"encoding/json"
+	"strings"
 
+	"sealcar/apierror"
 	"sealcar/translate/dialect"
 )
 
 // messages makes the chat's messages of the instructions and the input.
-func messages(instructions json.RawMessage, o *dialect.Object) []dialect.Message {
-	h := new(history)
+func messages(instructions json.RawMessage, o *dialect.Object, known owned) []dialect.Message {
+	h := &history{known: known}
 	if instructions != nil {
 		h.say("system", instructions)
 	}
@@ -26,7 +28,10 @@ func messages(instructions json.RawMessage, o *dialect.Object) []dialect.Message
 }
 
 // history is a conversation that is being put together.
-type history struct{ messages []dialect.Message }
+type history struct {
+	messages []dialect.Message
+	known    owned // what can be referred to
+}
 
 func (h *history) say(role string, content any) {
 	h.messages = append(h.messages, dialect.Message{Role: role, Content: content})
@@ -49,14 +54,31 @@ func (h *history) item(v dialect.Value) {
 		// A chat has no place for it, and models do without.
 		item.Drop("id", "summary", "content", "encrypted_content", "status")
 	case "item_reference":
-		v.Refuse(notStored)
-		return
+		h.refer(item)
 	default:
 		v.Refuse("is an item of type " + quoted(kind) + ", which " + noPart)
 		return
 	}
 	item.Drop("id", "status")
 	item.End()
+}
+
+// refer adds what an item of an earlier reply said. What was thought then is left
+// out as it is where an item brings it.
+func (h *history) refer(item *dialect.Object) {
+	item.Need("id")
+	id, ok := item.Take("id")
+	if !ok {
+		return
+	}
+	name := id.Text()
+	found := h.known.find(name)
+	switch {
+	case found != nil:
+		found.say(h)
+	case !strings.HasPrefix(name, reasoning.prefix):
+		id.Fail(apierror.BadRequest("reference_unknown", id.Path(), "nothing was sent, for "+id.Path()+" refers to an item that is not kept here, or no longer: send it whole, which SDKs do with store: false (the Vercel AI SDK: providerOptions.openai.store)"))
+	}
 }
 
 // message adds what somebody said.
@@ -87,6 +109,10 @@ func (h *history) call(item *dialect.Object) {
 	call := dialect.ToolCall{ID: item.Raw("call_id", `"`), Type: "function", Function: dialect.FunctionCall{
 		Name: item.Raw("name", `"`), Arguments: item.Raw("arguments", `"`),
 	}}
+	h.called(call)
+}
+
+func (h *history) called(call dialect.ToolCall) {
 	last := len(h.messages) - 1
 	if last < 0 || h.messages[last].Role != "assistant" {
 		h.say("assistant", nil)

@@ -13,6 +13,7 @@ type reply struct {
 	response response
 	streamed bool
 	kept     int64 // bytes of the request, in response
+	known    owned // what can be referred to later
 
 	begun  bool
 	finish string // the chat's finish_reason
@@ -151,8 +152,7 @@ func (r *reply) open(i *item) *item {
 // hush ends the item that is being said.
 func (r *reply) hush(status string) {
 	if r.spoken != nil {
-		r.spoken.status = status
-		r.events.done(r.spoken)
+		r.end(r.spoken, status)
 		r.spoken = nil
 	}
 }
@@ -166,10 +166,15 @@ func (r *reply) close(finish string) {
 	r.hush(status)
 	for _, i := range r.items {
 		if i.status == inProgress {
-			i.status = status
-			r.events.done(i)
+			r.end(i, status)
 		}
 	}
+}
+
+func (r *reply) end(i *item, status string) {
+	i.status = status
+	r.known.remember(i)
+	r.events.done(i)
 }
 
 func (r *reply) conclude() {

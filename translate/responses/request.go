@@ -12,7 +12,7 @@ const (
 )
 
 // translate makes the chat of a request, and the reply's echo of its parameters.
-func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
+func translate(o *dialect.Object, known owned) (*dialect.Chat, dialect.Reply) {
 	o.Need("model")
 	o.Need("input")
 	chat := &dialect.Chat{
@@ -32,14 +32,18 @@ func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
 	echo := newResponse(chat)
 	echo.Instructions = o.Raw("instructions", `"`)
 	echo.Metadata = orElse(o.Raw("metadata", "{"), "{}")
-	chat.Messages = messages(echo.Instructions, o)
+	chat.Messages = messages(echo.Instructions, o, known)
 	readTools(o, chat, &echo)
 	readText(o, chat, &echo)
 	readReasoning(o, chat, &echo)
+	if string(o.Raw("store", "t")) == "false" {
+		known = owned{} // whoever says so sends items whole
+	}
+	readArk(o, chat)
 	refuse(o)
 	o.End()
 	kept := echo.detach()
-	return chat, &reply{response: echo, streamed: chat.Stream, kept: kept}
+	return chat, &reply{response: echo, streamed: chat.Stream, kept: kept, known: known}
 }
 
 // refuse refuses what a stateless translation cannot honour, and leaves out what
@@ -60,7 +64,45 @@ func refuse(o *dialect.Object) {
 			}
 		}
 	}
-	o.Drop("store", "stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
+	o.Drop("stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
+}
+
+// readArk reads what Ark's Responses API has beyond OpenAI's ("Create a response"
+// in its reference): how much the model thinks, which a chat of Ark's has too, and
+// what concerns stored responses.
+func readArk(o *dialect.Object, chat *dialect.Chat) {
+	chat.Thinking = kindOf(o, "thinking", func(v dialect.Value, kind string) any {
+		if kind != "enabled" && kind != "disabled" && kind != "auto" {
+			v.Refuse("is none of enabled, disabled and auto")
+		}
+		return thinking{kind}
+	})
+	kindOf(o, "caching", func(v dialect.Value, kind string) any {
+		if kind != "disabled" {
+			v.Refuse(notStored + ", without caching or with it disabled")
+		}
+		return nil
+	})
+	o.Drop("expire_at") // of a response that nobody stores
+}
+
+// thinking is Ark's parameter of that name.
+type thinking struct {
+	Type string `json:"type"`
+}
+
+// kindOf reads a parameter that has a type and nothing else that matters.
+func kindOf(o *dialect.Object, name string, read func(v dialect.Value, kind string) any) any {
+	v, ok := o.Take(name)
+	if !ok {
+		return nil
+	}
+	parameter, ok := v.Object()
+	if !ok {
+		return nil
+	}
+	defer parameter.End()
+	return read(v, parameter.Text("type"))
 }
 
 // readText reads the form of the answer.

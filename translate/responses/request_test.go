@@ -51,6 +51,10 @@ func TestRequestBecomesAChat(t *testing.T) {
 			`{"model":"m","input":"u","temperature":0.70,"top_p":1e0,"max_output_tokens":7,"service_tier":"auto","user":"u1","safety_identifier":"s","prompt_cache_key":"k","reasoning":{"effort":"low","summary":"auto"},"stream":true}`,
 			`{"model":"m","messages":[{"role":"user","content":"u"}],"max_tokens":7,"temperature":0.70,"top_p":1e0,"reasoning_effort":"low","service_tier":"auto","user":"u1","safety_identifier":"s","prompt_cache_key":"k","stream":true,"stream_options":{"include_usage":true}}`,
 		},
+		"what Ark has beside": {
+			`{"model":"m","input":"u","thinking":{"type":"disabled"},"caching":{"type":"disabled","prefix":false},"expire_at":1764000000}`,
+			`{"model":"m","messages":[{"role":"user","content":"u"}],"thinking":{"type":"disabled"}}`,
+		},
 		"what is left out, and what says nothing": {
 			`{"model":"m","input":"u","metadata":{"a":"b"},"store":true,"truncation":"disabled","include":["reasoning.encrypted_content"],"max_tool_calls":3,"stream_options":{"include_obfuscation":true},"previous_response_id":null,"background":false,"conversation":null,"top_logprobs":0,"novelty":[],"stream":false,"temperature":null}`,
 			`{"model":"m","messages":[{"role":"user","content":"u"}]}`,
@@ -94,7 +98,11 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"custom tool":          {with(`"tools":[{"type":"custom","name":"n"}]`), "unsupported_parameter", "tools[0]"},
 		"hosted choice":        {with(`"tool_choice":{"type":"file_search"}`), "unsupported_parameter", "tool_choice"},
 		"text format":          {with(`"text":{"format":{"type":"grammar"}}`), "unsupported_parameter", "text.format"},
-		"item reference":       {item(`{"type":"item_reference","id":"x"}`), "unsupported_parameter", "input[1]"},
+		"item reference":       {item(`{"type":"item_reference","id":"x"}`), "reference_unknown", "input[1].id"},
+		"caching":              {`{"model":"m","input":"u","caching":{"type":"enabled"}}`, "unsupported_parameter", "caching"},
+		"other thinking":       {`{"model":"m","input":"u","thinking":{"type":"much"}}`, "unsupported_parameter", "thinking"},
+		"budget of thinking":   {`{"model":"m","input":"u","thinking":{"type":"enabled","more":1}}`, "unknown_parameter", "thinking.more"},
+		"reference to nothing": {item(`{"type":"item_reference"}`), "invalid_request", "input[1].id"},
 		"other item":           {item(`{"type":"computer_call","id":"x"}`), "unsupported_parameter", "input[1]"},
 		"other role":           {item(`{"role":"tool","content":"x"}`), "unsupported_parameter", "input[1].role"},
 		"file":                 {part(`{"type":"input_file","file_data":"x"}`), "unsupported_parameter", "input[1].content[0]"},
@@ -162,10 +170,10 @@ func TestARefusalOfTheChatSaysWhosePathItHas(t *testing.T) {
 		"Authorization":                        false,
 		"":                                     false,
 	} {
-		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, "no.")}
+		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
 		_, _, err := answer(t, c, `{"model":"m","input":"u"}`)
 		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", param)
-		if says := strings.HasSuffix(err.Error(), "no. ("+param+" is its place in the chat that the request became.)"); says != told {
+		if says := strings.HasSuffix(err.Error(), ": no. ("+param+" is its place in the chat that the request became.)"); says != told {
 			t.Errorf("at %q: %v", param, err)
 		}
 	}

@@ -18,14 +18,20 @@ const Path = "/responses"
 //
 // Faults of a request or of a reply are *apierror.Error; a stream that fails ends
 // in response.failed and error events and then in a read error.
-type Transport struct{ dialect.Settings }
+type Transport struct {
+	dialect.Settings
+
+	References *References // what requests can refer to; nil means nothing
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	endpoint := t.BasePath + Path
 	switch {
 	case req.URL.Path == endpoint && req.Method == http.MethodPost:
-		return dialect.Carrier{Settings: t.Settings, Translate: translate}.Carry(req)
+		known := t.References.ownership(req)
+		read := func(o *dialect.Object) (*dialect.Chat, dialect.Reply) { return translate(o, known) }
+		return dialect.Carrier{Settings: t.Settings, Translate: read}.Carry(req)
 	case strings.HasPrefix(req.URL.Path, endpoint+"/"):
 		record := exchange.From(req.Context())
 		record.Endpoint, record.Treatment = endpoint+"/{id}", exchange.Refused

@@ -68,11 +68,11 @@ func readChoice(value []byte, param string, offered names) (choice, error) {
 		s.wrong = true
 	}
 	if err != nil || s.wrong || !slices.Contains([]string{choiceAuto, choiceNone, choiceRequired}, s.mode) {
-		return choice{}, apierror.BadRequest("invalid_request", param, "with move_tools this is auto, none, required, a function, or allowed_tools that are functions; nothing was sent")
+		return choice{}, apierror.BadRequest("invalid_request", param, "with move_tools "+param+" is auto, none, required, a function, or allowed_tools that are functions; nothing was sent")
 	}
 	for _, name := range append(slices.Clone(s.allowed), s.named) {
 		if name != nil && !offered[text(name)] {
-			return choice{}, apierror.BadRequest("invalid_request", param, "this names a function that is not among the request's tools; nothing was sent")
+			return choice{}, apierror.BadRequest("invalid_request", param, param+" names a function that is not among the request's tools; nothing was sent")
 		}
 	}
 	return s.choice, nil

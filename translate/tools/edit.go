@@ -20,12 +20,13 @@ func apply(dst, src []byte, edits []edit) ([]byte, error) {
 	slices.SortStableFunc(edits, func(a, b edit) int {
 		return cmp.Or(a.span.Start-b.span.Start, a.span.End-b.span.End)
 	})
-	spans := make([]rewrite.Span, len(edits))
+	spans, size := make([]rewrite.Span, len(edits)), len(src)
 	for i := range edits {
 		spans[i] = edits[i].span
+		size += len(edits[i].text)
 	}
 	i := -1
-	return rewrite.Splice(dst, src, spans, func(dst, _ []byte) ([]byte, error) {
+	return rewrite.Splice(slices.Grow(dst, size), src, spans, func(dst, _ []byte) ([]byte, error) {
 		i++
 		return append(dst, edits[i].text...), nil
 	})

@@ -100,7 +100,11 @@ func appendMembers(dst []byte, members ...member) []byte {
 // in it can be taken for the mark that ends the block: / may be written \/ in a
 // string (RFC 8259 section 7), and < stands nowhere but in strings.
 func appendInert(dst, document []byte) []byte {
-	var line bytes.Buffer
-	_ = json.Compact(&line, document) // it was scanned
-	return append(dst, bytes.ReplaceAll(line.Bytes(), []byte("</"), []byte(`<\/`))...)
+	out := bytes.NewBuffer(dst)
+	_ = json.Compact(out, document) // it was scanned
+	line := out.Bytes()[len(dst):]
+	if !bytes.Contains(line, []byte("</")) {
+		return out.Bytes()
+	}
+	return append(dst, bytes.ReplaceAll(line, []byte("</"), []byte(`<\/`))...)
 }

@@ -32,8 +32,13 @@ func (s *chatScan) endMessage(v rewrite.Value) error {
 func (s *chatScan) calls(v rewrite.Value) error {
 	s.history = true
 	m := &s.message
+	for _, span := range m.members {
+		if err := s.room.forText(span.End - span.Start); err != nil {
+			return err
+		}
+	}
 	if m.role == "" {
-		return apierror.BadRequest("invalid_request", v.Path(), "this message has calls and no role; nothing was sent")
+		return apierror.BadRequest("invalid_request", v.Path(), v.Path()+" has calls and no role; nothing was sent")
 	}
 	var blocks []byte
 	for i, c := range m.calls {
@@ -41,7 +46,7 @@ func (s *chatScan) calls(v rewrite.Value) error {
 		case c.kind != "function":
 			return unmovable(fmt.Sprintf("%s.tool_calls[%d]", v.Path(), i), "a call of a tool that is no function")
 		case text(c.name) == "":
-			return apierror.BadRequest("invalid_request", v.Path(), "a call of this message names no function; nothing was sent")
+			return apierror.BadRequest("invalid_request", v.Path(), v.Path()+" names no function; nothing was sent")
 		}
 		if i > 0 {
 			blocks = append(blocks, '\n')
@@ -76,6 +81,9 @@ func (c *call) object() []byte {
 func (s *chatScan) result(v rewrite.Value) error {
 	s.history = true
 	m := &s.message
+	if err := s.room.forText(m.span.End - m.span.Start); err != nil {
+		return err
+	}
 	if m.other != "" || len(m.calls) > 0 {
 		return unmovable(cmp.Or(m.other, v.Path()), "more than a result of a tool")
 	}
@@ -163,7 +171,8 @@ func (s *chatScan) extend(m *message, text []byte, separator string) error {
 		}
 		e = edit{at(span.End - 1), part}
 	default:
-		return apierror.BadRequest("invalid_request", fmt.Sprintf("messages[%d].content", m.index), "this must be a string or a list of parts; nothing was sent")
+		at := fmt.Sprintf("messages[%d].content", m.index)
+		return apierror.BadRequest("invalid_request", at, at+" must be a string or a list of parts; nothing was sent")
 	}
 	s.edits = append(s.edits, e)
 	return nil

@@ -37,7 +37,8 @@ type reply struct {
 	names  names
 	random io.Reader
 	stream bool
-	limit  int // bytes that may be held back, of all choices
+	limit  int                 // bytes that may be held back, of all choices
+	keep   func(n int64) error // asked before so many are
 
 	answers []*answer // by the index of their choice
 	pending int       // bytes held back
@@ -74,7 +75,7 @@ func (r *reply) edit(dst, doc []byte, stream bool) (out []byte, changed bool, er
 		return r.rewrite(dst, doc)
 	}
 	if r.pending > 0 {
-		return nil, false, apierror.BadReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
+		return nil, false, apierror.BrokenReply("reply_unfinished", "the upstream's reply ended without a finish_reason while a call of a function was under way", nil)
 	}
 	return dst, false, nil
 }
@@ -103,6 +104,9 @@ var errShape = errors.New("a value of the completion has an unexpected type")
 
 func (r *reply) value(v rewrite.Value) error {
 	if v.Name == "choice" && v.Kind == '{' {
+		if len(r.choices) == maxChoices {
+			return errShape
+		}
 		r.choices = append(r.choices, choiceOf{})
 	}
 	if len(r.choices) == 0 {
@@ -147,19 +151,29 @@ func (r *reply) choice(c *choiceOf) (err error) {
 	if c.calls.kind == ']' && !isHollow(r.raw(c.calls)) || c.call.kind == '}' {
 		return apierror.BadReply("reply_in_clear", "the upstream's reply calls a function in clear, though every function was offered inside the seal, so the reply is not believed", nil)
 	}
-	a := r.answer(c.index)
+	if len(r.names) == 0 {
+		return nil // so nothing can be a call
+	}
 	if r.text = r.text[:0]; c.content.kind == '"' {
 		if r.text, err = rewrite.Unquote(r.text, r.raw(c.content)); err != nil {
 			return err
 		}
 	}
+	return r.split(c, r.answer(c.index))
+}
+
+// split parts the text of a choice into what it says and its calls.
+func (r *reply) split(c *choiceOf, a *answer) error {
 	before := a.pending()
-	said, calls := a.feed(r.text)
+	said, calls := a.take(r.text, string(r.raw(c.finish)) == `"content_filter"`)
 	finished := !r.stream || c.finish.kind == '"' && len(r.raw(c.finish)) > len(`""`)
 	if finished || r.pending+a.pending()-before > r.limit {
 		said, calls = a.end()
 	}
 	r.pending += a.pending() - before
+	if err := r.keep(int64(r.pending)); err != nil {
+		return err
+	}
 	if len(calls) > 0 || !bytes.Equal(said, r.text) {
 		if err := r.put(c, a, said, calls); err != nil {
 			return err

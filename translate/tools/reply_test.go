@@ -305,7 +305,7 @@ func TestRepliesOfOtherShapes(t *testing.T) {
 		`{"message":{"content":` + call + `,"tool_calls":[ ]},"finish_reason":"stop"}`:  `{"message":{"content":null,"tool_calls":` + list + `},"finish_reason":"tool_calls"}`,
 		`{"message":{"tool_calls":null,"content":` + call + `},"finish_reason":"stop"}`: `{"message":{"tool_calls":` + list + `,"content":null},"finish_reason":"tool_calls"}`,
 		`{"finish_reason":"length","index":null,"message":{"content":` + call + `}}`:    `{"finish_reason":"length","index":null,"message":{"content":null,"tool_calls":` + list + `}}`,
-		`{"message":{"content":` + call + `},"finish_reason":"content_filter"}`:         `{"message":{"content":null,"tool_calls":` + list + `},"finish_reason":"content_filter"}`,
+		`{"message":{"content":` + call + `},"finish_reason":"content_filter"}`:         `{"message":{"content":` + call + `},"finish_reason":"content_filter"}`,
 		`{"message":{"content":"<tool_call>{"},"finish_reason":null}`:                   `{"message":{"content":"<tool_call>{"},"finish_reason":null}`,
 		`{"message":null,"finish_reason":"stop"}`:                                       `{"message":null,"finish_reason":"stop"}`,
 		`{"index":1,"message":{"content":null,"reasoning_content":"<tool_call>{}<"}}`:   `{"index":1,"message":{"content":null,"reasoning_content":"<tool_call>{}<"}}`,
@@ -380,11 +380,33 @@ func TestNoCallInClearIsBelievedThoughNoneMayBeCalled(t *testing.T) {
 	t.Parallel()
 	for name, request := range map[string]string{
 		"no tools but in the history": `{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"tool","content":"a"}]}`,
+		"no tools at all":             `{"model":"m","messages":[{"role":"user","content":"hi"}]}`,
 		"none may be called":          strings.TrimSuffix(chat, "}") + `,"tool_choice":"none"}`,
 	} {
 		_, err := send(t, &upstream{mediaType: "application/json", reply: native}, request)
 		if fault, ok := errors.AsType[*apierror.Error](err); !ok || fault.Code != "reply_in_clear" {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// What a content filter ends may be in clear, by an unsafe setting: it makes no
+// call, nor ends one.
+func TestWhatAContentFilterEndsIsText(t *testing.T) {
+	t.Parallel()
+	const filtered = `data: {"choices":[{"index":0,"delta":{"content":%s},"finish_reason":"content_filter"}]}` + "\n\n"
+	for name, test := range map[string]struct{ before, last string }{
+		"a whole call":       {"", rome},
+		"the end of a call":  {rome[:30], rome[30:]},
+		"behind half a call": {rome[:30], rome},
+	} {
+		reply := strings.TrimSuffix(stream(test.before), `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n")
+		got, err := send(t, &upstream{mediaType: "text/event-stream", reply: reply + fmt.Sprintf(filtered, quote(test.last)) + "data: [DONE]\n\n"}, chat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := events(t, got)[0]; a != (answer{test.before + test.last, "", "content_filter"}) {
+			t.Errorf("%s: %+v", name, a)
 		}
 	}
 }
@@ -400,6 +422,7 @@ func TestFaultsOfAReplyAreErrors(t *testing.T) {
 		"no JSON":                 {upstream{mediaType: "application/json", reply: `{"choices":[{}]}{}`}, "reply_unreadable"},
 		"the end of a stream":     {upstream{mediaType: "application/json", reply: `[DONE]`}, "reply_unreadable"},
 		"a choice that is none":   {upstream{mediaType: "application/json", reply: `{"choices":[1]}`}, "reply_unreadable"},
+		"choices without end":     {upstream{mediaType: "application/json", reply: `{"choices":[{}` + strings.Repeat(",{}", 1024) + `]}`}, "reply_unreadable"},
 		"an index far out":        {upstream{mediaType: "application/json", reply: `{"choices":[{"index":1024}]}`}, "reply_unreadable"},
 		"an index below":          {upstream{mediaType: "application/json", reply: `{"choices":[{"index":-1}]}`}, "reply_unreadable"},
 		"content in a list":       {upstream{mediaType: "application/json", reply: `{"choices":[{"message":{"content":[]}}]}`}, "reply_unreadable"},

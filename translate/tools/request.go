@@ -45,8 +45,9 @@ var (
 // move rewrites a chat, or returns nil for one that has neither tools nor calls
 // of any. It returns nil too for a body that does not read strictly or has no
 // messages: that is for the seal to refuse, which looks at the headers first.
-func move(body []byte) (*moved, error) {
-	s := chatScan{body: body, offered: names{}, called: map[string][]byte{}}
+// Nothing is made of it before there is room.
+func move(body []byte, r *room) (*moved, error) {
+	s := chatScan{body: body, room: r, offered: names{}, called: map[string][]byte{}}
 	err := rewrite.Scan(body, chatShape, s.value)
 	if _, ok := errors.AsType[*rewrite.SyntaxError](err); ok {
 		return nil, nil
@@ -69,13 +70,14 @@ func move(body []byte) (*moved, error) {
 	for _, cut := range s.cuts {
 		s.edits = append(s.edits, edit{span: cut})
 	}
-	out, err := apply(make([]byte, 0, len(body)+len(body)/8+len(introduction)+len(instruction)), body, s.edits)
+	out, err := apply(nil, body, s.edits)
 	return &moved{body: out, names: c.candidates(s.offered)}, err
 }
 
 // chatScan is the state of one scan of a chat's body.
 type chatScan struct {
 	body  []byte
+	room  *room
 	edits []edit
 	cuts  []rewrite.Span // members of the top level, in document order
 
@@ -108,6 +110,9 @@ func valueOf(v rewrite.Value) value {
 func (s *chatScan) raw(v value) []byte { return s.body[v.span.Start:v.span.End] }
 
 func (s *chatScan) value(v rewrite.Value) error {
+	if err := s.room.forValue(v); err != nil {
+		return err
+	}
 	switch v.Name {
 	case "messages":
 		s.list = v.Start + 1
@@ -170,6 +175,9 @@ func (s *chatScan) last() *tool { return &s.tools[len(s.tools)-1] }
 
 // offer ends a tool.
 func (s *chatScan) offer(v rewrite.Value) error {
+	if err := s.room.forText(v.End - v.Start); err != nil {
+		return err
+	}
 	t := s.last()
 	t.document = s.body[v.Start:v.End]
 	if v.Name == "function" {
@@ -181,7 +189,7 @@ func (s *chatScan) offer(v rewrite.Value) error {
 	case !t.isTool:
 		return unmovable(v.Path(), "a tool that is no function")
 	case name == "":
-		return apierror.BadRequest("invalid_request", v.Path(), "this function has no name; nothing was sent")
+		return apierror.BadRequest("invalid_request", v.Path(), v.Path()+" has no name; nothing was sent")
 	}
 	s.offered[name] = true
 	return nil
@@ -219,5 +227,5 @@ func (s *chatScan) instruct(instructions []byte) error {
 }
 
 func unmovable(path, what string) *apierror.Error {
-	return apierror.BadRequest("unmovable_tool", path, "this is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
+	return apierror.BadRequest("unmovable_tool", path, path+" is "+what+", which move_tools has no form for, so nothing was sent. Leave it out, or turn move_tools off for the route")
 }

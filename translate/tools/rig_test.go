@@ -40,7 +40,7 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		u.sent = string(b)
 	}
-	resp := &http.Response{StatusCode: max(u.status, 200), Header: http.Header{}, Body: u.body}
+	resp := &http.Response{Request: req, StatusCode: max(u.status, 200), Header: http.Header{}, Body: u.body}
 	if u.status != 0 {
 		resp.StatusCode = u.status
 	}

@@ -69,6 +69,21 @@ func (s *splitter) feed(piece []byte) (said []byte, calls []calling) {
 	return s.said, s.calls
 }
 
+// take takes the next piece like feed, or one that a content filter ended: that
+// may be in clear, by replies.unsafe_content_filter_text, and a call is nobody's
+// but the model's. So all of it is text, and so is what is held.
+func (s *splitter) take(piece []byte, filtered bool) (said []byte, calls []calling) {
+	if !filtered {
+		return s.feed(piece)
+	}
+	s.said, s.calls = s.said[:0], s.calls[:0]
+	s.release()
+	for _, c := range piece {
+		s.say(c)
+	}
+	return s.end()
+}
+
 // end ends the answer, or what may be held of it: what is not a whole call is
 // text. It adds to what the last feed has returned.
 func (s *splitter) end() (said []byte, calls []calling) {

@@ -8,8 +8,9 @@
 // from time to time and mends what it finds, and the API server refuses a change
 // that was not made from the latest state (resourceVersion), so that of two
 // replicas one wins and the other sees what it did. A new certificate is shown
-// only when its authority has been in the caBundle for one such look, and the
-// former authority stays there until it ends, so that no call fails in between.
+// only by the second look of a replica that has found its authority in the caBundle,
+// or put it there; the former authority stays there until it ends, so that no call
+// fails in between.
 //
 // An authority's key signs one certificate and is forgotten. The API server is
 // spoken to without a client library: two objects, GET and PATCH (cluster.go).

@@ -40,6 +40,10 @@ type Options struct {
 type Keeper struct {
 	o     Options
 	shown atomic.Pointer[tls.Certificate] // nil until the first look succeeds
+
+	// registered are the authorities that API servers could know of at the look
+	// before: another replica may have told them a moment before this one. Look's own.
+	registered []byte
 }
 
 // NewKeeper makes a Keeper.
@@ -94,7 +98,8 @@ func (k *Keeper) Ready() error {
 }
 
 // Look sees to it that there is a certificate with time left, that API servers
-// trust its authority, and then that it is the one that is shown.
+// trust its authority, and then that it is the one that is shown. Only one look may
+// be under way.
 //
 // The configuration is read before the Secret and written after it, from what was
 // read: a replica that reads an old Secret cannot take back what one that has
@@ -112,6 +117,8 @@ func (k *Keeper) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known = known && bytes.Equal(k.registered, m.authorities)
+	k.registered = m.authorities
 	shown := k.shown.Load()
 	if shown != nil && bytes.Equal(shown.Certificate[0], pair.Certificate[0]) {
 		return nil

@@ -163,9 +163,15 @@ func TestACertificateIsChangedWithoutAFailedCall(t *testing.T) {
 	if serial(t, first) != old {
 		t.Error("the new one is shown before API servers can know it")
 	}
-	look(t, second) // it finds the new one, registered already
-	a.trusted(t, c.Now(), first, second)
+	look(t, second) // it finds the new one, registered perhaps a moment ago
+	if serial(t, second) != old {
+		t.Error("the replica that did not register it shows the new one at once")
+	}
 	look(t, first)
+	if serial(t, first) == old {
+		t.Error("the new one is not shown after a look in between")
+	}
+	look(t, second)
 	a.trusted(t, c.Now(), first, second)
 	if next := serial(t, first); next == old || next != serial(t, second) {
 		t.Errorf("%s and %s are shown after %s", next, serial(t, second), old)

@@ -59,9 +59,10 @@ HTTP libraries agree neither on the names of the variables nor on their case.
 {{- define "sealcar.javaOptions" -}}
 {{- $direct := list -}}
 {{- range (fromJson (include "sealcar.noProxy" .)).hosts -}}
-{{- if eq . "::1" -}}{{- $direct = append $direct "[::1]" -}}
-{{- else if hasPrefix "." . -}}{{- $direct = append $direct (printf "*%s" .) -}}
-{{- else if not (contains "/" .) -}}{{- $direct = append $direct . -}}{{- end -}}
+{{- $host := regexReplaceAll "^\\[?([^]/]*:[^]/]*:[^]/]*)\\]?(:[0-9]+)?$" . "[${1}]" -}}
+{{- if not (hasPrefix "[" $host) -}}{{- $host = regexReplaceAll ":[0-9]+$" $host "" -}}{{- end -}}
+{{- if hasPrefix "." $host -}}{{- $direct = append $direct (printf "*%s" $host) -}}
+{{- else if not (contains "/" $host) -}}{{- $direct = append $direct $host -}}{{- end -}}
 {{- end -}}
 {{- $options := list -}}
 {{- range list "http" "https" -}}
@@ -76,20 +77,54 @@ HTTP libraries agree neither on the names of the variables nor on their case.
 sealcar.noProxy: what goes around the proxy, as a JSON list below "hosts": this
 pod, the cluster, and app.noProxy, but nothing that any client could take to
 cover a routed host, whose traffic would go around the sidecar in clear. Where
-the routed hosts are not known, which is with a configMap, the Services of the
-cluster do not either.
+the routed hosts are not known, which is with a configMap without hosts, it is
+this pod and the cluster's API alone.
 */}}
 {{- define "sealcar.noProxy" -}}
 {{- $routed := (fromJson (include "sealcar.hosts" .)).hosts -}}
-{{- $services := ternary (list ".svc" ".cluster.local") list (gt (len $routed) 0) -}}
-{{- $kept := list -}}
-{{- range concat (list "localhost" "127.0.0.1" "::1" "$(KUBERNETES_SERVICE_HOST)") $services .app.noProxy -}}
-{{- $ending := regexReplaceAll ":[0-9]+$" . "" | trimPrefix "*" | trimAll "." | lower -}}
-{{- $covers := or (eq $ending "") (contains "*" $ending) -}}
-{{- range $routed -}}
-{{- if hasSuffix $ending (regexReplaceAll ":[0-9]+$" . "" | lower) -}}{{- $covers = true -}}{{- end -}}
+{{- $wanted := list "localhost" "127.0.0.1" "::1" "$(KUBERNETES_SERVICE_HOST)" -}}
+{{- if $routed -}}
+{{- $wanted = concat $wanted (list ".svc" ".cluster.local") .app.noProxy -}}
 {{- end -}}
-{{- if not $covers -}}{{- $kept = append $kept . -}}{{- end -}}
+{{- range $routed -}}
+{{- if include "sealcar.isAddress" . -}}
+{{- range $.app.noProxy -}}
+{{- if or (contains "/" .) (contains "::" .) (regexMatch ":.*:" .) -}}
+{{- fail (printf "app.noProxy: %q is a range or an IPv6 address, and a route is for an address: what it covers cannot be told here; name the hosts" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $kept := list -}}
+{{- range $wanted -}}
+{{- $item := . -}}
+{{- $covers := false -}}
+{{- range $routed -}}
+{{- if include "sealcar.covers" (list $item .) -}}{{- $covers = true -}}{{- end -}}
+{{- end -}}
+{{- if not $covers -}}{{- $kept = append $kept $item -}}{{- end -}}
 {{- end -}}
 {{- dict "hosts" ($kept | uniq) | toJson -}}
+{{- end -}}
+
+{{/* sealcar.isAddress: true if a routed host is an address; else empty. */}}
+{{- define "sealcar.isAddress" -}}
+{{- if or (regexMatch "^[0-9.]+(:[0-9]+)?$" .) (regexMatch ":.*:" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+sealcar.covers: true if any client could take an item of NO_PROXY to cover a
+routed host, e.g. (list ".svc" "model.ai.svc:8443"); else empty. The widest
+reading decides: a port is no bound, and a name covers whatever ends in it. An
+address of IPv6 has many spellings, so that one covers all.
+*/}}
+{{- define "sealcar.covers" -}}
+{{- $item := index . 0 -}}
+{{- $host := index . 1 | trim | lower -}}
+{{- if regexMatch ":.*:" $item -}}
+{{- if regexMatch ":.*:" $host -}}true{{- end -}}
+{{- else -}}
+{{- $ending := regexReplaceAll ":[0-9]+$" $item "" | trimPrefix "*" | trimAll "." | lower -}}
+{{- if or (eq $ending "") (contains "*" $ending) (hasSuffix $ending (regexReplaceAll ":[0-9]+$" $host "" | trimAll ".")) -}}true{{- end -}}
+{{- end -}}
 {{- end -}}

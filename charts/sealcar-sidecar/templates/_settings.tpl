@@ -36,7 +36,15 @@ the chart that includes it.
 {{- if hasKey $config "Error" -}}
 {{- fail (printf "sealcar: config is not YAML: %s" $config.Error) -}}
 {{- end -}}
-{{- range $config.routes -}}{{- $hosts = concat $hosts (.hosts | default list) -}}{{- end -}}
+{{- if not (kindIs "slice" ($config.routes | default list)) -}}
+{{- fail "sealcar: config: routes is not a list" -}}
+{{- end -}}
+{{- range $i, $route := $config.routes -}}
+{{- if not (and (kindIs "map" $route) (kindIs "slice" (dig "hosts" list $route | default list))) -}}
+{{- fail (printf "sealcar: config: routes[%d] is not a route with a list of hosts" $i) -}}
+{{- end -}}
+{{- $hosts = concat $hosts ($route.hosts | default list) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (not $hosts) (not .configMap) -}}
 {{- $hosts = list "ark.cn-beijing.volces.com" "ark.ap-southeast.bytepluses.com" -}}

@@ -22,6 +22,9 @@ of the application have ended, so when SIGTERM comes nobody sends requests any
 more; what is open still (timeouts.drain) is what an application left behind.
 */}}
 {{- define "sealcar.container" -}}
+{{- if eq (int .port) (int .adminPort) -}}
+{{- fail (printf "sealcar: port and adminPort are both %d; choose two" (int .port)) -}}
+{{- end -}}
 name: sealcar
 image: {{ include "sealcar.image" .image }}
 imagePullPolicy: {{ .image.pullPolicy }}

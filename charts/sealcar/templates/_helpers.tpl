@@ -2,6 +2,9 @@
 {{- define "sealcar.name" -}}
 {{- $root := index . 0 -}}
 {{- $release := $root.Release.Name -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $release) -}}
+{{- fail (printf "the release cannot be named %q: Services are named after it, so it has to begin with a letter and have no dots" $release) -}}
+{{- end -}}
 {{- $base := ternary $release (printf "%s-sealcar" $release) (contains "sealcar" $release) -}}
 {{- printf "%s-%s" ($base | trunc 50 | trimSuffix "-") (index . 1) -}}
 {{- end -}}
@@ -28,6 +31,17 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- include "sealcar.image" (set (deepCopy .Values.image) "tag" (.Values.image.tag | default .Chart.AppVersion)) -}}
 {{- end -}}
 
+{{/* sealcar.test.container: what the containers of helm test have in common. */}}
+{{- define "sealcar.test.container" -}}
+image: {{ include "sealcar.ownImage" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+resources:
+  requests: {cpu: 10m, memory: 32Mi}
+  limits: {memory: 128Mi}
+securityContext:
+  {{- include "sealcar.securityContext" . | nindent 2 }}
+{{- end -}}
+
 {{/* sealcar.podSecurityContext: of the pods of this chart. */}}
 {{- define "sealcar.podSecurityContext" -}}
 runAsNonRoot: true
@@ -36,4 +50,52 @@ runAsGroup: 65532
 fsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
+{{- end -}}
+
+{{/*
+sealcar.scheduling: of the pods of a part that may be many, spread over nodes and
+zones, e.g. (list . "gateway" .Values.gateway).
+*/}}
+{{- define "sealcar.scheduling" -}}
+{{- $part := index . 2 -}}
+topologySpreadConstraints:
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - topologyKey: {{ . }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "sealcar.selector" (list (index $ 0) (index $ 1)) | nindent 8 }}
+  {{- end }}
+{{- with $part.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with $part.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+{{- end -}}
+
+{{/* sealcar.preStop: the lifecycle of what a Service leads to; empty before Kubernetes 1.30, which has no such sleep. */}}
+{{- define "sealcar.preStop" -}}
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
+lifecycle:
+  preStop:
+    sleep: {seconds: 5} # until nothing new is sent here any more
+{{- end -}}
+{{- end -}}
+
+{{/* sealcar.disruption: the PodDisruptionBudget of a part, e.g. (list . "gateway"). */}}
+{{- define "sealcar.disruption" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "sealcar.name" . }}
+  namespace: {{ (index . 0).Release.Namespace }}
+  labels:
+    {{- include "sealcar.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "sealcar.selector" . | nindent 6 }}
 {{- end -}}

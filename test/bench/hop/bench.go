@@ -62,7 +62,7 @@ type results struct {
 	turns   []point
 	start   startup
 	memory  []point // bytes of RSS by thousands of requests
-	crypto  []verdict
+	crypto  cryptography
 }
 
 // cpuConnections is the number of connections at which issue 5 wants the CPU of a
@@ -75,7 +75,11 @@ func bench(ctx context.Context, o options) error {
 	if o.quick {
 		r.plan = quick()
 	}
-	if _, err := raiseFiles(); err != nil {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	var err error
+	if r.crypto, err = readCryptography(o.crypto); err != nil {
 		return err
 	}
 	rig, err := newRig(ctx, o.binary)
@@ -86,9 +90,6 @@ func bench(ctx context.Context, o options) error {
 	r.facts = gather(ctx, o)
 	variants, err := rig.variants(ctx)
 	if err != nil {
-		return err
-	}
-	if r.crypto, err = readCrypto(o.crypto); err != nil {
 		return err
 	}
 	for _, step := range []struct {

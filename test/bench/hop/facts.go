@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -85,38 +80,4 @@ func (v verdict) met() string {
 	default:
 		return "no"
 	}
-}
-
-// cryptoLine is one with a target in the output of `make bench-crypto`.
-var cryptoLine = regexp.MustCompile(`^(\S.*?) +([0-9.]+) +target (<=|>=) ([0-9.]+)$`)
-
-// readCrypto takes the lines with a target from that output, so that all targets
-// are in one table.
-func readCrypto(file string) ([]verdict, error) {
-	if file == "" {
-		return nil, nil
-	}
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the figures of bench-crypto: %w", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	var found []verdict
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		m := cryptoLine.FindStringSubmatch(lines.Text())
-		if m == nil {
-			continue
-		}
-		value, _ := strconv.ParseFloat(m[2], 64) // the pattern takes only numbers
-		limit, _ := strconv.ParseFloat(m[4], 64)
-		ratio := over(value, limit)
-		if m[3] == ">=" {
-			ratio = over(limit, value)
-		}
-		found = append(found, verdict{what: m[1], target: strings.Replace(strings.Replace(m[3], "<=", "≤", 1), ">=", "≥", 1) + " " + m[4], measured: m[2], ratio: ratio})
-	}
-	return found, nil
 }

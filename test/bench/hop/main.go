@@ -13,6 +13,10 @@
 // "sealcar, unsealed" is a path that unsafe_plaintext_paths lets through: all of the
 // hop and none of the protocol.
 //
+// Two parts can be run alone: `hop streams` holds many slow streams open (streams.go,
+// `make streams`), and `hop soak` lets mixed traffic through both real commands for
+// half an hour and judges every reply (soak.go, `make soak`).
+//
 // Start at bench.go. Run by `make bench` from the top of the tree.
 package main
 
@@ -25,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -57,6 +62,27 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		}
 		o.binary = *binary
 		return bench(ctx, o)
+	case "streams":
+		p := thorough()
+		flags.IntVar(&p.streams, "streams", p.streams, "open at a time")
+		flags.DurationVar(&p.streamGap, "gap", p.streamGap, "between two events of a stream")
+		flags.IntVar(&p.streamEvery, "events", p.streamEvery, "of each stream")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return streamsAlone(ctx, *binary, p, progress)
+	case "soak":
+		o := soaking{out: progress}
+		flags.DurationVar(&o.span, "for", 30*time.Minute, "how long the traffic lasts")
+		flags.DurationVar(&o.every, "every", 5*time.Second, "between two samples")
+		flags.IntVar(&o.workers, "applications", 24, "at a time")
+		flags.DurationVar(&o.pause, "pause", 100*time.Millisecond, "between two requests of an application, at most")
+		flags.StringVar(&o.docs, "docs", "", "where soak.md and its chart are written; nowhere by default")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		o.binary = *binary
+		return o.run(ctx)
 	case "upstream", "plain", "reverse":
 		var c child
 		c.flags(flags)
@@ -65,6 +91,6 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 		}
 		return c.serve(ctx, command)
 	default:
-		return errors.New("there is bench, the default; not " + command)
+		return errors.New("there are bench, the default, streams and soak; not " + command)
 	}
 }

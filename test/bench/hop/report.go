@@ -61,9 +61,9 @@ func (r *results) page() string {
 		}
 		table = append(table, []string{v.what, v.target, measured, ratio, v.met()})
 	}
-	fmt.Fprintf(&b, intro, r.date, r.machine, r.load, r.versions, r.length,
+	fmt.Fprintf(&b, intro, r.date, r.machine, r.load, r.allVersions(), r.length,
 		markdown([]string{"what", "target", "measured", "of the target", "met"}, table))
-	b.WriteString("\nThe last column but one is the measured value over its target: 1 or less meets it.\n\n## A chat of 256 bytes each way\n\n![what each hop adds](benchmarks/latency.svg)\n")
+	b.WriteString("\nThe last column but one is the measured value over its target: 1 or less meets it.\n" + unmet(r.verdicts()) + "\n## A chat of 256 bytes each way\n\n![what each hop adds](benchmarks/latency.svg)\n")
 	for _, n := range r.plan.connections {
 		fmt.Fprintf(&b, "\n%d %s:\n\n%s", n, plural("connection", n), r.latencyTable(r.chats[n]))
 	}
@@ -71,8 +71,17 @@ func (r *results) page() string {
 	fmt.Fprintf(&b, "\n## An event of a stream\n\n%s", r.eventTable())
 	fmt.Fprintf(&b, "\n## By size\n\n![CPU by size](benchmarks/cpu.svg)\n\nµs of CPU in the hop's process for a request of so much content:\n\n%s", r.sizeTable())
 	fmt.Fprintf(&b, "\nBy turns of 64 bytes, sealed:\n\n%s", r.turnTable())
-	fmt.Fprintf(&b, "\n## Open streams\n\n![memory by streams](benchmarks/streams.svg)\n\n%s\n%s", r.streamTable(), method)
+	fmt.Fprintf(&b, "\n## Open streams\n\n![memory by streams](benchmarks/streams.svg)\n\n%s", r.streamTable())
+	b.WriteString(r.crypto.section() + "\n" + method)
 	return b.String()
+}
+
+// allVersions are those of everything that was measured.
+func (r *results) allVersions() string {
+	if r.crypto.versions == "" {
+		return r.versions
+	}
+	return r.versions + "; " + r.crypto.versions
 }
 
 func plural(word string, n int) string {

@@ -161,18 +161,18 @@ func (r *rig) close() {
 	}
 }
 
-// raiseFiles raises the limit of descriptors as far as it goes and says how far that is.
-func raiseFiles() (uint64, error) {
+// raiseFiles raises the limit of descriptors as far as it goes.
+func raiseFiles() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("reading the limit of descriptors: %w", err)
+		return fmt.Errorf("reading the limit of descriptors: %w", err)
 	}
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("raising the limit of descriptors: %w", err)
+		return fmt.Errorf("raising the limit of descriptors: %w", err)
 	}
 	if limit.Cur < 4096 {
-		return 0, errors.New("fewer than 4096 descriptors are allowed (ulimit -n)")
+		return errors.New("fewer than 4096 descriptors are allowed (ulimit -n)")
 	}
-	return limit.Cur, nil
+	return nil
 }

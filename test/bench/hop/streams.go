@@ -28,6 +28,27 @@ type streamed struct {
 // opener opens a stream and gives its body.
 type opener func(ctx context.Context) (io.ReadCloser, error)
 
+// streamsAlone measures nothing but open streams, and prints what it finds.
+func streamsAlone(ctx context.Context, binary string, p plan, out io.Writer) error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	rig, err := newRig(ctx, binary)
+	if err != nil {
+		return err
+	}
+	defer rig.close()
+	r := results{plan: p}
+	if r.streams, err = rig.measureStreams(ctx, p); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s\n", r.streamTable())
+	for _, v := range r.streamVerdicts() {
+		fmt.Fprintf(out, "%s: %s, target %s %s\n", v.what, v.measured, v.target, v.note)
+	}
+	return nil
+}
+
 // measureStreams opens many slow streams, first straight to the HTTP/2 upstream,
 // then through a sidecar by the absolute-form door.
 func (r *rig) measureStreams(ctx context.Context, p plan) (map[string]streamed, error) {

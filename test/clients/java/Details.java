@@ -17,7 +17,7 @@ import okhttp3.Response;
  * Expect: 100-continue. In and out as for python/details.py.
  */
 public final class Details {
-    private static final String URL = System.getenv("OPENAI_BASE_URL") + "/chat/completions";
+    private static final String URL = System.getenv("APP_BASE_URL") + "/chat/completions";
     private static final String KEY = "Bearer " + System.getenv("OPENAI_API_KEY");
 
     public static void main(String[] args) throws Exception {

@@ -17,7 +17,7 @@ public final class JDKChat {
     }
 
     private static void chat(HttpClient client, JsonNode request, Cell.Seen seen) throws IOException, InterruptedException {
-        var post = HttpRequest.newBuilder(URI.create(System.getenv("OPENAI_BASE_URL") + "/chat/completions"))
+        var post = HttpRequest.newBuilder(URI.create(System.getenv("APP_BASE_URL") + "/chat/completions"))
                 .header("Authorization", "Bearer " + System.getenv("OPENAI_API_KEY"))
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(request.toString(), StandardCharsets.UTF_8))

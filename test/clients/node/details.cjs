@@ -8,7 +8,7 @@ const { readFileSync } = require("node:fs");
 const { request: httpsRequest } = require("node:https");
 const { EnvHttpProxyAgent, request } = require("undici");
 
-const url = process.env.OPENAI_BASE_URL + "/chat/completions";
+const url = process.env.APP_BASE_URL + "/chat/completions";
 const headers = {
   Authorization: `Bearer ${process.env.OPENAI_API_KEY}`,
   "Content-Type": "application/json",

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-URL = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+URL = os.environ["APP_BASE_URL"] + "/chat/completions"
 HEADERS = {
     "Authorization": "Bearer " + os.environ["OPENAI_API_KEY"],
     "Content-Type": "application/json",

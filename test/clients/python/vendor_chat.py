@@ -1,6 +1,6 @@
 """Chats with the vendor's SDK. Standard input: requests, a JSON array.
 
-ARK_BASE_URL and ARK_API_KEY say where; VENDOR_ENCRYPTION=on has the SDK seal the
+APP_BASE_URL and ARK_API_KEY say where; VENDOR_ENCRYPTION=on has the SDK seal the
 chats itself (its own mode: it fetches the certificate, seals, and opens the
 reply); VENDOR_ENDPOINT=batch uses the batch endpoint.
 """
@@ -14,7 +14,7 @@ from answer import Answer, answer_all, refusal
 
 
 def main():
-    ark = Ark(base_url=os.environ["ARK_BASE_URL"], max_retries=0)
+    ark = Ark(base_url=os.environ["APP_BASE_URL"], max_retries=0)
     resource = ark.batch.chat if os.environ.get("VENDOR_ENDPOINT") == "batch" else ark.chat
     headers = {"x-is-encrypted": "true"} if os.environ.get("VENDOR_ENCRYPTION") == "on" else {}
 

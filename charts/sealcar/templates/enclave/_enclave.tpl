@@ -17,7 +17,9 @@
 sealcar.enclave.keys: the content of the Secret, as JSON. It is made once: an
 upgrade takes what is in the cluster, and within one rendering all get the same.
 One CA does for all, for sidecars are given the endpoint's certificate alone;
-every pod issues its own certificates, for one endpoint key.
+every pod issues its own certificates, for one endpoint key. They are kept in
+.Release, which all templates of one rendering share: keys that are random would be
+others in each.
 */}}
 {{- define "sealcar.enclave.keys" -}}
 {{- if not (hasKey .Release "sealcarKeys") -}}

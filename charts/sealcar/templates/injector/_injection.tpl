@@ -23,7 +23,9 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
 {{- $named := set (deepCopy $bare) "configMap" "$(name)" -}}
 {{- $c := fromYaml (include "sealcar.container" $bare) -}}
 {{- dict
-  "excludedNamespaces" .Values.injector.excludedNamespaces
+  "name" (include "sealcar.injector.name" .)
+  "annotations" (fromJson (include "sealcar.injector.annotations" .))
+  "excludedNamespaces" (fromJsonArray (include "sealcar.injector.excluded" .))
   "container" (omit $c "env" "volumeMounts")
   "strict" (ternary "true" "" $s.strict)
   "appMounts" (fromYamlArray (include "sealcar.appVolumeMounts" .))
@@ -45,6 +47,37 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
   | toJson -}}
 {{- end -}}
 
+{{/* sealcar.injector.name: whose injection it is, in a cluster that may have several injectors. */}}
+{{- define "sealcar.injector.name" -}}
+{{- printf "%s/%s" .Release.Namespace (include "sealcar.name" (list . "injector")) -}}
+{{- end -}}
+
+{{/*
+sealcar.injector.annotations: what annotations of a pod have to look like, in JSON.
+What passes may still be wrong: Kubernetes and the sidecar say so. What does not
+would come to light late, in a pod that does not start. Of sealcar/secrets it is
+each part of the list; a Secret's name becomes part of a volume's, a DNS label with
+15 characters in front.
+*/}}
+{{- define "sealcar.injector.annotations" -}}
+{{- $quantity := dict "pattern" "^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$" "want" "a quantity such as 50m or 64Mi" -}}
+{{- dict
+  "sealcar/image" (dict "pattern" "^[^\\s]+$" "want" "the reference of an image")
+  "sealcar/log-level" (dict "pattern" "^(debug|info|warn|error)$" "want" "debug, info, warn or error")
+  "sealcar/strict" (dict "pattern" "^(true|false)$" "want" "true or false")
+  "sealcar/cpu" $quantity
+  "sealcar/memory" $quantity
+  "sealcar/memory-limit" $quantity
+  "sealcar/config-map" (dict "pattern" "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$" "want" "the name of a ConfigMap")
+  "sealcar/secrets" (dict "pattern" "^[a-z0-9]([-a-z0-9]{0,46}[a-z0-9])?$" "want" "names of Secrets, each without dots and of at most 48 characters")
+  | toJson -}}
+{{- end -}}
+
+{{/* sealcar.injector.excluded: namespaces whose pods are never touched, in JSON. A cluster that could not start its own pods would be lost. */}}
+{{- define "sealcar.injector.excluded" -}}
+{{- concat (list "kube-system") .Values.injector.excludedNamespaces | uniq | toJson -}}
+{{- end -}}
+
 {{/* sealcar.injector.mode: policy or webhook. */}}
 {{- define "sealcar.injector.mode" -}}
 {{- $version := .Capabilities.KubeVersion.Version -}}
@@ -58,4 +91,24 @@ the webhook reads it as it is (webhook.Settings), so that both add the same.
 {{- end -}}
 {{- $mode -}}
 {{- end -}}
+{{- end -}}
+
+{{/* sealcar.injector.namespaces: selector of the namespaces of those that it changes: "namespaces" that are labelled, or "pods" that are in others. */}}
+{{- define "sealcar.injector.namespaces" -}}
+matchExpressions:
+  - key: sealcar/inject
+    operator: {{ ternary "In" "NotIn" (eq . "namespaces") }}
+    values: [enabled]
+{{- end -}}
+
+{{/* sealcar.injector.pods: selector of the pods of the same. One labelled with neither true nor false is selected in order to be refused: its author wants something. */}}
+{{- define "sealcar.injector.pods" -}}
+matchExpressions:
+  {{- if eq . "pods" }}
+  - key: sealcar/inject
+    operator: Exists
+  {{- end }}
+  - key: sealcar/inject
+    operator: NotIn
+    values: ["false"]
 {{- end -}}

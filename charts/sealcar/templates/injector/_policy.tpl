@@ -3,6 +3,11 @@
 @cel variables.annotations[?{{ index . 0 | toJson }}].orValue({{ index . 1 | toString | toJson }})
 {{- end -}}
 
+{{/* sealcar.injector.quantity: the same of a quantity. One that is none would fail here, in words that name neither the annotation nor us: the validation refuses it. */}}
+{{- define "sealcar.injector.quantity" -}}
+@cel variables.annotations[?{{ index . 0 | toJson }}].optMap(q, q.matches({{ (get (index . 2) (index . 0)).pattern | toJson }}) ? q : {{ index . 1 | toString | toJson }}).orValue({{ index . 1 | toString | toJson }})
+{{- end -}}
+
 {{/* sealcar.injector.named: a value as CEL, with an expression in place of $(name). */}}
 {{- define "sealcar.injector.named" -}}
 {{- include "sealcar.cel" (index . 0) | replace "$(name)" (printf "\" + %s + \"" (index . 1)) -}}
@@ -19,9 +24,9 @@
 {{- end -}}
 {{- end -}}
 {{- $r := $c.resources -}}
-{{- $_ := set $r.requests "cpu" (include "sealcar.injector.annotated" (list "sealcar/cpu" $r.requests.cpu)) -}}
-{{- $_ := set $r.requests "memory" (include "sealcar.injector.annotated" (list "sealcar/memory" $r.requests.memory)) -}}
-{{- $_ := set $r.limits "memory" (include "sealcar.injector.annotated" (list "sealcar/memory-limit" $r.limits.memory)) -}}
+{{- $_ := set $r.requests "cpu" (include "sealcar.injector.quantity" (list "sealcar/cpu" $r.requests.cpu $i.annotations)) -}}
+{{- $_ := set $r.requests "memory" (include "sealcar.injector.quantity" (list "sealcar/memory" $r.requests.memory $i.annotations)) -}}
+{{- $_ := set $r.limits "memory" (include "sealcar.injector.quantity" (list "sealcar/memory-limit" $r.limits.memory $i.annotations)) -}}
 {{- $_ := set $c "env" (printf "@cel %s" (include "sealcar.injector.env" $i)) -}}
 {{- $_ := set $c "volumeMounts" (printf "@cel %s" (include "sealcar.injector.parts" (list $i "mounts"))) -}}
 {{- include "sealcar.cel" $c -}}
@@ -56,7 +61,8 @@ variables.secrets.map(s, dyn({{ include "sealcar.injector.named" (list (first (i
 
 {{/*
 sealcar.injector.clientEnv: the environment of container c, as a CEL expression.
-Its own options of the JVM stay in front of ours, of which the last wins.
+Its own options of the JVM stay in front of ours, of which the last wins; where they
+are taken from elsewhere, they stay for the validation to refuse.
 */}}
 {{- define "sealcar.injector.clientEnv" -}}
 {{- $i := fromJson (include "sealcar.injection" .) -}}
@@ -70,6 +76,31 @@ Its own options of the JVM stay in front of ours, of which the last wins.
 {{- end -}}
 {{- $names := list -}}
 {{- range $known -}}{{- $names = append $names .name -}}{{- end -}}
-c.?env.orValue([]).filter(e, !(e.name in {{ $names | uniq | toJson }})) +
+c.?env.orValue([]).filter(e, !(e.name in {{ $names | uniq | toJson }}) || (e.name == "JAVA_TOOL_OPTIONS" && has(e.valueFrom))) +
 (variables.configMap == "" ? {{ include "sealcar.cel" $known }} : {{ include "sealcar.cel" $unknown }})
+{{- end -}}
+
+{{/* sealcar.injector.constraints: of its policies, the pods that they are about. */}}
+{{- define "sealcar.injector.constraints" -}}
+matchConstraints:
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: NotIn
+        values: {{ include "sealcar.injector.excluded" . }}
+  resourceRules:
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: [CREATE]
+      resources: [pods]
+matchConditions:
+  - name: not-ours
+    expression: object.metadata.?labels[?'app.kubernetes.io/part-of'].orValue('') != 'sealcar'
+  - name: not-host-network # its loopback is that of the node
+    expression: "!object.spec.?hostNetwork.orValue(false)"
+  - name: no-sidecar-of-its-own # nor one of another injector's, whose settings differ
+    expression: |-
+      !object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar') ||
+      (object.metadata.?annotations[?'sealcar/status'].orValue('') == 'injected' &&
+       object.metadata.?annotations[?'sealcar/injected-by'].orValue('') == {{ include "sealcar.injector.name" . | quote }})
 {{- end -}}

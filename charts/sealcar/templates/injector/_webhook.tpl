@@ -27,6 +27,7 @@
 {{- define "sealcar.webhook.args" -}}
 - webhook
 - --listen=:8443
+- --admin-listen=:14090
 - --settings=/etc/sealcar/injection.json
 - --log-level={{ .Values.injector.webhook.logLevel }}
 {{- if include "sealcar.webhook.ownTLS" . }}
@@ -77,5 +78,5 @@ rules:
 {{- define "sealcar.webhook.notExcluded" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
-  values: {{ toJson .Values.injector.excludedNamespaces }}
+  values: {{ include "sealcar.injector.excluded" . }}
 {{- end -}}

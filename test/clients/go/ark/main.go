@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	client := arkruntime.NewClientWithApiKey(os.Getenv("ARK_API_KEY"), arkruntime.WithBaseUrl(os.Getenv("ARK_BASE_URL")))
+	client := newClient(os.Getenv("APP_BASE_URL"))
 	os.Exit(cell.Run(func(ctx context.Context, r cell.Request, seen *cell.Seen) error {
 		err := chat(ctx, client, r, seen)
 		if refused, ok := errors.AsType[*model.APIError](err); ok {
@@ -22,6 +22,14 @@ func main() {
 		}
 		return err
 	}))
+}
+
+// newClient is a client for an address, or for the SDK's own.
+func newClient(baseURL string) *arkruntime.Client {
+	if baseURL == "" {
+		return arkruntime.NewClientWithApiKey(os.Getenv("ARK_API_KEY"))
+	}
+	return arkruntime.NewClientWithApiKey(os.Getenv("ARK_API_KEY"), arkruntime.WithBaseUrl(baseURL))
 }
 
 func chat(ctx context.Context, client *arkruntime.Client, r cell.Request, seen *cell.Seen) error {

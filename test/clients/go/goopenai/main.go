@@ -14,7 +14,7 @@ import (
 
 func main() {
 	config := openai.DefaultConfig(os.Getenv("OPENAI_API_KEY"))
-	config.BaseURL = os.Getenv("OPENAI_BASE_URL")
+	config.BaseURL = os.Getenv("APP_BASE_URL")
 	client := openai.NewClientWithConfig(config)
 	os.Exit(cell.Run(func(ctx context.Context, r cell.Request, seen *cell.Seen) error {
 		err := chat(ctx, client, r, seen)

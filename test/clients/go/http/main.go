@@ -41,7 +41,7 @@ func chat() (*seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("OPENAI_BASE_URL")+"/chat/completions", strings.NewReader(string(body))) //nolint:gosec // the address is the test's
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("APP_BASE_URL")+"/chat/completions", strings.NewReader(string(body))) //nolint:gosec // the address is the test's
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ async function takeStream(stream, seen) {
   }
 }
 
-const url = (path) => process.env.OPENAI_BASE_URL + path;
+const url = (path) => process.env.APP_BASE_URL + path;
 const headers = { Authorization: `Bearer ${process.env.OPENAI_API_KEY}` };
 
 module.exports = { run, takeStream, url, headers };

@@ -5,10 +5,7 @@ const { ChatOpenAI } = require("@langchain/openai");
 const { run } = require("./cell.cjs");
 
 run(async (request, seen) => {
-  let model = new ChatOpenAI({
-    model: request.model, n: request.n, maxRetries: 2,
-    configuration: { baseURL: process.env.OPENAI_BASE_URL },
-  });
+  let model = new ChatOpenAI({ model: request.model, n: request.n, maxRetries: 2 });
   if (request.tools) model = model.bindTools(request.tools);
   if (request.n) {
     const { generations } = await model.generate([request.messages]);

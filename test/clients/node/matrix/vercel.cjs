@@ -8,10 +8,10 @@ const { createOpenAICompatible } = require("@ai-sdk/openai-compatible");
 const { generateText, jsonSchema, streamText, tool } = require("ai");
 const { run } = require("./cell.cjs");
 
-const settings = { baseURL: process.env.OPENAI_BASE_URL, apiKey: process.env.OPENAI_API_KEY };
-const openai = createOpenAI(settings);
+const openai = createOpenAI();
+const { APP_BASE_URL: baseURL, OPENAI_API_KEY: apiKey } = process.env;
 const model = {
-  compatible: createOpenAICompatible({ ...settings, name: "ark", includeUsage: true }),
+  compatible: baseURL && createOpenAICompatible({ name: "ark", baseURL, apiKey, includeUsage: true }),
   chat: openai.chat,
   responses: openai,
 }[process.env.VERCEL_PROVIDER];

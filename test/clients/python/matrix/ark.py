@@ -6,7 +6,8 @@ from volcenginesdkarkruntime import Ark
 
 from cell import run
 
-client = Ark(base_url=os.environ["ARK_BASE_URL"])
+base_url = os.environ.get("APP_BASE_URL")
+client = Ark(base_url=base_url) if base_url else Ark()
 extra = {"x-is-encrypted": "true"} if os.environ.get("VENDOR_ENCRYPTION") == "on" else {}
 
 

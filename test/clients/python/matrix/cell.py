@@ -125,7 +125,7 @@ def write(answers):
 
 def url(path):
     """The address of an endpoint, for clients that are given whole addresses."""
-    return os.environ["OPENAI_BASE_URL"] + path
+    return os.environ["APP_BASE_URL"] + path
 
 
 def headers():

@@ -11,7 +11,7 @@ from cell import run
 
 def chat(request, seen):
     llm = OpenAILike(
-        model=request["model"], api_base=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"],
+        model=request["model"], api_base=os.environ["APP_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"],
         is_chat_model=True, is_function_calling_model=True, max_retries=1,
     )
     messages = [ChatMessage(role=m["role"], blocks=blocks(m["content"])) for m in request["messages"]]
