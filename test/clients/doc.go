@@ -6,9 +6,10 @@
 // from the environment, and what the program saw goes as JSON to standard output.
 //
 // The matrix has every client by every way to the sidecar in every scenario.
-// Start at matrix_test.go; matrix_clients_test.go and its neighbours have the rows,
+// Start at matrix_test.go; matrix_tables_test.go has its tables, which differ in how
+// the sidecar is configured, matrix_clients_test.go and its neighbours the rows,
 // python/matrix/cell.py what goes in and out of a program. docs/clients.md is
-// written by its run. openai_test.go, tools_test.go and dialects_test.go go deeper
+// written by its run, table by table. openai_test.go, tools_test.go and dialects_test.go go deeper
 // with a few SDKs, and in vendor_test.go the vendor's code is our counterpart at
 // either end.
 //

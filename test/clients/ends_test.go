@@ -2,6 +2,7 @@ package clients_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -101,8 +102,37 @@ type door struct {
 	env  map[string]string // of an application that goes through it
 }
 
+// setup is how a sidecar is configured, in lines of YAML that the page shows too.
+// Files stand in them as words in braces.
+type setup struct {
+	listen string   // for the page; a test's is a free port
+	top    []string // what the configuration has beside the route
+	host   string   // of the route; "" is Ark's
+	route  []string // what else the route has
+}
+
+func (s setup) routed() string { return cmp.Or(s.host, arkHost) }
+
+// files puts the names of files in place of the words.
+func (s setup) files(apiKey, cert, tokens string) setup {
+	words := strings.NewReplacer("{api-key}", apiKey, "{cert}", cert, "{tokens}", tokens)
+	fill := func(lines []string) (filled []string) {
+		for _, line := range lines {
+			filled = append(filled, words.Replace(line))
+		}
+		return filled
+	}
+	s.top, s.route = fill(s.top), fill(s.route)
+	return s
+}
+
 // startSidecar runs `sealcar run` with one route; settings are more of it, in YAML.
 func startSidecar(t *testing.T, e *endpoint, settings ...string) *sidecar {
+	t.Helper()
+	return startSidecarAs(t, e, setup{route: settings})
+}
+
+func startSidecarAs(t *testing.T, e *endpoint, as setup) *sidecar {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sealcar.yaml")
@@ -110,8 +140,12 @@ func startSidecar(t *testing.T, e *endpoint, settings ...string) *sidecar {
 	if e.Server != nil { // the vendor's server has its keys in memory
 		upstream = recorded(t, e)
 	}
+	tokens := filepath.Join(dir, "tokens")
+	write(t, tokens, "app:%s\n", clientToken)
+	as = as.files(filepath.Join(e.state, "api-key"), filepath.Join(e.state, "tls-server.key"), tokens) // with both, certificate and key
 	write(t, file, `
 listen: 127.0.0.1:0
+%s
 admin: {listen: ""}
 state_dir: %q
 log: {format: json}
@@ -122,7 +156,7 @@ routes:
     upstream_ca_file: %q
     certificate: {source: api-key, roots: %q}
     %s
-`, filepath.Join(dir, "state"), arkHost, upstream, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"), strings.Join(settings, "\n    "))
+`, strings.Join(as.top, "\n"), filepath.Join(dir, "state"), as.routed(), upstream, filepath.Join(e.state, "tls-ca.pem"), filepath.Join(e.state, "roots.pem"), strings.Join(as.route, "\n    "))
 	s := process.Start(t, built.sealcar, nil, "run", "--config", file)
 	addr, _ := s.AwaitKey(t, "listen")["listen"].(string)
 	ca := filepath.Join(dir, "state", "ca")
@@ -143,7 +177,7 @@ routes:
 func recorded(t *testing.T, e *endpoint) (addr string) {
 	t.Helper()
 	r := new(wire.Recorder)
-	r.Guard(t, "You are brief.", "and a second line", "data:image/png;base64,iVBORw0KGgo=", "three times", "one two three four", "word word word", canary, onePixel)
+	r.Guard(t, "You are brief.", "and a second line", "data:image/png;base64,iVBORw0KGgo=", "three times", "one two three four", "word word word", canary, onePixel, foreignKey)
 	return r.Relay(t, e.addr, e.state)
 }
 

@@ -16,7 +16,7 @@ const (
 )
 
 // built are the Go programs under test, made once.
-var built struct{ dir, sealcar, openaiGo string }
+var built struct{ dir, sealcar, openaiGo, dialectsGo string }
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
@@ -32,7 +32,10 @@ func buildAndRun(m *testing.M) int {
 	if built.sealcar, err = process.Build(root, dir, "sealcar"); err == nil {
 		built.openaiGo, err = process.Build("go", dir, "openai-go")
 	}
-	for _, name := range []string{"openai", "goopenai", "ark"} {
+	if err == nil {
+		built.dialectsGo, err = process.Build("go/dialects", dir, "dialects-go")
+	}
+	for _, name := range []string{"openai", "goopenai", "ark", "http"} {
 		if err == nil {
 			_, err = process.Build("go/"+name, dir, "matrix-"+name)
 		}

@@ -23,11 +23,14 @@ type backend struct {
 	mu    sync.Mutex
 	tries map[string]int // requests by model
 	gone  int            // clients that gave a stream of slowModel up
+	next  time.Time      // when busyModel may be asked again; zero before the first time
+	early int            // requests for busyModel before that
 }
 
 const (
 	eventsBeforeTrouble = 6
 	patience            = 30 * time.Second // for a client to be gone
+	retryAfter          = time.Second      // of busyModel
 )
 
 // startBackend puts one in front of the echo of an enclave that takes chats in
@@ -75,10 +78,15 @@ func (b *backend) handler(t *testing.T, echo http.Handler) http.HandlerFunc {
 		b.mu.Unlock()
 		switch request.Model {
 		case busyModel:
+			b.refuse()
 			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusTooManyRequests)
 			_, _ = io.WriteString(w, `{"error":{"message":"the model is busy, come back later","type":"rate_limit","param":null,"code":"busy"}}`)
+		case downModel:
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"error":{"message":"the model is down","type":"server_error","param":null,"code":"down"}}`)
 		case slowModel:
 			b.begin(w, r, echo)
 			b.awaitGone(t, r)
@@ -86,7 +94,11 @@ func (b *backend) handler(t *testing.T, echo http.Handler) http.HandlerFunc {
 			b.begin(w, r, echo)
 			panic(http.ErrAbortHandler)
 		default:
+			for _, cookie := range cookies() {
+				w.Header().Add("Set-Cookie", cookie)
+			}
 			echo.ServeHTTP(w, r)
+			w.Header().Set(http.TrailerPrefix+"X-Checksum", checksum)
 		}
 	}
 }
@@ -115,12 +127,28 @@ func (b *backend) awaitGone(t *testing.T, r *http.Request) {
 	}
 }
 
-// take gives the requests by model and the streams given up since it was last
-// asked.
-func (b *backend) take() (tries map[string]int, gone int) {
+// refuse counts who comes again before the time. It is looked at before the
+// refusal goes out, so a client that waits is never counted.
+func (b *backend) refuse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	tries, gone = b.tries, b.gone
-	b.tries, b.gone = map[string]int{}, 0
-	return tries, gone
+	if now := time.Now(); now.Before(b.next) {
+		b.early++
+	}
+	b.next = time.Now().Add(retryAfter)
+}
+
+// counts are what a backend has counted since it was last asked.
+type counts struct {
+	tries map[string]int
+	gone  int
+	early int
+}
+
+func (b *backend) take() counts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := counts{b.tries, b.gone, b.early}
+	b.tries, b.gone, b.early, b.next = map[string]int{}, 0, 0, time.Time{}
+	return taken
 }

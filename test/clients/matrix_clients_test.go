@@ -14,33 +14,41 @@ type client struct {
 	env       map[string]string // that the program needs in every cell
 	direct    map[string]string // that it needs besides to talk to the backend directly
 	ways      []way
+	names     map[string]string // what it calls the models, by their names; nil means the same
 	treatment string            // of its chats, as the log has it; "" means sealed
-	without   map[string]string // scenarios that the client does not have, with the reason
+	impatient bool              // it tries again without a look at Retry-After
+	without   map[string]lack   // scenarios that the client does not have
 }
 
-// clients are the rows of the matrix.
-func clients() []client {
-	var all []client
-	for _, some := range [][]client{pythonClients(), nodeClients(), goClients(), javaClients(), curlClients()} {
-		all = append(all, some...)
+// lack is why something is not possible, and what to do in its place.
+type lack struct {
+	reason string
+	tried  trial // of what to do in its place, which has to go well in the same run
+}
+
+// oneAnswer is a client that asks for one answer alone. The package below it asks
+// for more.
+func oneAnswer(below string) lack {
+	return lack{"the client gives one answer alone, whatever it asks for: use " + below, trial{client: below, scenario: "n=2"}}
+}
+
+func httpxFamily() family {
+	return family{
+		proxy:    []string{"HTTP_PROXY={proxy}"},
+		proxyTLS: []string{"HTTPS_PROXY={proxy}", "SSL_CERT_FILE={bundle}"},
+		plain:    "absolute",
 	}
-	return all
 }
 
 const (
 	sdkLock       = "python/requirements.txt"
 	frameworkLock = "python/frameworks.txt"
-	toolsInClear  = "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them"
+	vendor        = "volcengine-python-sdk[ark]"
 	curlCode      = "curl {base}/chat/completions …"
-	oneAnswer     = "the client gives one answer alone, whatever it asks for"
 )
 
 func pythonClients() []client {
-	httpx := family{
-		proxy:    []string{"HTTP_PROXY={proxy}"},
-		proxyTLS: []string{"HTTPS_PROXY={proxy}", "SSL_CERT_FILE={bundle}"},
-		plain:    "absolute",
-	}
+	httpx := httpxFamily()
 	requests := httpx
 	requests.proxyTLS = []string{"HTTPS_PROXY={proxy}", "REQUESTS_CA_BUNDLE={bundle}"}
 	litellm := family{
@@ -56,21 +64,18 @@ func pythonClients() []client {
 		f.code = code
 		return f
 	}
-	noN := map[string]string{"n=2": oneAnswer}
+	noN := map[string]lack{"n=2": oneAnswer("openai 2")}
+	chatAPI := map[string]string{"OPENAI_API": "chat_completions"}
 	return []client{
 		{name: "openai 3", lock: sdkLock, locked: "openai", command: sdkProgram("openai_sync"), ways: httpx.ways()},
 		{name: "openai 3, async", lock: sdkLock, locked: "openai", command: sdkProgram("openai_async"), ways: httpx.ways()},
 		{name: "openai 2", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_sync"), ways: httpx.ways()},
 		{name: "openai 2, async", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_async"), ways: httpx.ways()},
-		{name: "volcengine-python-sdk[ark]", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways()},
+		{name: vendor, lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways()},
 		{
-			name: "volcengine-python-sdk[ark], sealing itself", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(),
+			name: vendor + ", sealing itself", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(),
 			env: map[string]string{"VENDOR_ENCRYPTION": "on"}, direct: map[string]string{"VENDOR_ENCRYPTION": "off"}, treatment: "app_sealed",
-			without: map[string]string{
-				"tools": toolsInClear, "tools, stream": toolsInClear,
-				"cancel":  "the SDK cannot close a stream that it opens itself",
-				"refusal": "what the application has sealed passes untouched, whatever the model's name is",
-			},
+			without: sealingItself(),
 		},
 		{name: "langchain-openai", lock: frameworkLock, locked: "langchain-openai", command: frameworkProgram("langchain_chat"), ways: httpx.ways()},
 		{name: "litellm", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_sync"), ways: httpx.ways()},
@@ -78,16 +83,31 @@ func pythonClients() []client {
 		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: llamaIndex.ways(), without: noN},
 		{
 			name: "openai-agents, Responses API", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
-			direct: map[string]string{"AGENTS_API": "chat_completions"}, without: noN,
+			direct: chatAPI, without: noN,
 		},
 		{
 			name: "openai-agents, chat completions", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
-			env: map[string]string{"AGENTS_API": "chat_completions"}, without: noN,
+			env: chatAPI, without: noN,
 		},
 		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: plain(requests, `requests.post("{base}/chat/completions", …)`).ways()},
 		{name: "httpx", lock: frameworkLock, locked: "httpx", command: frameworkProgram("httpx_chat"), ways: plain(httpx, `httpx.post("{base}/chat/completions", …)`).ways()},
 		{name: "aiohttp, trust_env=True", lock: frameworkLock, locked: "aiohttp", command: frameworkProgram("aiohttp_chat"), ways: plain(httpx, `ClientSession(trust_env=True).post("{base}/chat/completions", …)`).ways()},
 	}
+}
+
+// sealingItself is what the vendor's SDK does not have with its own encryption.
+// Without that, sealcar seals for it.
+func sealingItself() map[string]lack {
+	lacks := map[string]lack{}
+	for name, reason := range map[string]string{
+		"tools":         "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them",
+		"tools, stream": "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them",
+		"cancel":        "the SDK cannot close a stream that it opens itself; without its encryption it can",
+		"refusal":       "what the application has sealed passes untouched, whatever the model's name is; without its encryption it is refused",
+	} {
+		lacks[name] = lack{reason, trial{client: vendor, scenario: name}}
+	}
+	return lacks
 }
 
 // curlClients are curl as the machine has it.
@@ -113,16 +133,17 @@ func curlClients() []client {
 // sdkProgram and frameworkProgram give the command of a program for Python, with
 // the one set of packages or the other.
 func sdkProgram(name string) func(t *testing.T) []string {
-	return func(t *testing.T) []string {
-		t.Helper()
-		return python(t, filepath.Join("python", "matrix", name+".py"))
-	}
+	return pythonProgram("python", filepath.Join("python", "matrix", name+".py"))
 }
 
 func frameworkProgram(name string) func(t *testing.T) []string {
+	return pythonProgram("frameworks", filepath.Join("python", "matrix", name+".py"))
+}
+
+func pythonProgram(packages, file string) func(t *testing.T) []string {
 	return func(t *testing.T) []string {
 		t.Helper()
-		installed(t, "frameworks")
-		return []string{absolute(t, filepath.Join(install, "frameworks", "bin", "python")), filepath.Join("python", "matrix", name+".py")}
+		installed(t, packages)
+		return []string{absolute(t, filepath.Join(install, packages, "bin", "python")), file}
 	}
 }

@@ -7,19 +7,23 @@ import (
 
 const goLock = "go/go.mod"
 
-func goClients() []client {
-	f := family{
+func goFamily() family {
+	return family{
 		proxy:    []string{"HTTP_PROXY={proxy}"},
 		proxyTLS: []string{"HTTPS_PROXY={proxy}", "SSL_CERT_FILE={bundle}"},
 		plain:    "absolute",
 	}
+}
+
+func goClients() []client {
+	f := goFamily()
 	ark, goOpenAI := f, f
 	ark.code, ark.arks = `arkruntime.NewClientWithApiKey(key, arkruntime.WithBaseUrl("{base}"))`, true
 	goOpenAI.code = `config.BaseURL = "{base}"`
 	return []client{
 		{name: "openai-go", lock: goLock, locked: "github.com/openai/openai-go/v3", command: goProgram("openai"), ways: f.ways()},
 		{name: "go-openai", lock: goLock, locked: "github.com/sashabaranov/go-openai", command: goProgram("goopenai"), ways: goOpenAI.ways()},
-		{name: "volcengine-go-sdk", lock: goLock, locked: "github.com/volcengine/volcengine-go-sdk", command: goProgram("ark"), ways: ark.ways()},
+		{name: "volcengine-go-sdk", lock: goLock, locked: "github.com/volcengine/volcengine-go-sdk", command: goProgram("ark"), ways: ark.ways(), impatient: true},
 	}
 }
 

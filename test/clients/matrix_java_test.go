@@ -8,15 +8,19 @@ import (
 
 const javaLock = "java/pom.xml"
 
-// javaClients look at no environment variable but JAVA_TOOL_OPTIONS, whose
+// javaFamily looks at no environment variable but JAVA_TOOL_OPTIONS, whose
 // options every JVM takes.
-func javaClients() []client {
-	f := family{
+func javaFamily() family {
+	return family{
 		proxy: []string{"JAVA_TOOL_OPTIONS=-Dhttp.proxyHost={proxyHost} -Dhttp.proxyPort={proxyPort}"},
 		proxyTLS: []string{"JAVA_TOOL_OPTIONS=-Dhttps.proxyHost={proxyHost} -Dhttps.proxyPort={proxyPort}" +
 			" -Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"},
 		plain: "absolute",
 	}
+}
+
+func javaClients() []client {
+	f := javaFamily()
 	jdk := f
 	jdk.code = `HttpRequest.newBuilder(URI.create("{base}/chat/completions"))`
 	return []client{

@@ -21,13 +21,10 @@ func nodeClients() []client {
 	const noProxy = "fetch of Node 20 looks at no proxy variable: set the base URL, or use Node 22.21, 24 or later"
 	var all []client
 	for _, n := range nodes() {
-		fetches := family{
-			proxy:    []string{"NODE_USE_ENV_PROXY=1", "HTTP_PROXY={proxy}"},
-			proxyTLS: []string{"NODE_USE_ENV_PROXY=1", "HTTPS_PROXY={proxy}", "NODE_EXTRA_CA_CERTS={ca}"},
-			plain:    n.plain,
-		}
+		fetches := fetchFamily()
+		fetches.plain = n.plain
 		if n.bin == "" {
-			fetches.noProxy = noProxy
+			fetches.noProxy, fetches.later = noProxy, "fetch, Node 22"
 		}
 		raw := fetches
 		raw.code = `fetch("{base}/chat/completions", …)`
@@ -55,6 +52,13 @@ func nodeClients() []client {
 	return all
 }
 
+func fetchFamily() family {
+	return family{
+		proxy:    []string{"NODE_USE_ENV_PROXY=1", "HTTP_PROXY={proxy}"},
+		proxyTLS: []string{"NODE_USE_ENV_PROXY=1", "HTTPS_PROXY={proxy}", "NODE_EXTRA_CA_CERTS={ca}"},
+	}
+}
+
 // vercelClients are the ways through the Vercel AI SDK, which needs Node 22.
 func vercelClients(node, bin string, f family) []client {
 	var all []client
@@ -67,7 +71,7 @@ func vercelClients(node, bin string, f family) []client {
 		}
 		all = append(all, client{
 			name: "Vercel AI SDK, " + p.name + ", Node " + node, locked: p.locked, command: nodeProgram(bin, "vercel"),
-			ways: f.ways(), without: map[string]string{"n=2": oneAnswer},
+			ways: f.ways(), without: map[string]lack{"n=2": oneAnswer("openai, Node " + node)},
 			env: map[string]string{"VERCEL_PROVIDER": p.name}, direct: map[string]string{"VERCEL_PROVIDER": "chat"},
 		})
 	}
@@ -77,9 +81,13 @@ func vercelClients(node, bin string, f family) []client {
 // nodeProgram gives the command of a program for Node, which is in the folder of
 // an npm package, or the machine's.
 func nodeProgram(bin, name string) func(t *testing.T) []string {
+	return nodeFile(bin, filepath.Join("node", "matrix", name+".cjs"))
+}
+
+func nodeFile(bin, file string) func(t *testing.T) []string {
 	return func(t *testing.T) []string {
 		t.Helper()
-		command := node(t, filepath.Join("node", "matrix", name+".cjs"))
+		command := node(t, file)
 		if bin != "" {
 			command[0] = absolute(t, filepath.Join(install, "node", "node_modules", bin, "bin", "node"))
 		}

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -15,31 +14,13 @@ var update = flag.Bool("update", false, "write docs/clients.md from this run")
 
 const pageFile = root + "/docs/clients.md"
 
-// results are what a run of the matrix has found.
-type results struct {
-	mu     sync.Mutex
-	passed map[string]int // scenarios that went well, by client and way
-}
-
-func (r *results) add(client, way string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.passed[client+"\x00"+way]++
-}
-
-// cell is what the page says of a client by a way.
-func (r *results) cell(c client, name string) string {
-	i := slices.IndexFunc(c.ways, func(w way) bool { return w.name == name })
-	if i < 0 {
-		return ""
-	}
-	if c.ways[i].instead != "" {
-		return "no"
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return fmt.Sprintf("%d of %d", r.passed[c.name+"\x00"+name], len(scenarios())-len(c.without))
-}
+// The titles of what is no table.
+const (
+	whatTitle      = "What each client did"
+	detailsTitle   = "What HTTP has beside a chat"
+	anthropicTitle = "Anthropic's SDKs"
+	lacksTitle     = "What a client does not have"
+)
 
 // page is docs/clients.md as the run has it.
 func (r *results) page(t *testing.T) string {
@@ -49,19 +30,34 @@ func (r *results) page(t *testing.T) string {
 	for _, s := range scenarios() {
 		fmt.Fprintf(&b, "- **%s**: %s\n", s.name, s.shows)
 	}
-	fmt.Fprintf(&b, "\n## What was found\n\nScenarios that went well, of those that the client has.\n\n| client | version | %s |\n|---|---|%s\n",
-		strings.Join(wayNames(), " | "), strings.Repeat("---|", len(wayNames())))
-	for _, c := range clients() {
-		fmt.Fprintf(&b, "| %s | %s |", c.name, c.version(t))
-		for _, name := range wayNames() {
-			fmt.Fprintf(&b, " %s |", r.cell(c, name))
+	for _, part := range tables() {
+		fmt.Fprintf(&b, "\n## %s\n\n", part.title)
+		if part.intro != "" {
+			fmt.Fprintf(&b, "%s\n", part.intro)
 		}
-		b.WriteString("\n")
+		if part.shown {
+			fmt.Fprintf(&b, "```yaml\n%s```\n\n", part.setup.yaml())
+		}
+		r.writeTable(t, &b, part)
+		writeLines(&b, part)
 	}
-	writeLines(&b)
+	r.writeDetails(&b)
 	b.WriteString(anthropicPart)
 	writeLacks(&b)
 	return b.String()
+}
+
+func (r *results) writeTable(t *testing.T, b *strings.Builder, part table) {
+	t.Helper()
+	fmt.Fprintf(b, "Scenarios that went well, of those that the client has:\n\n| client | version | %s |\n|---|---|%s\n",
+		strings.Join(part.ways, " | "), strings.Repeat("---|", len(part.ways)))
+	for _, c := range part.clients {
+		fmt.Fprintf(b, "| %s | %s |", c.name, c.version(t))
+		for _, name := range part.ways {
+			fmt.Fprintf(b, " %s |", r.cell(part, c, name))
+		}
+		b.WriteString("\n")
+	}
 }
 
 const pageHead = `# Clients
@@ -77,7 +73,7 @@ there was none.
 This page is written by the run (` + "`make clients-docs`" + `), and ` + "`make test`" + ` fails where it tells
 anything else than the run has found.
 
-## What each client did
+## ` + whatTitle + `
 `
 
 const codeNote = `A line with "in the code" is for clients that read no variable for the address: it is what the
@@ -86,31 +82,34 @@ leads http:// addresses alone: an application that keeps its https:// address ne
 or it goes around sealcar without a word. ` + "`sealcar env` and `sealcar exec`" + ` set both.`
 
 // writeLines writes what to set, once for all clients that set the same.
-func writeLines(b *strings.Builder) {
+func writeLines(b *strings.Builder, part table) {
 	var order []string
 	names := map[string][]string{}
-	for _, c := range clients() {
-		lines := c.lines()
+	for _, c := range part.clients {
+		lines := c.lines(part)
 		if names[lines] == nil {
 			order = append(order, lines)
 		}
 		names[lines] = append(names[lines], c.name)
 	}
-	b.WriteString("\n## What to set\n\nAddresses and files are those of a sidecar with default settings. `sealcar env` prints such lines for yours.\n\n" + codeNote + "\n")
+	b.WriteString("\nWhat to set, where addresses and files are those of a sidecar with default settings. `sealcar env` prints such lines for yours.\n")
+	if slices.ContainsFunc(part.clients, func(c client) bool { return c.ways[0].code != "" }) {
+		b.WriteString("\n" + codeNote + "\n")
+	}
 	for _, lines := range order {
 		fmt.Fprintf(b, "\n### %s\n\n%s", strings.Join(names[lines], "; "), lines)
 	}
 }
 
 // lines are what to set for a client, way by way.
-func (c client) lines() string {
+func (c client) lines(part table) string {
 	var b strings.Builder
 	for _, w := range c.ways {
 		if w.instead != "" {
 			fmt.Fprintf(&b, "%s: not possible. %s.\n\n", w.name, w.instead)
 			continue
 		}
-		fmt.Fprintf(&b, "%s:\n\n```sh\n%s```\n\n", w.name, w.script(documented()))
+		fmt.Fprintf(&b, "%s:\n\n```sh\n%s```\n\n", w.name, w.script(documented(part)))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -136,7 +135,7 @@ func (w way) script(p places) string {
 }
 
 const anthropicPart = `
-## Anthropic's SDKs
+## ` + anthropicTitle + `
 
 Anthropic's SDKs for Python and Node have the same chats, whole and streamed, with tools and images,
 by the ways below (` + "`" + `TestOtherAPIsGiveWhatChatsGive` + "`" + `, ` + "`" + `TestToolRunnersOfAnthropicsSDKs` + "`" + `), and so can
@@ -154,11 +153,13 @@ export ANTHROPIC_BASE_URL="http://127.0.0.1:8080"
 
 // writeLacks writes which scenarios a client does not have.
 func writeLacks(b *strings.Builder) {
-	b.WriteString("\n## What a client does not have\n\n")
-	for _, c := range clients() {
-		for _, s := range scenarios() {
-			if reason := c.without[s.name]; reason != "" {
-				fmt.Fprintf(b, "- %s, %s: %s.\n", c.name, s.name, reason)
+	b.WriteString("\n## " + lacksTitle + "\n\nWhat to do in its place was tried by the same run.\n\n")
+	for _, part := range tables() {
+		for _, c := range part.clients {
+			for _, s := range part.scenarios() {
+				if lack, lacks := c.without[s.name]; lacks {
+					fmt.Fprintf(b, "- %s, %s: %s.\n", c.name, s.name, lack.reason)
+				}
 			}
 		}
 	}
@@ -185,31 +186,73 @@ func (c client) version(t *testing.T) string {
 	return found[1]
 }
 
-// check compares the page with the run, or writes it. A run of some clients
-// alone tells nothing of it.
+// check compares the page with the run, or writes it. Of a part that was not run
+// whole it tells nothing, and leaves it on the page as it was.
 func (r *results) check(t *testing.T) {
 	t.Helper()
-	if r.passed == nil || t.Failed() {
+	if t.Failed() {
 		return
 	}
-	for _, c := range clients() {
-		for _, w := range c.ways {
-			if w.instead == "" && r.passed[c.name+"\x00"+w.name] == 0 {
-				t.Logf("%s was not run by %s: the page is not looked at", c.name, w.name)
-				return
-			}
+	was, is, whole := sections(read(t, pageFile)), sections(strings.TrimSpace(r.page(t))), true
+	for _, part := range tables() {
+		if !r.ran(part) {
+			is[part.title], whole = was[part.title], false
+			t.Logf("%q was not run whole: it is not looked at on the page", part.title)
 		}
 	}
-	page := r.page(t)
-	if *update {
+	if len(r.details) < len(plainClients()) {
+		is[detailsTitle], whole = was[detailsTitle], false
+	}
+	if whole {
+		r.checkAlternatives(t)
+	}
+	switch page := joined(is); {
+	case *update:
 		if err := os.WriteFile(pageFile, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if read(t, pageFile) != strings.TrimSpace(page) {
+	case read(t, pageFile) != strings.TrimSpace(page):
 		t.Errorf("docs/clients.md differs from this run: make clients-docs")
 	}
+}
+
+// ran tells whether every client of a table was run by each of its ways.
+func (r *results) ran(part table) bool {
+	for _, c := range part.clients {
+		for _, w := range c.ways {
+			if w.instead == "" && r.count(part.title, c.name, w.name) == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sections are the parts of a page by their titles; what is before the first is
+// that of "".
+func sections(page string) map[string]string {
+	parts := map[string]string{}
+	for i, text := range strings.Split(page, "\n## ") {
+		title, rest, _ := strings.Cut(text, "\n")
+		if i == 0 {
+			title, rest = "", text
+		}
+		parts[title] = strings.TrimSpace(rest)
+	}
+	return parts
+}
+
+// joined is the page of these parts, in its order.
+func joined(parts map[string]string) string {
+	titles := []string{whatTitle}
+	for _, part := range tables() {
+		titles = append(titles, part.title)
+	}
+	page := parts[""] + "\n"
+	for _, title := range append(titles, detailsTitle, anthropicTitle, lacksTitle) {
+		page += "\n## " + title + "\n\n" + parts[title] + "\n"
+	}
+	return page
 }
 
 // TestThePageHasEveryClient holds the page against the matrix where no SDK is
@@ -217,12 +260,17 @@ func (r *results) check(t *testing.T) {
 func TestThePageHasEveryClient(t *testing.T) {
 	t.Parallel()
 	page := read(t, pageFile)
-	for _, c := range clients() {
-		if row := "| " + c.name + " | " + c.version(t) + " |"; !strings.Contains(page, row) {
-			t.Errorf("the page lacks %q: make clients-docs", row)
+	for _, part := range tables() {
+		if part.shown && !strings.Contains(page, part.setup.yaml()) {
+			t.Errorf("the page lacks the configuration of %q: make clients-docs", part.title)
 		}
-		if lines := c.lines(); !strings.Contains(page, strings.TrimSpace(lines)) {
-			t.Errorf("the page lacks the lines of %s: make clients-docs\n%s", c.name, lines)
+		for _, c := range part.clients {
+			if row := "| " + c.name + " | " + c.version(t) + " |"; !strings.Contains(page, row) {
+				t.Errorf("the page lacks %q: make clients-docs", row)
+			}
+			if lines := c.lines(part); !strings.Contains(page, strings.TrimSpace(lines)) {
+				t.Errorf("the page lacks the lines of %s: make clients-docs\n%s", c.name, lines)
+			}
 		}
 	}
 }

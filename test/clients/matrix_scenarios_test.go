@@ -23,9 +23,13 @@ type scenario struct {
 const (
 	goodModel = "ep-20250101000000-abcde"
 	busyModel = "ep-20250101000000-busyx" // 429, Retry-After: 1
+	downModel = "ep-20250101000000-downx" // 503 directly; without a certificate, so that the sidecar has a 503 of its own
 	slowModel = "ep-20250101000000-slowx" // the stream pauses after some events until the client is gone
 	cutModel  = "ep-20250101000000-cutxx" // the stream breaks off after some events
 )
+
+// unavailableName is the scenario of a sidecar that cannot seal for the moment.
+const unavailableName = "503"
 
 // canary is in every content of the matrix: it may cross the wire in no form.
 const canary = "canary 7QX2M4TZ"
@@ -42,7 +46,8 @@ func scenarios() []scenario {
 		{name: "image", shows: "an image as a `data:` URL", members: `"messages":[{"role":"user","content":[{"type":"text","text":"What is this? ` + canary + `"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + onePixel + `"}}]}]`, try: same},
 		{name: "long text", shows: "8,000 characters of Chinese with emoji, streamed", members: says("", long), stream: true, try: same},
 		{name: "cancel", shows: "the application gives a stream up, and the model server learns of it", members: says("", strings.Repeat("word ", 50)), stream: true, stop: 3, at: slowModel, try: cancelled},
-		{name: "429", shows: "the model server's 429 with Retry-After reaches the application, which tries as often as without a sidecar", members: says("", "again"), at: busyModel, fails: true, try: busy},
+		{name: "429", shows: "the model server's 429 with Retry-After reaches the application, which tries again as often as without a sidecar, and as late (volcengine-go-sdk alone does not wait)", members: says("", "again"), at: busyModel, fails: true, try: busy},
+		{name: unavailableName, shows: "where the sidecar cannot seal for the moment, its 503 reaches the application with its words, which tries as often as with one of the model server's", members: says("", "later"), at: downModel, fails: true, try: unavailable},
 		{name: "refusal", shows: "what the sidecar refuses fails at once, with the sidecar's words", members: says("", "refused"), at: strings.Repeat("m", 300), try: refused},
 		{name: "cut stream", shows: "a stream that breaks off is an error, never a shorter answer", members: says("", strings.Repeat("word ", 50)), stream: true, at: cutModel, fails: true, try: broken},
 	}
@@ -77,8 +82,9 @@ type task struct {
 	StopAfter int             `json:"stop_after"`
 }
 
-func (s scenario) task() task {
-	members := `"model":"` + s.model() + `",` + s.members
+// task has the scenario with a model by the name that the client has for it.
+func (s scenario) task(model string) task {
+	members := `"model":"` + model + `",` + s.members
 	if s.stream {
 		members += `,"stream":true,"stream_options":{"include_usage":true}`
 	}
@@ -90,6 +96,7 @@ type seen struct {
 	Choices []seenChoice `json:"choices"`
 	Usage   []int        `json:"usage"` // prompt, completion, total
 	Events  []string     `json:"events"`
+	Model   string       `json:"model"` // that the reply names; "" if the client does not tell
 
 	Error *struct {
 		Status  int    `json:"status"` // 0 if the client does not tell

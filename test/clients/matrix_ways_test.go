@@ -15,6 +15,7 @@ type way struct {
 	exec    []string // `sealcar exec` and its flags, which set the rest; nil means without it
 	code    string   // the family's
 	instead string   // why it is not possible and what to do; then it is not tried
+	tried   []trial  // of what to do then, which have to go well in the same run
 }
 
 // The names of the ways, in the order of the page.
@@ -24,8 +25,6 @@ const (
 	byBase  = "base URL"
 	byExec  = "sealcar exec"
 )
-
-func wayNames() []string { return []string{byHTTP, byHTTPS, byBase, byExec} }
 
 // ownBase is the variable by which the programs here get the address that their
 // users would write into the code: no client reads it, so the page never has it.
@@ -40,6 +39,7 @@ type family struct {
 	code     string   // the client reads no such variable: how its user's code gives it the address {base}
 	arks     bool     // its own address is Ark's, with https
 	noProxy  string   // why there is no way by a proxy, and what to do
+	later    string   // the client that has one, as noProxy says
 }
 
 func (f family) ways() []way {
@@ -58,11 +58,12 @@ func (f family) ways() []way {
 		{name: byExec, lines: secure, exec: []string{"exec"}, door: "connect-tls"},
 	}
 	if f.noProxy != "" {
-		ways[0] = way{name: byHTTP, instead: f.noProxy}
-		ways[1] = way{name: byHTTPS, instead: f.noProxy}
+		for i, name := range []string{byHTTP, byHTTPS} {
+			ways[i] = way{name: name, instead: f.noProxy, tried: []trial{{way: byBase}, {client: f.later, way: name}}}
+		}
 		ways[3] = way{name: byExec, exec: []string{"exec", "--base-url"}, door: "base-url"}
 		if f.code != "" {
-			ways[3] = way{name: byExec, instead: f.noProxy}
+			ways[3] = way{name: byExec, instead: f.noProxy, tried: []trial{{way: byBase}, {client: f.later, way: byExec}}}
 		}
 	}
 	for i := range ways {
@@ -71,12 +72,22 @@ func (f family) ways() []way {
 	return ways
 }
 
-// places are what stands for the words in braces.
-type places struct{ proxy, host, ca string }
+// elsewhere are the ways of an application that has its host built in, with
+// https.
+func (f family) elsewhere() []way {
+	ways := f.ways()[1:]
+	for i := range ways {
+		ways[i].lines = slices.DeleteFunc(ways[i].lines, func(line string) bool { return strings.Contains(line, "://{host}") })
+	}
+	return ways
+}
 
-// documented are those of the defaults.
-func documented() places {
-	return places{proxy: "http://127.0.0.1:8080", host: arkHost, ca: "$HOME/.cache/sealcar/ca"}
+// places are what stands for the words in braces.
+type places struct{ proxy, host, ca, token, roots string }
+
+// documented are those of the defaults, or of the table.
+func documented(part table) places {
+	return places{proxy: "http://" + cmp.Or(part.address, "127.0.0.1:8080"), host: part.setup.routed(), ca: "$HOME/.cache/sealcar/ca", token: "$TOKEN", roots: "$HOME/roots"}
 }
 
 // fill puts the places into a line.
@@ -84,10 +95,11 @@ func (p places) fill(line string) string {
 	address := strings.TrimPrefix(p.proxy, "http://")
 	host, port, _ := strings.Cut(address, ":")
 	return strings.NewReplacer(
-		"{proxy}", p.proxy, "{proxyHost}", host, "{proxyPort}", port, "{host}", p.host,
+		"{proxy}", p.proxy, "{address}", address, "{proxyHost}", host, "{proxyPort}", port, "{host}", p.host,
 		"{ca}", filepath.Join(p.ca, "ca.crt"),
 		"{bundle}", filepath.Join(p.ca, "ca-bundle.crt"),
 		"{truststore}", filepath.Join(p.ca, "truststore.p12"),
+		"{token}", p.token, "{roots.pem}", p.roots+".pem", "{roots.p12}", p.roots+".p12",
 	).Replace(line)
 }
 

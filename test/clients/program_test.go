@@ -15,7 +15,7 @@ import (
 )
 
 // chatsTimeout is for all chats of one program.
-const chatsTimeout = 3 * time.Minute
+const chatsTimeout = 10 * time.Minute
 
 // output runs a program to its end, with the JSON of in as its standard input,
 // and reads the JSON it prints into out.

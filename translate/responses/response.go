@@ -24,6 +24,7 @@ type response struct {
 	Object             string          `json:"object"`
 	CreatedAt          int64           `json:"created_at"` // Unix seconds
 	Status             string          `json:"status"`
+	AccessPrograms     json.RawMessage `json:"access_programs"` // always null: there are none
 	Background         bool            `json:"background"`
 	Error              *responseError  `json:"error"`
 	IncompleteDetails  *reason         `json:"incomplete_details"`

@@ -69,7 +69,15 @@ final class Cell {
             return events.size() == stopAfter;
         }
 
+        /** Notes the model that a document names; two names are one too many. */
+        private void named(String model) {
+            String known = answer.path("model").asText(model);
+            if (!known.equals(model)) throw new IllegalStateException("the model is " + known + " and " + model);
+            answer.put("model", model);
+        }
+
         private String take(JsonNode document, String member) {
+            named(document.get("model").asText());
             JsonNode usage = document.path("usage");
             if (usage.has("total_tokens")) {
                 answer.putArray("usage").add(usage.get("prompt_tokens")).add(usage.get("completion_tokens")).add(usage.get("total_tokens"));

@@ -3,8 +3,9 @@ the anthropic package. Standard input: a JSON array of {api, mode, params}.
 
 api is "responses" or "messages"; mode is "whole", "events" (the stream as it
 comes) or "helper" (the SDK's own, which puts a stream together and checks the
-order of its events). The addresses, keys, proxies and trusted roots come from the
-environment, as in any application that knows nothing of sealcar.
+order of its events). Every reply and event has to fit the types of the SDKs, which
+take less if they are not told to validate. The addresses, keys, proxies and trusted
+roots come from the environment, as in any application that knows nothing of sealcar.
 """
 
 import json
@@ -84,8 +85,8 @@ def messages(client, mode, params):
 
 def main():
     clients = {
-        "responses": (responses, openai.OpenAI(max_retries=0)),
-        "messages": (messages, anthropic.Anthropic(max_retries=0)),
+        "responses": (responses, openai.OpenAI(max_retries=0, _strict_response_validation=True)),
+        "messages": (messages, anthropic.Anthropic(max_retries=0, _strict_response_validation=True)),
     }
 
     def call(request):

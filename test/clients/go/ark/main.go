@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 
 	"github.com/volcengine/volcengine-go-sdk/service/arkruntime"
@@ -49,17 +48,5 @@ func chat(ctx context.Context, client *arkruntime.Client, r cell.Request, seen *
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stream.Close() }() // its errors came through Recv
-	for {
-		chunk, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if enough, err := seen.Chunk(chunk); enough || err != nil {
-			return err
-		}
-	}
+	return cell.Receive(seen, stream)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -75,6 +76,7 @@ type Seen struct {
 	Choices []Choice `json:"choices"`
 	Usage   []int    `json:"usage"`
 	Events  []string `json:"events"`
+	Model   string   `json:"model"`
 
 	stopAfter int
 }
@@ -91,8 +93,33 @@ type tool struct {
 	Arguments string `json:"arguments"`
 }
 
+// Stream is a stream of chunks as the SDKs have it.
+type Stream[C any] interface {
+	Recv() (C, error)
+	Close() error
+}
+
+// Receive takes a stream of chunks of an SDK's type to its end, or until the
+// application has had enough of it, and closes it.
+func Receive[C any](seen *Seen, stream Stream[C]) error {
+	defer func() { _ = stream.Close() }() // its errors came through Recv
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if enough, err := seen.Chunk(chunk); enough || err != nil {
+			return err
+		}
+	}
+}
+
 // document is a completion or a chunk, as an SDK's own types give it back.
 type document struct {
+	Model   string
 	Choices []struct {
 		Index          int
 		Message, Delta struct {
@@ -130,6 +157,12 @@ func (s *Seen) take(typed any) (string, error) {
 	var d document
 	if err := json.Unmarshal(text, &d); err != nil {
 		return "", err
+	}
+	if s.Model == "" {
+		s.Model = d.Model
+	}
+	if d.Model != s.Model {
+		return "", fmt.Errorf("the model is %s and %s", s.Model, d.Model)
 	}
 	if d.Usage.Total > 0 {
 		s.Usage = []int{d.Usage.Prompt, d.Usage.Completion, d.Usage.Total}

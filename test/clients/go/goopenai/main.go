@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 
 	"github.com/sashabaranov/go-openai"
@@ -42,17 +41,5 @@ func chat(ctx context.Context, client *openai.Client, r cell.Request, seen *cell
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stream.Close() }() // its errors came through Recv
-	for {
-		chunk, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if enough, err := seen.Chunk(chunk); enough || err != nil {
-			return err
-		}
-	}
+	return cell.Receive(seen, stream)
 }

@@ -7,7 +7,7 @@ const { readFileSync } = require("node:fs");
 class Seen {
   constructor(stopAfter) {
     this.stopAfter = stopAfter;
-    this.answer = { choices: [], usage: null, events: [] };
+    this.answer = { choices: [], usage: null, events: [], model: null };
   }
 
   choice(index = 0) {
@@ -34,15 +34,24 @@ class Seen {
 
   // whole takes a chat.completion, chunk a chat.completion.chunk.
   whole(completion) {
-    this.#take(completion, "message");
+    this.take(completion, "message");
   }
 
   chunk(chunk) {
-    return this.event(this.#take(chunk, "delta"));
+    return this.event(this.take(chunk, "delta"));
   }
 
-  #take(document, member) {
+  // named notes the model that a document names; two names are one too many.
+  named(model) {
+    if (this.answer.model !== null && this.answer.model !== model) throw new Error(`the model is ${this.answer.model} and ${model}`);
+    this.answer.model = model;
+  }
+
+  // take takes a completion's message or a chunk's delta, and gives the text of
+  // each choice.
+  take(document, member) {
     const { usage } = document, said = [];
+    this.named(document.model);
     if (usage) this.usage(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens);
     for (const one of document.choices) {
       const choice = this.choice(one.index), text = one[member].content ?? "";

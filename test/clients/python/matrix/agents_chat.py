@@ -1,4 +1,4 @@
-"""openai-agents. AGENTS_API=chat_completions is for endpoints without the
+"""openai-agents. OPENAI_API=chat_completions is for endpoints without the
 Responses API, which it calls if not told otherwise."""
 
 import os
@@ -7,9 +7,10 @@ from agents import Agent, ModelSettings, Runner, function_tool, set_default_open
 from openai.types.responses import ResponseTextDeltaEvent
 
 from cell import run_async
+from responses import input_items
 
 set_tracing_disabled(True)  # traces go to OpenAI
-set_default_openai_api(os.environ.get("AGENTS_API", "responses"))
+set_default_openai_api(os.environ.get("OPENAI_API", "responses"))
 
 
 @function_tool
@@ -25,7 +26,7 @@ async def chat(request, seen):
         name="assistant", instructions=instructions, model=request["model"], tools=[weather] if "tools" in request else [],
         model_settings=ModelSettings(include_usage=True),
     )
-    items = [{"role": m["role"], "content": content(m["content"])} for m in messages]
+    items = input_items(messages)
     if not request.get("stream"):
         result = await Runner.run(agent, items)
         take(seen, result)
@@ -43,17 +44,6 @@ def take(seen, result):
     usage = result.context_wrapper.usage
     seen.choice()["text"] = result.final_output
     seen.usage = [usage.input_tokens, usage.output_tokens, usage.total_tokens]
-
-
-def content(parts):
-    """A message's content as the Responses API has it."""
-    if isinstance(parts, str):
-        return parts
-    return [
-        {"type": "input_text", "text": part["text"]} if part["type"] == "text"
-        else {"type": "input_image", "detail": "auto", "image_url": part["image_url"]["url"]}
-        for part in parts
-    ]
 
 
 run_async(chat)

@@ -17,7 +17,7 @@ class Seen:
 
     def __init__(self, stop_after):
         self._stop_after = stop_after
-        self.choices, self.usage, self.events = [], None, []
+        self.choices, self.usage, self.events, self.model = [], None, [], None
 
     def choice(self, index=0):
         while len(self.choices) <= index:
@@ -42,15 +42,17 @@ class Seen:
 
     def whole(self, completion):
         """Takes a chat.completion, in the form of the openai package."""
-        self._take(completion, "message")
+        self.take(completion, "message")
 
     def chunk(self, chunk):
         """Takes a chat.completion.chunk, and tells whether there were enough."""
-        text = self._take(chunk, "delta")
+        text = self.take(chunk, "delta")
         return self.event(text)
 
-    def _take(self, document, member):
+    def take(self, document, member):
+        """Takes a completion's message or a chunk's delta, and gives the text of each choice."""
         usage, said = getattr(document, "usage", None), []
+        self.named(document.model)
         if usage is not None:
             self.usage = [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
         for one in document.choices:
@@ -63,8 +65,14 @@ class Seen:
                 self.tool(one.index, getattr(call.function, "name", None), getattr(call.function, "arguments", None) or "")
         return " ".join(said)
 
+    def named(self, model):
+        """Notes the model that a document names; two names are one too many."""
+        if self.model not in (None, model):
+            raise ValueError(f"the model is {self.model} and {model}")
+        self.model = model
+
     def answer(self):
-        return {"choices": self.choices, "usage": self.usage, "events": self.events}
+        return {"choices": self.choices, "usage": self.usage, "events": self.events, "model": self.model}
 
 
 def compact(value):
