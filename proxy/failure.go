@@ -56,11 +56,12 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
-// pinMismatch is what the error of a pinned upstream can be asked. It is an
-// interface because whoever dials for a route is not known here.
-type pinMismatch interface {
+// troubled is an error of whoever sends for a route that has its own plain words:
+// what the upstream does, and what to look at. It is an interface because that
+// package is not known here.
+type troubled interface {
 	error
-	PinMismatch() bool
+	Trouble() string
 }
 
 // trouble says in plain words what kind of failure err is and what to look at.
@@ -71,8 +72,8 @@ func trouble(err error) string {
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "its TLS certificate does not verify (" + causeText(e.Err) + "). Check the route's upstream_ca_file."
 	}
-	if e, ok := errors.AsType[pinMismatch](err); ok && e.PinMismatch() {
-		return "its certificate matches none of upstream_tls.pins. Check that it is the right server, and the pins."
+	if e, ok := errors.AsType[troubled](err); ok {
+		return e.Trouble()
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // crypto/tls's way to tell of an alert
 		return "it refused TLS (" + e.Err.Error() + "). Check the route's upstream_tls."

@@ -87,10 +87,10 @@ func TestUpstreamThatEndsTLSWithAnAlertIsNamed(t *testing.T) {
 // mismatch is an error as the transport of a pinned route gives it.
 type mismatch struct{}
 
-func (mismatch) Error() string     { return "no pinned key" }
-func (mismatch) PinMismatch() bool { return true }
+func (mismatch) Error() string   { return "no pinned key" }
+func (mismatch) Trouble() string { return "it has no pinned key. Look at the pins." }
 
-func TestPinMismatchIsNamed(t *testing.T) {
+func TestTransportsWordsForATroubleAreTold(t *testing.T) {
 	t.Parallel()
 	upstream := &recorder{reply: func(*http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("sending: %w", mismatch{})
@@ -98,7 +98,7 @@ func TestPinMismatchIsNamed(t *testing.T) {
 	r := start(t, upstream, testConfig(t))
 	resp, body := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
 	refusedWith(t, resp, body, http.StatusBadGateway, "upstream_unreachable")
-	if !strings.Contains(body, "its certificate matches none of upstream_tls.pins") {
+	if !strings.Contains(body, "it has no pinned key. Look at the pins.") {
 		t.Errorf("the message: %s", body)
 	}
 }

@@ -119,6 +119,18 @@ const maxInterim = 100
 
 var errInterim = errors.New("the upstream sends interim responses without end")
 
+// headersTooLarge is a response with more bytes of headers than that.
+type headersTooLarge int64
+
+func (e headersTooLarge) Error() string {
+	return fmt.Sprintf("the response's headers are over %d bytes", int64(e))
+}
+
+// Trouble is what an application is told.
+func (e headersTooLarge) Trouble() string {
+	return fmt.Sprintf("its response has more than %d bytes of headers. Raise limits.header_bytes if it is right.", int64(e))
+}
+
 // readResponse reads the final response's headers, and tells of interim ones as
 // http.Transport does.
 func (c *conn) readResponse(req *http.Request) (*http.Response, error) {
@@ -128,7 +140,7 @@ func (c *conn) readResponse(req *http.Request) (*http.Response, error) {
 		resp, err := http.ReadResponse(c.in, req)
 		switch {
 		case err != nil && c.limited.N <= 0:
-			return nil, fmt.Errorf("the response's headers are over %d bytes", c.pool.maxHeader)
+			return nil, headersTooLarge(c.pool.maxHeader)
 		case err != nil:
 			return nil, fmt.Errorf("reading the response: %w", err)
 		case resp.StatusCode >= http.StatusOK, resp.StatusCode == http.StatusSwitchingProtocols, resp.StatusCode < 100:

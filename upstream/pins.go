@@ -42,5 +42,7 @@ func (e *PinError) Error() string {
 	return fmt.Sprintf("the certificate chain of %q holds none of the keys in upstream_tls.pins", e.ServerName)
 }
 
-// PinMismatch lets those who know nothing of this package recognise the error.
-func (*PinError) PinMismatch() bool { return true }
+// Trouble is what an application is told.
+func (*PinError) Trouble() string {
+	return "its certificate matches none of upstream_tls.pins. Check that it is the right server, and the pins."
+}

@@ -297,19 +297,23 @@ func TestPoolEndsWithTheRequestsContext(t *testing.T) {
 func TestPoolBoundsHeadersAndInterimResponses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		reply, want string
+		reply, want, told string
 	}{
-		"headers": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", "the response's headers are over"},
-		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 200) + okReply, "interim responses without end"},
-		"nothing": {"", "reading the response"},
-		"no HTTP": {"SSH-2.0\r\n\r\n", "reading the response"},
+		"headers": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", "the response's headers are over", "Raise limits.header_bytes"},
+		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 200) + okReply, "interim responses without end", ""},
+		"nothing": {"", "reading the response", ""},
+		"no HTTP": {"SSH-2.0\r\n\r\n", "reading the response", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, pool := newScript(t, newCA(t), func(c net.Conn, _ int, _ *http.Request) bool { write1(c, tt.reply); return false })
-			if _, err := s.play(t, pool); err == nil || !strings.Contains(err.Error(), tt.want) {
+			_, err := s.play(t, pool)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if told := trouble(err); !strings.Contains(told, tt.told) {
+				t.Errorf("told %q, want %q", told, tt.told)
 			}
 		})
 	}
