@@ -131,7 +131,7 @@ func TestClientThatDoesNotTrustTheCAIsNamedInTheLog(t *testing.T) {
 
 func TestHandshakeThatWeEndIsNotBlamedOnTrust(t *testing.T) {
 	t.Parallel()
-	quick := func(c *config.Config) { c.Timeouts.ReadHeader = 50 * time.Millisecond }
+	quick := func(c *config.Config) { c.Timeouts.ReadHeader = 3 * time.Second } // long enough for the hello
 	for name, tc := range map[string]struct {
 		change func(*config.Config)
 		sni    string
