@@ -71,9 +71,9 @@ func pythonClients() []client {
 		{name: "openai 3, async", lock: sdkLock, locked: "openai", command: sdkProgram("openai_async"), ways: httpx.ways()},
 		{name: "openai 2", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_sync"), ways: httpx.ways()},
 		{name: "openai 2, async", lock: frameworkLock, locked: "openai", command: frameworkProgram("openai_async"), ways: httpx.ways()},
-		{name: vendor, lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways()},
+		{name: vendor, lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(), impatient: true},
 		{
-			name: vendor + ", sealing itself", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(),
+			name: vendor + ", sealing itself", lock: sdkLock, locked: "volcengine-python-sdk", command: sdkProgram("ark"), ways: ark.ways(), impatient: true,
 			env: map[string]string{"VENDOR_ENCRYPTION": "on"}, direct: map[string]string{"VENDOR_ENCRYPTION": "off"}, treatment: "app_sealed",
 			without: sealingItself(),
 		},
