@@ -34,11 +34,11 @@ type plan struct {
 
 func thorough() plan {
 	return plan{
-		rounds: 15, span: 400 * time.Millisecond, connections: []int{1, 32, 1000},
-		events: 200, streams: 10_000, streamGap: 5 * time.Second, streamEvery: 12,
+		rounds: 9, span: 300 * time.Millisecond, connections: []int{1, 32, 1000},
+		events: 200, streams: 10_000, streamGap: 5 * time.Second, streamEvery: 6,
 		sizes:  []int{256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20},
 		turns:  []int{1, 20, 200, 2000},
-		starts: 15, requests: 1_000_000,
+		starts: 9, requests: 1_000_000,
 	}
 }
 
