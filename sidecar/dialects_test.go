@@ -13,21 +13,9 @@ func TestAnAppThatSealsCannotUseAnotherAPI(t *testing.T) {
 	for _, path := range []string{"/v1/responses", "/v1/messages"} {
 		s := newSite(t)
 		p := s.run(t, "revocation: {mode: off}")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.Addr().String()+path, strings.NewReader(`{"model":"m","max_tokens":5,"input":"hi"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer key")
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("X-Session-Token", "token")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if sent := s.last.Load(); sent != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), "invalid_session_token") {
-			t.Errorf("%s: status %d: %s", path, resp.StatusCode, answer)
+		status, answer := post(t, "http://"+p.Addr().String()+path, `{"model":"m","max_tokens":5,"input":"hi"}`, map[string]string{"Authorization": "Bearer key", "X-Session-Token": "token"})
+		if sent := s.last.Load(); sent != nil || status != http.StatusBadRequest || !strings.Contains(answer, "invalid_session_token") {
+			t.Errorf("%s: status %d: %s", path, status, answer)
 		}
 	}
 }
@@ -38,24 +26,35 @@ func TestErrorsForAnthropicsSDKsHaveTheirForm(t *testing.T) {
 	s := newSite(t)
 	p := s.run(t, "revocation: {mode: off}")
 	for path, status := range map[string]int{"/nowhere": 400, "/v1/embeddings": 400, "/v1/messages/count_tokens": 400, "/api/compatible/v1/messages": 400} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.Addr().String()+path, strings.NewReader(`{"model":"m","top_k":5}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("X-Api-Key", "key")
-		req.Header.Set("Anthropic-Version", "2023-06-01")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if resp.StatusCode != status || !strings.HasPrefix(string(answer), `{"type":"error","error":{"type":"invalid_request_error","message":`) {
-			t.Errorf("%s: status %d: %s", path, resp.StatusCode, answer)
+		got, answer := post(t, "http://"+p.Addr().String()+path, `{"model":"m","top_k":5}`, map[string]string{"X-Api-Key": "key", "Anthropic-Version": "2023-06-01"})
+		if got != status || !strings.HasPrefix(answer, `{"type":"error","error":{"type":"invalid_request_error","message":`) {
+			t.Errorf("%s: status %d: %s", path, got, answer)
 		}
 		if strings.Contains(path, "compatible") && !strings.Contains(string(answer), `"param":"messages"`) {
 			t.Errorf("%s is not Anthropic's API: %s", path, answer)
 		}
 	}
+}
+
+// post sends a document and gives the answer.
+func post(t *testing.T, url, body string, headers map[string]string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
 }
