@@ -97,7 +97,6 @@ func (p *Pool) learn(host string) {
 	if _, known := p.hosts[host]; !known && p.hosts != nil {
 		p.hosts[host] = nil
 	}
-	p.resting = 0
 }
 
 // forget lets a host be asked anew by the transport which protocol it speaks: it

@@ -406,6 +406,42 @@ func TestPoolClosesWhatIsIdle(t *testing.T) {
 	<-closed // by itself
 }
 
+// What the transport does beside the pool changes nothing of what is idle in it.
+func TestPoolClosesWhatIsIdleBesideLargeRequests(t *testing.T) {
+	t.Parallel()
+	a := newCA(t)
+	closed := make(chan struct{})
+	var played atomic.Int64
+	s, _ := newScript(t, a, func(c net.Conn, _ int, _ *http.Request) bool {
+		time.Sleep(10 * time.Millisecond) // so that the timer of the first reply comes too early for the second
+		if !write1(c, okReply) || played.Add(1) == 1 {
+			return true
+		}
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			close(closed)
+		}
+		return false
+	})
+	tr := transport(t, config.Route{UpstreamCAFile: a.file(t)})
+	tr.IdleConnTimeout = 200 * time.Millisecond
+	pool := upstream.NewPool(tr, tr)
+	t.Cleanup(pool.Close)
+	for _, send := range []func() (string, error){
+		func() (string, error) { return s.get(t.Context(), pool) },
+		func() (string, error) { return s.play(t, pool) },
+		func() (string, error) { return s.send(t.Context(), pool, make([]byte, 1<<20), http.Header{}) },
+		func() (string, error) { return s.play(t, pool) },
+	} {
+		got, err := send()
+		wantBody(t, got, err, "ok")
+	}
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("an idle connection stays open")
+	}
+}
+
 // An upstream that begins to insist on HTTP/2 costs one request, not all of them.
 func TestPoolAsksAHostAnewThatRefusesIt(t *testing.T) {
 	t.Parallel()
