@@ -18,8 +18,9 @@ const maxInterim = 100
 
 var errInterim = errors.New("the upstream sends interim responses without end")
 
-// interim passes 1xx responses on until the final one is there, and bounds them: a
-// transport leaves that to whoever looks at them.
+// interim counts the 1xx responses before an answer, and ends a request that gets
+// too many: who looks at them has to, for a transport then does not
+// (httptrace.ClientTrace.Got1xxResponse).
 type interim struct {
 	visit *visit
 
@@ -28,8 +29,27 @@ type interim struct {
 	over  bool
 }
 
-// watch lets a transport that sends under the context tell of interim responses.
-func (i *interim) watch(ctx context.Context) context.Context {
+// another counts one more.
+func (i *interim) another() error {
+	if i.count++; i.count > maxInterim {
+		i.visit.stop(errInterim)
+		return errInterim
+	}
+	return nil
+}
+
+// counted counts those of a transport that sends under the context; httputil.ReverseProxy
+// passes them on.
+func (i *interim) counted(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.another()
+	}})
+}
+
+// passed counts them and passes them on, until end.
+func (i *interim) passed(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: i.pass})
 }
 
@@ -39,9 +59,8 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	if i.over {
 		return nil
 	}
-	if i.count++; i.count > maxInterim {
-		i.visit.stop(errInterim)
-		return errInterim
+	if err := i.another(); err != nil {
+		return err
 	}
 	own := i.visit.reply.Header()
 	before := maps.Clone(own)
@@ -54,6 +73,7 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	return nil
 }
 
+// end is for when the answer is there.
 func (i *interim) end() {
 	i.mu.Lock()
 	defer i.mu.Unlock()

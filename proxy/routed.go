@@ -24,7 +24,7 @@ func (p *Proxy) forwardRouted(v *visit) {
 		defer func() { _ = v.body.Close() }()
 	}
 	early := &interim{visit: v}
-	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.routed(early.watch(v.sent)))
+	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.routed(early.passed(v.sent)))
 	early.end()
 	if err != nil {
 		v.fail(err)

@@ -3,9 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
-	"net/http/httptrace"
 	"net/http/httputil"
-	"net/textproto"
 	"time"
 
 	"sealcar/exchange"
@@ -17,7 +15,9 @@ func (p *Proxy) forwardUnrouted(v *visit) {
 	// The application and its server may both talk at once; without this the
 	// server ends the request's body with the reply's first byte.
 	_ = v.reply.control.EnableFullDuplex() // HTTP/1 always can
-	p.unrouted.ServeHTTP(v.reply, v.outgoing(context.WithValue(v.sent, visitKey{}, v)))
+	early := &interim{visit: v}
+	ctx := early.counted(context.WithValue(v.sent, visitKey{}, v))
+	p.unrouted.ServeHTTP(v.reply, v.outgoing(ctx))
 }
 
 // newUnrouted is the one ReverseProxy of all requests: its hooks have their visit
@@ -58,7 +58,7 @@ func (v *visit) pointUnrouted(r *httputil.ProxyRequest) {
 // sendUnrouted carries a request to its host.
 func (v *visit) sendUnrouted(r *http.Request) (*http.Response, error) {
 	sent := time.Now()
-	resp, err := v.table.direct.RoundTrip(v.boundInterim(r))
+	resp, err := v.table.direct.RoundTrip(r)
 	v.record.Upstream = time.Since(sent)
 	if err == nil {
 		exchange.DropOwnHeaders(resp.Header)
@@ -73,19 +73,4 @@ func (p *Proxy) receiveUnrouted(v *visit, resp *http.Response) error {
 	}
 	p.watchReply(v, resp)
 	return nil
-}
-
-// boundInterim ends a request without a route when there are too many:
-// http.Transport leaves that to whoever looks at them, and httputil.ReverseProxy
-// does not.
-func (v *visit) boundInterim(r *http.Request) *http.Request {
-	count := 0
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		Got1xxResponse: func(int, textproto.MIMEHeader) error {
-			if count++; count > maxInterim {
-				v.stop(errInterim) // an error from here would be lost: the outer trace's counts
-			}
-			return nil
-		},
-	}))
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -300,7 +299,7 @@ func TestPoolBoundsHeadersAndInterimResponses(t *testing.T) {
 		reply, want, told string
 	}{
 		"headers": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", "the response's headers are over", "Raise limits.header_bytes"},
-		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 200) + okReply, "interim responses without end", ""},
+		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 50_000) + okReply, "the response's headers are over", "Raise limits.header_bytes"},
 		"nothing": {"", "reading the response", ""},
 		"no HTTP": {"SSH-2.0\r\n\r\n", "reading the response", ""},
 	}
@@ -321,18 +320,29 @@ func TestPoolBoundsHeadersAndInterimResponses(t *testing.T) {
 
 func TestPoolTellsOfInterimResponses(t *testing.T) {
 	t.Parallel()
+	const many = 50_000 // together they are over the limit of headers, none of them is alone
 	s, pool := newScript(t, newCA(t), func(c net.Conn, _ int, _ *http.Request) bool {
-		return write1(c, "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"+okReply)
+		return write1(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", many)+okReply)
 	})
-	var told []string
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		told = append(told, fmt.Sprint(code, h.Get("Link")))
-		return nil
-	}})
-	got, err := s.send(ctx, pool, nil, http.Header{"X-Script": {"1"}})
-	wantBody(t, got, err, "ok")
-	if len(told) != 1 || told[0] != "103<x>" {
-		t.Errorf("told of %q", told)
+	enough := errors.New("enough")
+	for name, tt := range map[string]struct {
+		upTo int
+		want error
+	}{"all": {many, nil}, "the first": {1, enough}} {
+		told := 0
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			if told++; code != http.StatusEarlyHints || h.Get("Link") != "<x>" {
+				t.Errorf("told of %d %v", code, h)
+			}
+			if told == tt.upTo {
+				return tt.want
+			}
+			return nil
+		}})
+		got, err := s.send(ctx, pool, nil, http.Header{"X-Script": {"1"}})
+		if !errors.Is(err, tt.want) || tt.want == nil && got != "ok" || told != tt.upTo {
+			t.Errorf("%s: got %q, %v, told of %d", name, got, err, told)
+		}
 	}
 }
 
