@@ -63,6 +63,7 @@ func sealcar() house {
 
 			"test":            {why: "it proves the house and is no part of it"},
 			"test/process":    {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/inprocess":  {why: "tests that need both ends, and not the real binary, start them the same way", may: []string{"config", "enclave", "proxy", "sidecar"}},
 			"test/wire":       {why: "what crosses the wire is recorded and searched in one way"},
 			"test/cases":      {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":        {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
@@ -76,7 +77,7 @@ func sealcar() house {
 			"test/dialectrig": {why: "translations are tested in one way", may: []string{"translate/dialect", "apierror", "exchange"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer"}},
+			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer", "test/inprocess"}},
 			"github.com/elazarl/goproxy":            {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang":   {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":    {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
