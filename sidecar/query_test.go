@@ -13,6 +13,7 @@ import (
 	"sealcar/config"
 	"sealcar/crypto/ark"
 	"sealcar/sidecar"
+	"sealcar/test/certtest"
 	"sealcar/test/inprocess"
 )
 
@@ -132,8 +133,8 @@ func TestARouteIsMadeColdAndAnExaminedOneLeavesNoTrace(t *testing.T) {
 	s := newSite(t)
 	c, r := config.Default(), config.NewRoute("ark", "ark.example")
 	c.StateDir = filepath.Join(t.TempDir(), "state")
-	r.Upstream, r.UpstreamCA = s.upstream.URL, string(pemOf(s.upstream.Certificate()))
-	r.Certificate.Roots, r.Certificate.Revocation.Mode = string(pemOf(s.root)), "off"
+	r.Upstream, r.UpstreamCA = s.upstream.URL, string(certtest.PEM(s.upstream.Certificate()))
+	r.Certificate.Roots, r.Certificate.Revocation.Mode = string(certtest.PEM(s.root)), "off"
 	r.Certificate.WarmUp = []string{"m"}
 	made, err := sidecar.NewExaminedRoute(c, r)
 	if err != nil {

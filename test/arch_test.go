@@ -63,6 +63,7 @@ func sealcar() house {
 
 			"test":            {why: "it proves the house and is no part of it"},
 			"test/process":    {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/certtest":   {why: "tests of nine packages need keys and certificates, and say only what is in them"},
 			"test/inprocess":  {why: "tests that need both ends, and not the real binary, start them the same way", may: []string{"config", "enclave", "proxy", "sidecar"}},
 			"test/wire":       {why: "what crosses the wire is recorded and searched in one way"},
 			"test/cases":      {why: "a case of the threat model is one file, and needs no code"},
