@@ -1,0 +1,8 @@
+//go:build !linux
+
+package socket
+
+import "net"
+
+// Direct gives c itself.
+func Direct(c net.Conn) net.Conn { return c }
