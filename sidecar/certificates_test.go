@@ -21,9 +21,8 @@ import (
 	"time"
 
 	"sealcar/certfetch"
-	"sealcar/config"
 	"sealcar/proxy"
-	"sealcar/sidecar"
+	"sealcar/test/inprocess"
 )
 
 // site is an upstream with its certificate endpoint and the host of its CRL.
@@ -109,7 +108,7 @@ func (s *site) write(t *testing.T, name string, c *x509.Certificate) {
 func (s *site) run(t *testing.T, settings string) *proxy.Proxy {
 	t.Helper()
 	s.state = t.TempDir()
-	text := fmt.Sprintf(`
+	return inprocess.StartSidecar(t, fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state_dir: %q
@@ -119,23 +118,7 @@ routes:
     upstream: %s
     upstream_ca_file: "%s/tls.pem"
     certificate: {roots: "%s/roots.pem", %s}
-%s`, s.state, s.upstream.URL, s.dir, s.dir, settings, s.route)
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(t.Context()) }()
-	t.Cleanup(func() {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+%s`, s.state, s.upstream.URL, s.dir, s.dir, settings, s.route), nil).Proxy
 }
 
 func pemOf(c *x509.Certificate) []byte {

@@ -24,9 +24,10 @@ const (
 	writeStalled = 60 * time.Second // HTTP/2: a connection that takes no byte for so long is dead
 )
 
-// NewTransport makes the transport of one route. Certificate files are read
-// now, so that a mistake shows at once; the client certificate is read again
-// when its files change. The caller ends it with CloseIdleConnections.
+// NewTransport makes the transport of one route, without what New puts in front of
+// it. Certificate files are read now, so that a mistake shows at once; the client
+// certificate is read again when its files change. The caller ends it with
+// CloseIdleConnections.
 func NewTransport(r config.Route, t config.Timeouts, l config.Limits) (*http.Transport, error) {
 	if err := checkScheme(r); err != nil {
 		return nil, err

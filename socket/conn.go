@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package socket
 
 import (
@@ -53,7 +55,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {
-	if len(p) == 0 || len(p) >= Large {
+	if len(p) >= Large {
 		return c.TCPConn.Write(p)
 	}
 	n, err := c.out.run(p, c.raw.Write)
@@ -80,7 +82,7 @@ type transfer struct {
 	step func(fd uintptr) (done bool)
 	p    []byte
 	n    int // of p
-	err  error
+	err  syscall.Errno
 }
 
 // run lets wait call step until that is done: at once, and each time the socket
@@ -88,45 +90,43 @@ type transfer struct {
 func (t *transfer) run(p []byte, wait func(func(uintptr) bool) error) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p, t.n, t.err = p, 0, nil
+	t.p, t.n, t.err = p, 0, 0
 	err := wait(t.step)
-	if err == nil {
+	t.p = nil
+	if err == nil && t.err != 0 {
 		err = t.err
 	}
-	t.p, t.err = nil, nil
 	return t.n, err
 }
 
 func (t *transfer) read(fd uintptr) bool {
-	n, err := call(syscall.SYS_READ, fd, t.p)
-	t.n, t.err = n, err
-	return err != syscall.EAGAIN
+	t.n, t.err = read(fd, t.p)
+	return t.err != syscall.EAGAIN
 }
 
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.p) {
-		n, err := call(syscall.SYS_WRITE, fd, t.p[t.n:])
+		var n int
+		n, t.err = write(fd, t.p[t.n:])
 		t.n += n
-		if err == syscall.EAGAIN {
-			return false
-		}
-		if t.err = err; err != nil {
-			return true
+		if t.err != 0 {
+			return t.err != syscall.EAGAIN
 		}
 	}
 	return true
 }
 
-// call reads or writes once, and again if a signal came between.
-func call(trap, fd uintptr, p []byte) (int, error) {
-	for {
-		n, _, number := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
-		switch number {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		default:
-			return 0, number
-		}
-	}
+// CanTell says that Quiet can.
+const CanTell = true
+
+// Quiet reports whether a connection is open and has nothing to read. It asks the
+// socket alone, whatever its deadlines are.
+func Quiet(raw syscall.RawConn) bool {
+	quiet := false
+	err := raw.Control(func(fd uintptr) {
+		var one [1]byte
+		_, _, err := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&one[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package syscall does it
+		quiet = err == syscall.EAGAIN
+	})
+	return err == nil && quiet
 }
