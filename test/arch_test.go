@@ -25,8 +25,8 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "backoff", "lru", "filemode", "livefile"}},
@@ -54,6 +54,7 @@ func sealcar() house {
 			"config":    {why: "everybody reads it, so it reads nobody but the file itself", may: []string{"filemode"}},
 			"appenv":    {why: "what an application needs to be told depends on no running sidecar"},
 			"netguard":  {why: "which addresses a stranger may send us to is decided in one place"},
+			"socket":    {why: "what a system call costs is met in one place, for both sides of a hop"},
 			"logbuffer": {why: "how lines reach standard error is apart from what they say"},
 			"livefile":  {why: "files that change under us are looked at in one way"},
 			"apierror":  {why: "every layer refuses in one form"},
