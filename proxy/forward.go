@@ -105,6 +105,8 @@ func (p *Proxy) forward(v *visit) {
 		v.body = newInbound(v, v.reply.control)
 		v.reply.body = v.body
 		out.Body = v.body
+	} else {
+		out.Body = http.NoBody // HTTP/2 has another body of no bytes, which transports take for one of unknown length
 	}
 	if v.route != nil {
 		p.forwardRouted(v, out)

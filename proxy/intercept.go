@@ -96,8 +96,9 @@ func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx)
 }
 
 // preamble answers the CONNECT, looks at the client's first byte, and takes off
-// TLS if it starts a TLS record. All within timeouts.read_header.
-func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*innerConn, error) {
+// TLS if it starts a TLS record. All within timeouts.read_header. What it gives is
+// an innerConn, or TLS over one: net/http wants to see TLS itself, for HTTP/2.
+func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (net.Conn, error) {
 	if patience := v.table.config.Timeouts.ReadHeader; patience > 0 {
 		if err := client.SetDeadline(time.Now().Add(patience)); err != nil {
 			return nil, fmt.Errorf("bounding the preamble: %w", err)
@@ -111,15 +112,18 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*inner
 		return nil, fmt.Errorf("reading the first byte: %w", err)
 	}
 	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target, client: v.client}
+	var served net.Conn = inner
 	if first[0] == recordHandshake {
-		if err := p.handshake(ctx, v, inner); err != nil {
+		over, err := p.handshake(ctx, v, inner)
+		if err != nil {
 			return nil, err
 		}
+		served = over
 	}
 	if err := client.SetDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("unbounding the connection: %w", err)
 	}
-	return inner, nil
+	return served, nil
 }
 
 // errNotTrusted is a handshake that the client ended once it had seen our
@@ -133,11 +137,11 @@ var (
 
 // handshake takes TLS off with a certificate for the host that the client asks
 // for: the CONNECT's, or another host of the same route.
-func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error {
+func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) (*tls.Conn, error) {
 	presented := false
-	conn := tls.Server(inner.Conn, &tls.Config{
+	conn := tls.Server(inner, &tls.Config{
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"http/1.1"}, // the server behind speaks nothing else
+		NextProtos:             protocolsOverTLS(),
 		SessionTicketsDisabled: true,                 // their key would live in this one-connection config
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			t, err := v.sniTarget(hello.ServerName)
@@ -153,14 +157,14 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error
 	err := conn.HandshakeContext(ctx)
 	switch {
 	case err == nil:
-		inner.Conn, inner.door = conn, doorConnectTLS
-		return nil
+		inner.door = doorConnectTLS
+		return conn, nil
 	case presented && leftWithoutAWord(err):
-		return fmt.Errorf("%w: %w", errLeft, err)
+		return nil, fmt.Errorf("%w: %w", errLeft, err)
 	case presented && !timedOut(err) && p.accepting.Err() == nil: // the last: we did not end it ourselves
-		return fmt.Errorf("%w: %w", errNotTrusted, err)
+		return nil, fmt.Errorf("%w: %w", errNotTrusted, err)
 	default:
-		return fmt.Errorf("TLS handshake: %w", err)
+		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 }
 

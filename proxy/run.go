@@ -19,11 +19,12 @@ const stopGrace = 5 * time.Second
 
 var errDrained = errors.New("cut at the end of timeouts.drain")
 
-// newServer is the one server that all doors lead to. HTTP/1 only: it is what
-// every client can speak to a proxy, and what keeps a connection one request.
+// newServer is the one server that all doors lead to. In clear it speaks HTTP/1
+// alone, over TLS what protocolsOverTLS says.
 func (p *Proxy) newServer(c *config.Config) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	return &http.Server{
 		Handler:                      p,
 		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
@@ -34,6 +35,7 @@ func (p *Proxy) newServer(c *config.Config) *http.Server {
 		BaseContext:                  func(net.Listener) context.Context { return p.working },
 		ConnContext:                  withConn,
 		Protocols:                    protocols,
+		HTTP2:                        http2Bounds(c),
 	}
 }
 
