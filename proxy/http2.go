@@ -68,8 +68,6 @@ func (v *visit) checkHTTP2() *apierror.Error {
 // refuses itself.
 func malformed(r *http.Request) string {
 	switch {
-	case r.TLS == nil: // which it is for another scheme, however the request came
-		return "a :scheme other than https"
 	case !httpguts.ValidHeaderFieldName(r.Method): // which is a token too
 		return "a :method that is no word"
 	case r.Method != http.MethodConnect && !strings.HasPrefix(r.RequestURI, "/"):

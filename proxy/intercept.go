@@ -142,7 +142,7 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) (*tls
 	conn := tls.Server(inner, &tls.Config{
 		MinVersion:             tls.VersionTLS12,
 		NextProtos:             protocolsOverTLS(),
-		SessionTicketsDisabled: true,                 // their key would live in this one-connection config
+		SessionTicketsDisabled: true, // their key would live in this one-connection config
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			t, err := v.sniTarget(hello.ServerName)
 			if err != nil {
