@@ -87,7 +87,7 @@ func TestT51_HTTP2Verdicts(t *testing.T) {
 		{"a length", head(field("content-length", "27")), served},
 		{"a shorter length", head(field("content-length", "26")), inFrames},
 		{"a longer length", head(field("content-length", "28")), "400 bad_request_body"},
-		{"a length that is none", head(field("content-length", "")), inFrames},
+		{"a length that is none", bare(field("content-length", "")), malformed},
 		{"two lengths", head(field("content-length", "27"), field("+content-length", "28")), malformed},
 		{"two lengths alike", head(field("content-length", "27"), field("+content-length", "27")), malformed},
 		{"a length without a body", bare(field("content-length", "27")), malformed},
