@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -36,9 +35,8 @@ func closeWrite(c net.Conn) error {
 	return c.Close()
 }
 
-// innerConn is a connection that came out of a CONNECT, on its way to the server:
-// as it is, or below the TLS that is taken off it. All its requests are for one
-// target.
+// innerConn is a connection that came out of a CONNECT, TLS taken off, on its
+// way to the server. All its requests are for one target.
 type innerConn struct {
 	net.Conn
 	door   string
@@ -63,12 +61,8 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 
 // innerOf is the connection out of a CONNECT that the request came by, or nil.
 func innerOf(r *http.Request) *innerConn {
-	c, _ := r.Context().Value(connKey{}).(net.Conn)
-	if over, ok := c.(*tls.Conn); ok {
-		c = over.NetConn()
-	}
-	inner, _ := c.(*innerConn)
-	return inner
+	c, _ := r.Context().Value(connKey{}).(*innerConn)
+	return c
 }
 
 // reset ends a request's connection with a TCP reset. HTTP/1.0 replies without

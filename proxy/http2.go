@@ -13,7 +13,7 @@ import (
 
 // protocolsOverTLS are what a client may choose from by ALPN, ours first: crypto/tls
 // takes the first that the client offers too. HTTP/1.1 is what every client can
-// speak to a proxy, and keeps a connection to one request at a time; HTTP/2 is for
+// speak to a proxy, and has a connection carry one request at a time; HTTP/2 is for
 // those that offer nothing else.
 func protocolsOverTLS() []string { return []string{"http/1.1", "h2"} }
 

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bufio"
 	"io"
 	"net/http"
 	"reflect"
@@ -81,24 +80,36 @@ func TestALPNPrefersHTTP1(t *testing.T) {
 	}
 }
 
-func TestT53_HTTP2ThatWasNotAgreedOnIsRefused(t *testing.T) {
+// Some clients speak HTTP/2 inside TLS whatever was agreed on: httpx does if it is
+// told to speak nothing else.
+func TestHTTP2InsideTLSNeedsNoALPN(t *testing.T) {
+	t.Parallel()
+	upstream := new(recorder)
+	r := start(t, upstream, testConfig(t))
+	for _, offer := range [][]string{{"http/1.1", "h2"}, {"http/1.1"}, nil} {
+		conn, err := r.connect(routedHost+":443").offering(r, offer...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := framesOver(t, conn)
+		if got := f.outcome(f.post()); got.status != "200" {
+			t.Errorf("%q offered: %v", offer, got)
+		}
+	}
+	if n := len(upstream.all()); n != 3 {
+		t.Errorf("%d requests went through", n)
+	}
+}
+
+func TestT53_HTTP2InClearIsRefused(t *testing.T) {
 	t.Parallel()
 	const preface = http2.ClientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	upstream := new(recorder)
 	r := start(t, upstream, testConfig(t))
-	inside := func(protocols ...string) *raw {
-		conn, err := r.connect(routedHost+":443").offering(r, protocols...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &raw{Conn: conn, t: t, r: bufio.NewReader(conn)}
-	}
 	for name, c := range map[string]*raw{
 		"in clear":                     r.dial(""),
 		"in clear inside a CONNECT":    r.connect(routedHost + ":80"),
 		"in clear, to port 443":        r.connect(routedHost + ":443"),
-		"in TLS that agreed on 1.1":    inside("http/1.1"),
-		"in TLS that agreed on none":   inside(),
 		"in clear to our own address":  r.connect(r.Addr().String()),
 		"behind a request in HTTP/1.1": r.dial(post(routedURL, routedHost, "Content-Type: x\r\n")),
 	} {

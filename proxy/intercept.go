@@ -92,13 +92,16 @@ func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx)
 		p.logPreamble(v, err)
 		return
 	}
+	if inner.door == doorConnectTLS {
+		p.inside.give(inner)
+		return
+	}
 	p.inner.give(inner)
 }
 
 // preamble answers the CONNECT, looks at the client's first byte, and takes off
-// TLS if it starts a TLS record. All within timeouts.read_header. What it gives is
-// an innerConn, or TLS over one: net/http wants to see TLS itself, for HTTP/2.
-func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (net.Conn, error) {
+// TLS if it starts a TLS record. All within timeouts.read_header.
+func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*innerConn, error) {
 	if patience := v.table.config.Timeouts.ReadHeader; patience > 0 {
 		if err := client.SetDeadline(time.Now().Add(patience)); err != nil {
 			return nil, fmt.Errorf("bounding the preamble: %w", err)
@@ -112,18 +115,15 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (net.Co
 		return nil, fmt.Errorf("reading the first byte: %w", err)
 	}
 	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target, client: v.client}
-	var served net.Conn = inner
 	if first[0] == recordHandshake {
-		over, err := p.handshake(ctx, v, inner)
-		if err != nil {
+		if err := p.handshake(ctx, v, inner); err != nil {
 			return nil, err
 		}
-		served = over
 	}
 	if err := client.SetDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("unbounding the connection: %w", err)
 	}
-	return served, nil
+	return inner, nil
 }
 
 // errNotTrusted is a handshake that the client ended once it had seen our
@@ -137,9 +137,9 @@ var (
 
 // handshake takes TLS off with a certificate for the host that the client asks
 // for: the CONNECT's, or another host of the same route.
-func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) (*tls.Conn, error) {
+func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error {
 	presented := false
-	conn := tls.Server(inner, &tls.Config{
+	conn := tls.Server(inner.Conn, &tls.Config{
 		MinVersion:             tls.VersionTLS12,
 		NextProtos:             protocolsOverTLS(),
 		SessionTicketsDisabled: true, // their key would live in this one-connection config
@@ -157,14 +157,14 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) (*tls
 	err := conn.HandshakeContext(ctx)
 	switch {
 	case err == nil:
-		inner.door = doorConnectTLS
-		return conn, nil
+		inner.Conn, inner.door = conn, doorConnectTLS
+		return nil
 	case presented && leftWithoutAWord(err):
-		return nil, fmt.Errorf("%w: %w", errLeft, err)
+		return fmt.Errorf("%w: %w", errLeft, err)
 	case presented && !timedOut(err) && p.accepting.Err() == nil: // the last: we did not end it ourselves
-		return nil, fmt.Errorf("%w: %w", errNotTrusted, err)
+		return fmt.Errorf("%w: %w", errNotTrusted, err)
 	default:
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+		return fmt.Errorf("TLS handshake: %w", err)
 	}
 }
 
