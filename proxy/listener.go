@@ -33,7 +33,7 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	}
 	shown := &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"}, // the server behind speaks nothing else
+		NextProtos: protocolsOverTLS(),
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			current, _ := pair.Get() // reported; the old one serves on
 			return current, nil

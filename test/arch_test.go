@@ -93,7 +93,7 @@ func sealcar() house {
 			"github.com/KimMachineGun/automemlimit": {why: "cgroups, v1 and v2, nested and mounted in many ways, are read by one that keeps up with them", by: []string{"machine"}},
 			"golang.org/x/sync":                     {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                   {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
-			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks", by: []string{"enclave", "webhook"}},
+			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks; what is a token, as net/http has it", by: []string{"enclave", "webhook", "proxy"}},
 			"golang.org/x/sys":                      {why: "what a system offers and package syscall lacks", by: []string{"hardening", "filemode"}},
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},
