@@ -77,7 +77,7 @@ binaryData: {ca.crt: %s}
 
 	// Tokens that cannot be read are known before a client comes.
 	c.kubectl("patch", "secret", "gateway-tokens", "-p", `{"stringData":{"tokens":"short"}}`)
-	c.warned("pod/"+c.kubectl("get", "pods", "-l", "app.kubernetes.io/component=gateway", "-o", "jsonpath={.items[0].metadata.name}"), "the changed client_auth.token_file cannot be used")
+	c.warned(c.kubectl("get", "pods", "-l", "app.kubernetes.io/component=gateway", "-o", "jsonpath={.items[0].metadata.name}"), "the changed client_auth.token_file cannot be used")
 	c.kubectl("patch", "secret", "gateway-tokens", "-p", `{"stringData":{"tokens":"app:`+token+`"}}`)
 }
 

@@ -315,7 +315,7 @@ func reload(c *cluster) {
 	c.logs("the new configuration is in force", "reload", "sealcar")
 	config("everything")
 	c.logs("the new configuration is not used", "reload", "sealcar")
-	c.warned("pod/reload", "the new configuration is not valid and the one before stays in force")
+	c.warned("reload", "the new configuration is not valid and the one before stays in force")
 	gauge := func(value string) {
 		c.t.Helper()
 		c.eventually(`sealcar_change_refused{setting="config"} `+value, "kubectl", "get", "--raw", "/api/v1/namespaces/"+namespace+"/pods/reload:14090/proxy/metrics")
@@ -329,9 +329,9 @@ func reload(c *cluster) {
 }
 
 // warned waits for the Event that a kubelet makes of a warning.
-func (c *cluster) warned(object, want string) {
+func (c *cluster) warned(pod, want string) {
 	c.t.Helper()
-	c.eventually(want, "kubectl", "-n", namespace, "events", "--for", object, "--types=Warning", "-o", `jsonpath={range .items[?(@.reason=="ProbeWarning")]}{.message}{"\n"}{end}`)
+	c.eventually(want, "kubectl", "-n", namespace, "get", "events", "--field-selector", "reason=ProbeWarning,involvedObject.name="+pod, "-o", "jsonpath={.items[*].message}")
 }
 
 // secrecy looks at who mounts what: the application has no way to the CA's key,
