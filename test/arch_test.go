@@ -25,12 +25,12 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket", "kubeprobe"}},
 			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "backoff", "lru", "filemode", "livefile"}},
-			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode"}},
+			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode", "kubeprobe"}},
 			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile", "filemode"}},
 
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*", "backoff", "lru"}},
@@ -58,6 +58,7 @@ func sealcar() house {
 			"logbuffer": {why: "how lines reach standard error is apart from what they say"},
 			"livefile":  {why: "files that change under us are looked at in one way"},
 			"apierror":  {why: "every layer refuses in one form"},
+			"kubeprobe": {why: "what a kubelet makes of an answer is known in one place"},
 			"backoff":   {why: "what fails is remembered in one way", may: []string{"lru"}},
 			"lru":       {why: "what is kept by a stranger's key is bounded in one way"},
 			"exchange":  {why: "a door and a protocol share facts without knowing each other"},
