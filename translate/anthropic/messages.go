@@ -131,7 +131,7 @@ func (b *blocks) add(v dialect.Value, block *dialect.Object) {
 		// A chat has no place for it, and models do without.
 		block.Drop("thinking", "signature", "data")
 	default:
-		v.Refuse("is a block of type " + shown(kind) + ", which " + noPart)
+		v.Refuse("is a block of type " + dialect.Quoted(kind) + ", which " + noPart)
 	}
 }
 
@@ -204,13 +204,3 @@ func dataURL(mediaType, data json.RawMessage) json.RawMessage {
 
 // inner is a JSON string without its quotes.
 func inner(raw json.RawMessage) string { return string(raw[1 : len(raw)-1]) }
-
-// maxShown bounds what a message shows of a type, in bytes.
-const maxShown = 40
-
-func shown(kind string) string {
-	if len(kind) > maxShown {
-		return "too long a name"
-	}
-	return string(dialect.Encode(kind))
-}

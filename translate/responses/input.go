@@ -56,7 +56,7 @@ func (h *history) item(v dialect.Value) {
 	case "item_reference":
 		h.refer(item)
 	default:
-		v.Refuse("is an item of type " + quoted(kind) + ", which " + noPart)
+		v.Refuse("is an item of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return
 	}
 	item.Drop("id", "status")
@@ -162,18 +162,7 @@ func partOf(v dialect.Value, part *dialect.Object) dialect.Part {
 		image := dialect.ImageURL{URL: part.Raw("image_url", `"`), Detail: part.Raw("detail", `"`)}
 		return dialect.Part{Type: "image_url", ImageURL: &image}
 	default:
-		v.Refuse("is a part of type " + quoted(kind) + ", which " + noPart)
+		v.Refuse("is a part of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return dialect.Part{}
 	}
-}
-
-// maxShown bounds what a message shows of a type, in bytes.
-const maxShown = 40
-
-func quoted(kind string) string {
-	text := dialect.Encode(kind)
-	if len(text) > maxShown {
-		return "too long"
-	}
-	return string(text)
 }
