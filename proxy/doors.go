@@ -71,7 +71,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request: r,
 
 		errorForm: p.options.ErrorForm,
-		reply:     newReply(w, t.config.Timeouts.StreamIdle),
+		reply:     newReply(w, r, t.config.Timeouts.StreamIdle),
 	}
 	defer p.finish(v)
 	if !r.ProtoAtLeast(1, 1) {
@@ -96,10 +96,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers in place of an upstream.
+// refuse answers in place of an upstream. The answer has the id of its line in the
+// log, by the names that SDKs look for: OpenAI's, then Anthropic's.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
-	v.record.ReportRequest(v.reply.Header())
+	h := v.reply.Header()
+	h.Set("X-Request-Id", v.record.ID)
+	h.Set("Request-Id", v.record.ID)
+	v.record.ReportRequest(h)
 	if v.errorForm != nil && e.Form == nil {
 		formed := *e
 		formed.Form = v.errorForm(v.request.Header)
@@ -115,6 +119,9 @@ func refusal(code, format string, args ...any) *apierror.Error {
 
 // enter finds out where a request wants to go and whether it may.
 func (v *visit) enter(s self) *apierror.Error {
+	if refused := v.checkHTTP2(); refused != nil {
+		return refused
+	}
 	if v.request.Method == http.MethodConnect {
 		return v.enterConnect(s)
 	}

@@ -34,6 +34,8 @@ func (v *visit) outgoing(ctx context.Context) *http.Request {
 	out := v.request.WithContext(ctx)
 	if v.body != nil {
 		out.Body = v.body
+	} else {
+		out.Body = http.NoBody // HTTP/2 has another body of no bytes, which transports take for one of unknown length
 	}
 	return out
 }

@@ -91,7 +91,7 @@ func removeHopByHop(h http.Header) {
 // Sizes of the buffers that replies are copied with, in bytes. Events are short,
 // and their streams open for long.
 const (
-	streamBuffer = 1 << 10
+	streamBuffer = 512
 	replyBuffer  = 32 << 10
 )
 
@@ -101,7 +101,10 @@ const (
 func (v *visit) copyReply(resp *http.Response) {
 	header := v.reply.Header()
 	for name, values := range resp.Header {
-		header[name] = append(header[name], values...)
+		if own, ok := header[name]; ok {
+			values = append(own, values...)
+		}
+		header[name] = values
 	}
 	for name := range resp.Trailer {
 		header.Add("Trailer", name)

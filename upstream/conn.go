@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sealcar/socket"
 )
 
 // conn is a connection that Pool holds. It carries one request at a time.
@@ -150,6 +152,10 @@ func (c *conn) readResponse(req *http.Request) (*http.Response, error) {
 		c.limited.N = c.pool.maxHeader
 	}
 }
+
+// quiet reports whether an idle connection is open and has nothing to read: what
+// comes without a request is the upstream's end, or no answer to us.
+func (c *conn) quiet() bool { return socket.Quiet(c.socket) } // Read would ask the deadline, which atRest has put into the past
 
 // atRest reports whether a connection whose reply has ended has nothing left to
 // read: neither in our buffer nor, decrypted or not, in that of TLS. What came

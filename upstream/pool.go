@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sealcar/socket"
 )
 
 // heldBody is the largest request body, in bytes, that Pool sends itself. It
@@ -53,7 +55,7 @@ func NewPool(t *http.Transport, next http.RoundTripper) *Pool {
 		maxHeader: t.MaxResponseHeaderBytes,
 	}
 	p.tls.NextProtos = []string{"http/1.1"}
-	if t.Proxy == nil && canPeek {
+	if t.Proxy == nil && socket.CanTell {
 		p.hosts = map[string][]*conn{}
 	}
 	return p

@@ -46,7 +46,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := payload.Send(t.Base, req.Clone(req.Context()), chat.body)
 	if err != nil {
-		return nil, err
+		return nil, chat.asWritten(err)
 	}
 	r := &reply{names: chat.names, random: t.Random, limit: cmp.Or(t.ReplyLimits.Event, payload.DefaultEventLimit), keep: payload.KeepRoom(resp)}
 	if r.random == nil {
