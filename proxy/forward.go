@@ -78,3 +78,11 @@ func (v *visit) fail(err error) {
 	}
 	v.refuse(explain(err, bodyErr, v.url.Hostname()))
 }
+
+// cause is why ctx ended, nil if it has not.
+func cause(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

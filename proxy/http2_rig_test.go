@@ -126,8 +126,12 @@ func (f *frames) next() http2.Frame {
 // of those of their name, which leave out ("-name"), or are added ("+name").
 func head(changes ...hpack.HeaderField) []hpack.HeaderField {
 	fields := []hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: routedHost}, {Name: ":path", Value: "/v1/chat/completions"},
-		{Name: "content-type", Value: "application/json"}, {Name: "authorization", Value: "Bearer key"},
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: "https"},
+		{Name: ":authority", Value: routedHost},
+		{Name: ":path", Value: "/v1/chat/completions"},
+		{Name: "content-type", Value: "application/json"},
+		{Name: "authorization", Value: "Bearer key"},
 	}
 	for _, change := range changes {
 		name, out := strings.CutPrefix(change.Name, "-")
