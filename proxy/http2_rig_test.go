@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -126,8 +127,12 @@ func (f *frames) next() http2.Frame {
 // of those of their name, which leave out ("-name"), or are added ("+name").
 func head(changes ...hpack.HeaderField) []hpack.HeaderField {
 	fields := []hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: routedHost}, {Name: ":path", Value: "/v1/chat/completions"},
-		{Name: "content-type", Value: "application/json"}, {Name: "authorization", Value: "Bearer key"},
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: "https"},
+		{Name: ":authority", Value: routedHost},
+		{Name: ":path", Value: "/v1/chat/completions"},
+		{Name: "content-type", Value: "application/json"},
+		{Name: "authorization", Value: "Bearer key"},
 	}
 	for _, change := range changes {
 		name, out := strings.CutPrefix(change.Name, "-")
@@ -253,7 +258,7 @@ func (f *frames) away() (code http2.ErrCode, said bool) {
 	f.t.Helper()
 	for {
 		frame, err := f.ReadFrame()
-		if timedOut, ok := err.(net.Error); ok && timedOut.Timeout() {
+		if failed, ok := errors.AsType[net.Error](err); ok && failed.Timeout() {
 			f.t.Fatal("the connection does not end")
 		}
 		if err != nil {
