@@ -20,7 +20,7 @@ PIP_TOOLS     := pip-tools==7.6.2
 
 # test/charts/tools is not among them: it has no code, and helm's tests keep
 # `go mod tidy` from it.
-MODULES := . image test/faults test/clients/go test/clients/go/dialects test/bench/vendor
+MODULES := . image test/charts/alerts test/faults test/clients/go test/clients/go/dialects test/bench/vendor
 
 CLIENTS := .cache/clients
 
@@ -36,7 +36,7 @@ demo: build ## both ends on loopback and two chats, shown side by side
 
 # The other modules, and what only they and their tests need, belong to the whole.
 ifeq ($(PKG),./...)
-test: clients chart-tools test-image test-faults
+test: clients chart-tools test-alerts test-image test-faults
 endif
 
 .PHONY: test
@@ -258,6 +258,10 @@ chart-tools: .cache/charts/ok ## build what test/charts needs
 
 .cache/charts/ok: test/charts/install.sh test/charts/tools/go.sum
 	@GO='$(GO)' test/charts/install.sh
+
+.PHONY: test-alerts
+test-alerts: chart-tools ## the alerts of charts/sealcar, by Prometheus' own engine
+	$(GO) -C test/charts/alerts test -count=1 ./... # the charts are no files of that module: a cached result may be old
 
 .PHONY: chart-docs
 chart-docs: chart-tools ## write the READMEs of the charts anew from their values

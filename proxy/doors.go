@@ -71,7 +71,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request: r,
 
 		errorForm: p.options.ErrorForm,
-		reply:     newReply(w, t.config.Timeouts.StreamIdle),
+		reply:     newReply(w, r, t.config.Timeouts.StreamIdle),
 	}
 	defer p.finish(v)
 	if !r.ProtoAtLeast(1, 1) {
@@ -119,6 +119,9 @@ func refusal(code, format string, args ...any) *apierror.Error {
 
 // enter finds out where a request wants to go and whether it may.
 func (v *visit) enter(s self) *apierror.Error {
+	if refused := v.checkHTTP2(); refused != nil {
+		return refused
+	}
 	if v.request.Method == http.MethodConnect {
 		return v.enterConnect(s)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/config"
+	"sealcar/kubeprobe"
 )
 
 // maxPreambles bounds how many intercepted CONNECTs may be between their 200
@@ -99,8 +100,10 @@ type Proxy struct {
 	tls      *tls.Config  // of the data port; nil when it speaks none
 	clients  *clients     // of the data port
 	admin    *bounded     // nil when off
-	inner    *handoff     // connections that came out of a CONNECT
-	server   *http.Server // the one server behind both
+	inner    *handoff     // connections that came out of a CONNECT in clear
+	inside   *handoff     // those that came out of TLS in one
+	server   *http.Server // behind the data port and inner
+	secure   *http.Server // behind inside
 
 	connects  *goproxy.ProxyHttpServer
 	unrouted  *httputil.ReverseProxy
@@ -115,6 +118,8 @@ type Proxy struct {
 	stopTaking context.CancelFunc
 	serving    atomic.Bool
 	outdated   atomic.Bool // the configuration has changed, and what it is now cannot be used
+	changes    []change    // the configuration and the files of the data port; fixed by New
+	warning    kubeprobe.Warning
 
 	mu     sync.Mutex // guards table and every table's users and retired
 	table  *table     // nil once stopped
@@ -141,12 +146,15 @@ func New(o Options) (*Proxy, error) {
 		options:   o,
 		log:       o.Log,
 		inner:     newHandoff(),
+		inside:    newHandoff(),
 		preambles: make(chan struct{}, maxPreambles),
 		idPrefix:  newIDPrefix(),
 	}
 	p.working, p.cut = context.WithCancelCause(context.Background())
 	p.accepting, p.stopTaking = context.WithCancel(p.working)
 	p.metrics = newMetrics(o.Version, o.Now, p.certificates, p.load)
+	p.warning.Now = o.Now
+	p.changes = []change{p.configChange()}
 	p.connects = p.newConnects()
 	p.unrouted = p.newUnrouted()
 	if err := p.open(); err != nil {
@@ -154,6 +162,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.metrics.expect(o.Config.Routes)
+	p.collectChanges()
 	return p, nil
 }
 
@@ -177,7 +186,8 @@ func (p *Proxy) open() error {
 	}
 	p.table = t
 	p.tables.Add(1)
-	p.server = p.newServer(c)
+	p.server = p.newServer(c, (*http.Protocols).SetHTTP2)
+	p.secure = p.newServer(c, (*http.Protocols).SetUnencryptedHTTP2)
 	return nil
 }
 

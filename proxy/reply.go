@@ -3,9 +3,11 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -19,14 +21,16 @@ type reply struct {
 	control  *http.ResponseController
 	patience time.Duration // for one write
 	body     *inbound      // of the request; nil without one
+	framed   bool          // one stream of many on its connection
 
 	status int // 0 until one is written
 	bytes  int64
-	err    error // the first failed write
+	due    time.Time // of the write; the zero value without patience
+	err    error     // the first failed write
 }
 
-func newReply(w http.ResponseWriter, patience time.Duration) *reply {
-	r := &reply{ResponseWriter: w, control: http.NewResponseController(w), patience: patience}
+func newReply(w http.ResponseWriter, request *http.Request, patience time.Duration) *reply {
+	r := &reply{ResponseWriter: w, control: http.NewResponseController(w), patience: patience, framed: request.ProtoMajor > 1}
 	_ = r.control.SetWriteDeadline(time.Time{}) // the previous request on the connection left one; fails only if the connection is gone
 	return r
 }
@@ -42,9 +46,18 @@ func (r *reply) WriteHeader(status int) {
 		r.status = status
 	}
 	if status >= http.StatusOK && !r.body.whole() {
-		r.Header().Set("Connection", "close")
+		r.beLast()
 	}
 	r.ResponseWriter.WriteHeader(status)
+}
+
+// beLast makes the reply the last on its connection. In HTTP/2 that would end
+// other requests' connection, and no frame of a stream is ever taken for another
+// request.
+func (r *reply) beLast() {
+	if !r.framed {
+		r.Header().Set("Connection", "close")
+	}
 }
 
 func (r *reply) Write(b []byte) (int, error) {
@@ -69,11 +82,17 @@ func (r *reply) FlushError() error {
 // arm bounds the next write, which may be the server's own after the handler.
 func (r *reply) arm() {
 	if r.patience > 0 {
-		_ = r.control.SetWriteDeadline(time.Now().Add(r.patience)) // if it fails so will the write
+		r.due = time.Now().Add(r.patience)
+		_ = r.control.SetWriteDeadline(r.due) // if it fails so will the write
 	}
 }
 
+// note keeps the first error. One stream of HTTP/2 whose deadline has passed is
+// closed, and says no more than that.
 func (r *reply) note(err error) {
+	if err != nil && r.framed && !r.due.IsZero() && !time.Now().Before(r.due) {
+		err = fmt.Errorf("%w: %w", os.ErrDeadlineExceeded, err)
+	}
 	if r.err == nil {
 		r.err = err
 	}

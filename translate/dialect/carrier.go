@@ -77,7 +77,7 @@ type Carrier struct {
 func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	record := exchange.From(req.Context())
 	record.Endpoint, record.Treatment = req.URL.Path, exchange.Refused
-	body, err := payload.Read(req, c.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, c.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}
