@@ -67,7 +67,7 @@ type Carrier struct {
 	Settings
 
 	Translate Translate
-	Names     []Name // of the chat's members where they differ; the first that fits counts. Those with a dot first are of elements
+	Names     []Name // of the chat's members, where the API has others
 	// Error writes an error of the upstream in the API's form; nil leaves it in
 	// the chat's.
 	Error func(status int, f Fault) []byte

@@ -9,7 +9,9 @@ import (
 	"sealcar/rewrite"
 )
 
-// Name is what an API calls a member of a chat.
+// Name is what an API calls a member of a chat, by a path: of the chat itself
+// (max_tokens), or, with a dot before it, of an element of a list (.image_url.url).
+// Of several that fit the first counts.
 type Name struct{ Chat, Own string }
 
 // places are where the messages of a chat are in the request that it was made of.
