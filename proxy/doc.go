@@ -12,8 +12,8 @@
 // writes what came of it.
 //
 // CONNECT is taken apart in intercept.go (hosts with a route: what is inside comes
-// back as ordinary requests) and tunnel.go (all other hosts); http2.go says how much of
-// HTTP/2 clients may speak, wherever TLS ends here. authority.go, castore.go and cafiles.go are the local CA,
+// back as ordinary requests) and tunnel.go (all other hosts); http2.go is what HTTP/2
+// needs beside HTTP/1.1. authority.go, castore.go and cafiles.go are the local CA,
 // listener.go is TLS on the data port, admin.go the other port, proxy.go, table.go and
 // run.go the life cycle. docs/doors.md shows the doors with curl, docs/gateway.md what
 // is different when others can reach the data port.

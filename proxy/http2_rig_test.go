@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -257,7 +258,7 @@ func (f *frames) away() (code http2.ErrCode, said bool) {
 	f.t.Helper()
 	for {
 		frame, err := f.ReadFrame()
-		if timedOut, ok := err.(net.Error); ok && timedOut.Timeout() {
+		if failed, ok := errors.AsType[net.Error](err); ok && failed.Timeout() {
 			f.t.Fatal("the connection does not end")
 		}
 		if err != nil {
