@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -90,24 +91,7 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 		return err
 	}
 	defer pace(p, fitMachine(p, 0, log))()
-	settings, err := liveSettings(f.settings, log)
-	if err != nil {
-		return err
-	}
-	server := webhook.Server{
-		Handler: webhook.NewHandler(webhook.Options{Settings: settings, BodyTimeout: f.bodyTimeout, Log: log}),
-		Timeout: f.timeout, Idle: f.idle, Drain: f.drain, Log: log,
-	}
-	keep := func(context.Context) {}
-	if f.tlsCert != "" {
-		report := func(err error) { log.Error().Err(err).Msg("the former certificate stays in use") }
-		server.Certificate, err = certs.Files(f.tlsCert, f.tlsKey, report)
-	} else {
-		var k *certs.Keeper
-		if k, err = newKeeper(p, f, log); err == nil {
-			server.Certificate, server.Ready, keep = k.Certificate, k.Ready, k.Run
-		}
-	}
+	server, keep, err := newWebhookServer(p, f, log)
 	if err != nil {
 		return err
 	}
@@ -122,6 +106,57 @@ func runWebhook(ctx context.Context, p Process, f webhookFlags) error {
 	}
 	log.Info().Str("listen", ln.Addr().String()).Str("admin", admin.Addr().String()).Msg("the webhook is up")
 	return serveKept(ctx, keep, func() error { return server.Serve(ctx, ln, admin) })
+}
+
+// newWebhookServer is the server, and what looks after its certificate meanwhile.
+func newWebhookServer(p Process, f webhookFlags, log zerolog.Logger) (server webhook.Server, keep func(context.Context), err error) {
+	settings, err := liveSettings(f.settings, log)
+	if err != nil {
+		return server, nil, err
+	}
+	live := func() *webhook.Settings {
+		s, _ := settings.Get() // its error was reported
+		return s
+	}
+	server = webhook.Server{
+		Handler: webhook.NewHandler(webhook.Options{Settings: live, BodyTimeout: f.bodyTimeout, Log: log}),
+		Timeout: f.timeout, Idle: f.idle, Drain: f.drain, Log: log,
+	}
+	if f.tlsCert == "" {
+		k, err := newKeeper(p, f, log)
+		if err != nil {
+			return server, nil, err
+		}
+		server.Certificate, server.Ready = k.Certificate, k.Ready
+		server.Outdated = func() string { return outdated(settings, nil) }
+		return server, k.Run, nil
+	}
+	report := func(err error) { log.Error().Err(err).Msg("the former certificate stays in use") }
+	pair, err := certs.Files(f.tlsCert, f.tlsKey, report)
+	if err != nil {
+		return server, nil, err
+	}
+	server.Certificate = func() (*tls.Certificate, error) {
+		c, _ := pair.Get() // its error was reported
+		return c, nil
+	}
+	server.Outdated = func() string { return outdated(settings, pair) }
+	return server, func(context.Context) {}, nil
+}
+
+// outdated tells which files have changed and cannot be used; why is in the log. A
+// pair of nil is none.
+func outdated(settings *livefile.Value[*webhook.Settings], pair *livefile.Value[*tls.Certificate]) string {
+	var told []string
+	if _, err := settings.Get(); err != nil {
+		told = append(told, "the new settings of the injector are not valid and those before stay in force: the log says why")
+	}
+	if pair != nil {
+		if _, err := pair.Get(); err != nil {
+			told = append(told, "the new certificate of the webhook cannot be used and the one before serves on: the log says why")
+		}
+	}
+	return strings.Join(told, "; ")
 }
 
 // serveKept serves while keep runs, and ends both.
@@ -140,19 +175,12 @@ func serveKept(ctx context.Context, keep func(context.Context), serve func() err
 
 // liveSettings are the settings as the file has them now; a bad change is logged,
 // and the former ones stay in force.
-func liveSettings(path string, log zerolog.Logger) (func() *webhook.Settings, error) {
-	file, err := livefile.New(livefile.Source[*webhook.Settings]{
+func liveSettings(path string, log zerolog.Logger) (*livefile.Value[*webhook.Settings], error) {
+	return livefile.New(livefile.Source[*webhook.Settings]{
 		Paths:  []string{path},
 		Read:   func() (*webhook.Settings, error) { return webhook.ReadSettings(path) },
 		Report: func(err error) { log.Error().Err(err).Msg("the former settings stay in force") },
 	})
-	if err != nil {
-		return nil, err
-	}
-	return func() *webhook.Settings {
-		s, _ := file.Get() // its error was reported
-		return s
-	}, nil
 }
 
 // newKeeper looks after a certificate of our own.

@@ -42,9 +42,10 @@ type binaries []binary
 type binary struct {
 	platform v1.Platform
 	content  []byte
+	texts    []entry // of licences
 }
 
-func (b binaries) add(platform, file string) (binaries, error) {
+func (b binaries) add(platform, file, own string) (binaries, error) {
 	p, err := v1.ParsePlatform(platform)
 	if err != nil {
 		return nil, fmt.Errorf("platform %q: %w", platform, err)
@@ -53,7 +54,11 @@ func (b binaries) add(platform, file string) (binaries, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the binary for %s: %w", platform, err)
 	}
-	return append(b, binary{platform: *p, content: content}), nil
+	texts, err := licenseTexts(file, own)
+	if err != nil {
+		return nil, fmt.Errorf("finding the licences of the binary for %s: %w", platform, err)
+	}
+	return append(b, binary{platform: *p, content: content, texts: texts}), nil
 }
 
 // index is one image a platform.
@@ -77,12 +82,16 @@ func (s spec) index() (v1.ImageIndex, error) {
 }
 
 func (s spec) image(b binary, base v1.Layer) (v1.Image, error) {
+	texts, err := layer(b.texts)
+	if err != nil {
+		return nil, err
+	}
 	program, err := layer([]entry{{path: s.Path, mode: 0o755, content: b.content}})
 	if err != nil {
 		return nil, err
 	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err = mutate.AppendLayers(image, base, program)
+	image, err = mutate.AppendLayers(image, base, texts, program)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,9 @@ func TestUnknownLicensesAreErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			ids, _, err := licensesIn(dir)
+			p := part{name: "example.com/m", dir: dir}
+			err := p.look()
+			ids := p.licences
 			if got := fmt.Sprint(strings.Join(ids, " "), err); !strings.Contains(got, tt.want) || (err == nil) != (tt.want == "Apache-2.0") {
 				t.Errorf("%q, %v, want %s", ids, err, tt.want)
 			}

@@ -13,8 +13,9 @@ import (
 
 const usage = `usage: image [flags] PLATFORM=BINARY…   write an OCI archive, e.g. linux/amd64=bin/sealcar-amd64
        image -roots FILE                    write the root certificates alone, as PEM
-       image -sbom FILE BINARY              write what a binary is made of, as CycloneDX
-       image -licenses FILE BINARY          write the licences of that, as CSV
+       image -sbom FILE BINARY              write what an image of it holds, as CycloneDX
+       image -licenses FILE BINARY          write the licences of what a binary is made of, as CSV
+       image -license-texts DIR BINARY      write their texts, and that of the roots, below a folder
 `
 
 func main() {
@@ -40,16 +41,19 @@ func run(args []string, stderr io.Writer) error {
 	roots := flags.String("roots", "", "write the root certificates to this file and do nothing else")
 	sbom := flags.String("sbom", "", "write what the one BINARY that is named is made of to this file (CycloneDX) and do nothing else")
 	licenses := flags.String("licenses", "", "write the licences of what the one BINARY that is named is made of to this file (CSV) and do nothing else")
+	texts := flags.String("license-texts", "", "write the texts of all licences below this folder and do nothing else")
+	own := flags.String("own-license", "../LICENSE", "file with the licence of the binary itself")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *sbom != "" {
+	switch {
+	case *sbom != "":
 		return writeSBOM(*sbom, flags.Arg(0), *version)
-	}
-	if *licenses != "" {
+	case *licenses != "":
 		return writeLicenses(*licenses, flags.Arg(0))
-	}
-	if *roots != "" {
+	case *texts != "":
+		return writeTexts(*texts, flags.Arg(0), *own)
+	case *roots != "":
 		return os.WriteFile(*roots, rootsPEM(), 0o644) // #nosec G306 -- they are public
 	}
 	if *name == "" || flags.NArg() == 0 {
@@ -66,7 +70,7 @@ func run(args []string, stderr io.Writer) error {
 		if !ok {
 			return fmt.Errorf("%q is not of the form PLATFORM=BINARY", arg)
 		}
-		if s.Binaries, err = s.Binaries.add(platform, file); err != nil {
+		if s.Binaries, err = s.Binaries.add(platform, file, *own); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,9 @@ import (
 // DefaultLimit is the largest body where a limit is 0, in bytes.
 const DefaultLimit = 64 << 20
 
+// SendLess is the hint for Read of those who read a request before they send it.
+const SendLess = "nothing was sent; send less or raise limits.request_bytes"
+
 // Read reads the whole body of a request, up to limit bytes, and closes it.
 // Passing it on unread would let the server's connection handling cut a streamed
 // reply short (golang/go#40747). hint tells what to do about a body over the

@@ -26,6 +26,7 @@ func (p *Proxy) newAdmin() *http.Server {
 		_, _ = w.Write([]byte("ok\n")) // a prober that is gone needs no answer
 	})
 	mux.HandleFunc("GET /readyz", p.serveReady)
+	mux.HandleFunc("GET /readyz/kubelet", p.serveKubelet)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	return &http.Server{
 		Handler:           p.withoutPages(mux),
@@ -96,7 +97,19 @@ type routeReady struct {
 }
 
 func (p *Proxy) serveReady(w http.ResponseWriter, r *http.Request) {
+	writeReady(w, r, p.readiness(r.Context()))
+}
+
+// serveKubelet is serveReady for the readiness probe of a pod: what has changed and
+// cannot be used becomes an Event of the pod, which stays ready.
+func (p *Proxy) serveKubelet(w http.ResponseWriter, r *http.Request) {
 	state := p.readiness(r.Context())
+	if !state.Ready || !p.warning.Answer(w, p.refusedChanges()) {
+		writeReady(w, r, state)
+	}
+}
+
+func writeReady(w http.ResponseWriter, r *http.Request, state readiness) {
 	if !r.URL.Query().Has("verbose") {
 		state.Routes = nil
 	}
@@ -123,8 +136,8 @@ func (p *Proxy) readiness(ctx context.Context) readiness {
 	}
 	defer p.release(t)
 	state := readiness{Ready: true, Detail: "configuration valid, listening on " + p.Addr().String()}
-	if p.outdated.Load() { // ready all the same, or a wrong ConfigMap would take every pod out of service
-		state.Detail = "the new configuration is not valid and the one before stays in force: the log names the mistakes; listening on " + p.Addr().String()
+	if told := p.refusedChanges(); told != "" { // ready all the same, or a wrong ConfigMap would take every pod out of service
+		state.Detail = told + "; listening on " + p.Addr().String()
 	}
 	for _, route := range t.routes {
 		r := routeReady{Name: route.Name, Ready: true}

@@ -34,7 +34,12 @@ func (p *Proxy) newClients(c *config.Config) (*clients, error) {
 		Read:   func() (tokens, error) { return readTokens(c.ClientAuth.TokenFile) },
 		Report: func(err error) { p.log.Error().Err(err).Msg("no client is let in until the tokens can be read") },
 	})
-	return &clients{file}, err
+	if err != nil {
+		return nil, err
+	}
+	p.changes = append(p.changes, fileChange("client_auth.token_file", file.Get,
+		"the changed client_auth.token_file cannot be used, and no client is let in: the log says why"))
+	return &clients{file}, nil
 }
 
 // admit finds out who sends a request, and takes the credential out of it: it is

@@ -96,10 +96,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers in place of an upstream.
+// refuse answers in place of an upstream. The answer has the id of its line in the
+// log, by the names that SDKs look for: OpenAI's, then Anthropic's.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
-	v.record.ReportRequest(v.reply.Header())
+	h := v.reply.Header()
+	h.Set("X-Request-Id", v.record.ID)
+	h.Set("Request-Id", v.record.ID)
+	v.record.ReportRequest(h)
 	if v.errorForm != nil && e.Form == nil {
 		formed := *e
 		formed.Form = v.errorForm(v.request.Header)

@@ -31,6 +31,8 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.changes = append(p.changes, fileChange("listen_tls.cert_file", pair.Get,
+		"the changed certificate and key of listen_tls cannot be used, and those before serve on: the log says why"))
 	shown := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: protocolsOverTLS(),
@@ -49,6 +51,8 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.changes = append(p.changes, fileChange("listen_tls.client_ca_file", authorities.Get,
+		"the changed listen_tls.client_ca_file cannot be used, and no client is let in: the log says why"))
 	shown.SessionTicketsDisabled = true // a resumed session would skip authorities that are new
 	shown.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		pool, err := authorities.Get()

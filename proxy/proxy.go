@@ -17,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/config"
+	"sealcar/kubeprobe"
 )
 
 // maxPreambles bounds how many intercepted CONNECTs may be between their 200
@@ -117,6 +118,8 @@ type Proxy struct {
 	stopTaking context.CancelFunc
 	serving    atomic.Bool
 	outdated   atomic.Bool // the configuration has changed, and what it is now cannot be used
+	changes    []change    // the configuration and the files of the data port; fixed by New
+	warning    kubeprobe.Warning
 
 	mu     sync.Mutex // guards table and every table's users and retired
 	table  *table     // nil once stopped
@@ -150,6 +153,8 @@ func New(o Options) (*Proxy, error) {
 	p.working, p.cut = context.WithCancelCause(context.Background())
 	p.accepting, p.stopTaking = context.WithCancel(p.working)
 	p.metrics = newMetrics(o.Version, o.Now, p.certificates, p.load)
+	p.warning.Now = o.Now
+	p.changes = []change{p.configChange()}
 	p.connects = p.newConnects()
 	p.unrouted = p.newUnrouted()
 	if err := p.open(); err != nil {
@@ -157,6 +162,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.metrics.expect(o.Config.Routes)
+	p.collectChanges()
 	return p, nil
 }
 

@@ -25,12 +25,12 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket", "kubeprobe"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "backoff", "lru", "filemode", "livefile"}},
-			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode"}},
+			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode", "kubeprobe"}},
 			"webhook/certs": {why: "whose certificate the webhook has is apart from what it answers", may: []string{"livefile", "filemode"}},
 
 			"certfetch/revocation": {why: "whether a certificate was taken back can be asked without knowing what it is for", may: []string{"certfetch/*", "backoff", "lru"}},
@@ -54,15 +54,19 @@ func sealcar() house {
 			"config":    {why: "everybody reads it, so it reads nobody but the file itself", may: []string{"filemode"}},
 			"appenv":    {why: "what an application needs to be told depends on no running sidecar"},
 			"netguard":  {why: "which addresses a stranger may send us to is decided in one place"},
+			"socket":    {why: "what a system call costs is met in one place, for both sides of a hop"},
 			"logbuffer": {why: "how lines reach standard error is apart from what they say"},
 			"livefile":  {why: "files that change under us are looked at in one way"},
 			"apierror":  {why: "every layer refuses in one form"},
+			"kubeprobe": {why: "what a kubelet makes of an answer is known in one place"},
 			"backoff":   {why: "what fails is remembered in one way", may: []string{"lru"}},
 			"lru":       {why: "what is kept by a stranger's key is bounded in one way"},
 			"exchange":  {why: "a door and a protocol share facts without knowing each other"},
 
 			"test":            {why: "it proves the house and is no part of it"},
 			"test/process":    {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/certtest":   {why: "tests of nine packages need keys and certificates, and say only what is in them"},
+			"test/inprocess":  {why: "tests that need both ends, and not the real binary, start them the same way", may: []string{"config", "enclave", "proxy", "sidecar"}},
 			"test/wire":       {why: "what crosses the wire is recorded and searched in one way"},
 			"test/cases":      {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":        {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
@@ -76,7 +80,7 @@ func sealcar() house {
 			"test/dialectrig": {why: "translations are tested in one way", may: []string{"translate/dialect", "apierror", "exchange"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer"}},
+			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer", "test/inprocess"}},
 			"github.com/elazarl/goproxy":            {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang":   {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":    {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},

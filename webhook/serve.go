@@ -12,6 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/net/netutil"
+
+	"sealcar/kubeprobe"
 )
 
 // Timeouts of a server where its owner sets none.
@@ -29,12 +31,14 @@ const (
 )
 
 // Server is the webhook's server: POST /pods, by HTTPS, is for the API server; GET
-// /healthz and /readyz, on a port of their own, are for the kubelet. What any pod can
-// send to the first leaves the second free, or it could have the webhook restarted.
+// /healthz, /readyz and /readyz/kubelet (the same, but what is Outdated becomes an Event
+// of the pod), on a port of their own, are for the kubelet. What any pod can send to
+// the first leaves the second free, or it could have the webhook restarted.
 type Server struct {
 	Handler     *Handler
 	Certificate func() (*tls.Certificate, error) // asked for each handshake
 	Ready       func() error                     // why it cannot be called yet; nil: it can always be
+	Outdated    func() string                    // what has changed and cannot be used, while what it was stays in use; "": nothing; nil: never anything
 	Timeout     time.Duration                    // of a request altogether; 0: DefaultTimeout
 	Idle        time.Duration                    // of a connection between requests; 0: DefaultIdle
 	Drain       time.Duration                    // for open requests at the end; 0: DefaultDrain
@@ -112,16 +116,29 @@ func (s Server) probes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	warning := kubeprobe.Warning{Now: time.Now}
+	mux.HandleFunc("GET /readyz", s.ready(func(http.ResponseWriter, string) bool { return false }))
+	mux.HandleFunc("GET /readyz/kubelet", s.ready(warning.Answer))
+	return mux
+}
+
+// ready answers a probe; while it succeeds, warn may answer in its place.
+func (s Server) ready(warn func(w http.ResponseWriter, problem string) bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		if s.Ready != nil {
 			if err := s.Ready(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return
 			}
 		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	return mux
+		problem := ""
+		if s.Outdated != nil {
+			problem = s.Outdated()
+		}
+		if !warn(w, problem) {
+			_, _ = w.Write([]byte("ok\n"))
+		}
+	}
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

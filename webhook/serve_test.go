@@ -136,6 +136,40 @@ func TestProbes(t *testing.T) {
 	expect(v.base+"/pods", http.StatusBadRequest, "want POST")
 }
 
+// A kubelet makes an Event of a probe that leads to another host.
+func TestWhatIsOutdatedIsAnEvent(t *testing.T) {
+	t.Parallel()
+	var ready, outdated atomic.Bool
+	v := serve(t, webhook.Server{
+		Ready: func() error {
+			if ready.Load() {
+				return nil
+			}
+			return errors.New("not just yet")
+		},
+		Outdated: func() string {
+			if outdated.Load() {
+				return "the new settings are wrong"
+			}
+			return ""
+		},
+	})
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	expect := func(path string, want int, text string) {
+		t.Helper()
+		if code, body, err := v.get(t, v.probes+path); err != nil || code != want || strings.TrimSpace(body) != text {
+			t.Errorf("%s: %d, %v: %q", path, code, err, body)
+		}
+	}
+	outdated.Store(true)
+	expect("/readyz/kubelet", http.StatusServiceUnavailable, "not just yet") // first things first
+	ready.Store(true)
+	expect("/readyz/kubelet", http.StatusFound, "the new settings are wrong")
+	expect("/readyz", http.StatusOK, "ok")
+	outdated.Store(false)
+	expect("/readyz/kubelet", http.StatusOK, "ok")
+}
+
 func TestNothingIsAnsweredWithoutACertificate(t *testing.T) {
 	t.Parallel()
 	v := serve(t, webhook.Server{Certificate: func() (*tls.Certificate, error) { return nil, errors.New("none yet") }})

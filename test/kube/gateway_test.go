@@ -74,6 +74,11 @@ binaryData: {ca.crt: %s}
 	}
 	c.sealed("through the gateway")
 	helmTest(c) // with the gateway's configuration and files
+
+	// Tokens that cannot be read are known before a client comes.
+	c.kubectl("patch", "secret", "gateway-tokens", "-p", `{"stringData":{"tokens":"short"}}`)
+	c.warned(c.kubectl("get", "pods", "-l", "app.kubernetes.io/component=gateway", "-o", "jsonpath={.items[0].metadata.name}"), "the changed client_auth.token_file cannot be used")
+	c.kubectl("patch", "secret", "gateway-tokens", "-p", `{"stringData":{"tokens":"app:`+token+`"}}`)
 }
 
 // outsider is an application's pod without a sidecar, which is told the

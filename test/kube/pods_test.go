@@ -315,6 +315,23 @@ func reload(c *cluster) {
 	c.logs("the new configuration is in force", "reload", "sealcar")
 	config("everything")
 	c.logs("the new configuration is not used", "reload", "sealcar")
+	c.warned("reload", "the new configuration is not valid and the one before stays in force")
+	gauge := func(value string) {
+		c.t.Helper()
+		c.eventually(`sealcar_change_refused{setting="config"} `+value, "kubectl", "get", "--raw", "/api/v1/namespaces/"+namespace+"/pods/reload:14090/proxy/metrics")
+	}
+	gauge("1")
+	if ready := c.kubectl("get", "pod", "reload", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.initContainerStatuses[0].restartCount}`); ready != "True 0" {
+		c.t.Errorf("ready and restarts: %s", ready)
+	}
+	config("tunnel")
+	gauge("0")
+}
+
+// warned waits for the Event that a kubelet makes of a warning.
+func (c *cluster) warned(pod, want string) {
+	c.t.Helper()
+	c.eventually(want, "kubectl", "-n", namespace, "get", "events", "--field-selector", "reason=ProbeWarning,involvedObject.name="+pod, "-o", "jsonpath={.items[*].message}")
 }
 
 // secrecy looks at who mounts what: the application has no way to the CA's key,

@@ -13,19 +13,12 @@ const maxPEM = 1 << 20
 
 // Files is a certificate from files, which are read again when they change. A
 // change that cannot be read is reported once, and the former one stays in use.
-func Files(certFile, keyFile string, report func(error)) (func() (*tls.Certificate, error), error) {
-	pair, err := livefile.New(livefile.Source[*tls.Certificate]{
+func Files(certFile, keyFile string, report func(error)) (*livefile.Value[*tls.Certificate], error) {
+	return livefile.New(livefile.Source[*tls.Certificate]{
 		Paths:  []string{certFile, keyFile},
 		Report: report,
 		Read:   func() (*tls.Certificate, error) { return readPair(certFile, keyFile) },
 	})
-	if err != nil {
-		return nil, err
-	}
-	return func() (*tls.Certificate, error) {
-		now, _ := pair.Get() // its error was reported
-		return now, nil
-	}, nil
 }
 
 func readPair(certFile, keyFile string) (*tls.Certificate, error) {

@@ -25,16 +25,13 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	renew()
 	var reports []string
-	get, err := certs.Files(cert, key, func(err error) { reports = append(reports, err.Error()) })
+	pair, err := certs.Files(cert, key, func(err error) { reports = append(reports, err.Error()) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	expect := func(former string, changed bool) string {
 		t.Helper()
-		c, err := get()
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, _ := pair.Get()
 		if got := c.Leaf.SerialNumber.String(); (got != former) != changed {
 			t.Errorf("%s after %s", got, former)
 		}

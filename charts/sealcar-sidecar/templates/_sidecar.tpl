@@ -44,7 +44,7 @@ startupProbe:
   failureThreshold: 60
 readinessProbe:
   httpGet:
-    path: /readyz
+    path: /readyz/kubelet # a refused configuration becomes an Event
     port: {{ .adminPort }}
   periodSeconds: 5
   timeoutSeconds: 2

@@ -52,6 +52,11 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
+{{/* sealcar.serviceAccount: the name of a part's, e.g. (list . "gateway" .Values.gateway). */}}
+{{- define "sealcar.serviceAccount" -}}
+{{- (index . 2).serviceAccount.name | default (include "sealcar.name" .) -}}
+{{- end -}}
+
 {{/*
 sealcar.scheduling: of the pods of a part that may be many, spread over nodes and
 zones, e.g. (list . "gateway" .Values.gateway).
