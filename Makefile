@@ -223,7 +223,7 @@ empty :=
 .PHONY: image
 image: ## build the multi-arch image with docker buildx (IMAGE, PLATFORMS)
 	docker buildx build --platform $(subst $(empty) $(empty),$(comma),$(PLATFORMS)) \
-		--build-arg VERSION=$(VERSION) -t $(IMAGE) -f image/Dockerfile .
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) -f image/Dockerfile .
 
 .PHONY: test-image
 test-image: ## the tests of what makes the image

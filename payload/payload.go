@@ -75,6 +75,9 @@ func ReadPart(ctx context.Context, part io.Reader, limit, expected int64) ([]byt
 	})
 }
 
+// Hold is asked before n bytes are held besides a request's body until it is sent.
+func Hold(ctx context.Context, n int64) error { return leaseOf(ctx).forMore(n) }
+
 // Reserve is asked before a request's body of n bytes is put together from parts.
 func Reserve(ctx context.Context, n int64) error { return leaseOf(ctx).forRequest(n, requestCost) }
 

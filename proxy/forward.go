@@ -49,7 +49,7 @@ func checkStatus(resp *http.Response) error {
 	return nil
 }
 
-// watchReply keeps an eye on the reply's body.
+// watchReply keeps an eye on the reply's body, and on the trailers behind it.
 func (p *Proxy) watchReply(v *visit, resp *http.Response) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return // its body is a connection, and to remain one
@@ -58,7 +58,8 @@ func (p *Proxy) watchReply(v *visit, resp *http.Response) {
 		v.record.Stream, v.streaming = true, true
 		p.metrics.streams.Inc()
 	}
-	resp.Body = newOutbound(resp.Body, v)
+	exchange.DropOwnHeaders(resp.Trailer) // those that are announced
+	resp.Body = newOutbound(resp, v)
 }
 
 // fail answers a request that got no reply to pass on.
@@ -76,4 +77,12 @@ func (v *visit) fail(err error) {
 		err = c
 	}
 	v.refuse(explain(err, bodyErr, v.url.Hostname()))
+}
+
+// cause is why ctx ended, nil if it has not.
+func cause(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
 }

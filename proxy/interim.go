@@ -18,7 +18,7 @@ const maxInterim = 100
 
 var errInterim = errors.New("the upstream sends interim responses without end")
 
-// interim counts the 1xx responses before an answer, and ends a request that gets
+// interim judges the 1xx responses before an answer, and ends a request that gets
 // too many: who looks at them has to, for a transport then does not
 // (httptrace.ClientTrace.Got1xxResponse).
 type interim struct {
@@ -38,17 +38,18 @@ func (i *interim) another() error {
 	return nil
 }
 
-// counted counts those of a transport that sends under the context; httputil.ReverseProxy
-// passes them on.
-func (i *interim) counted(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+// judged is for a transport that sends under a context whose own trace passes them
+// on: that comes after this one's, and is the one whose error counts.
+func (i *interim) judged(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
+		exchange.DropOwnHeaders(http.Header(header))
 		return i.another()
 	}})
 }
 
-// passed counts them and passes them on, until end.
+// passed is for a transport whose interim responses are passed on here, until end.
 func (i *interim) passed(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: i.pass})
 }

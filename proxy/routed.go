@@ -100,7 +100,6 @@ const (
 // reply look whole.
 func (v *visit) copyReply(resp *http.Response) {
 	header := v.reply.Header()
-	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Header {
 		if own, ok := header[name]; ok {
 			values = append(own, values...)
@@ -117,7 +116,6 @@ func (v *visit) copyReply(resp *http.Response) {
 	// The application need not wait for our log; and what has trailers is chunked,
 	// else there is no room for them.
 	_ = v.reply.FlushError() // if it fails, so will the server's own
-	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Trailer {
 		header[http.TrailerPrefix+name] = values
 	}

@@ -15,9 +15,7 @@ func (p *Proxy) forwardUnrouted(v *visit) {
 	// The application and its server may both talk at once; without this the
 	// server ends the request's body with the reply's first byte.
 	_ = v.reply.control.EnableFullDuplex() // HTTP/1 always can
-	early := &interim{visit: v}
-	ctx := early.counted(context.WithValue(v.sent, visitKey{}, v))
-	p.unrouted.ServeHTTP(v.reply, v.outgoing(ctx))
+	p.unrouted.ServeHTTP(v.reply, v.outgoing(context.WithValue(v.sent, visitKey{}, v)))
 }
 
 // newUnrouted is the one ReverseProxy of all requests: its hooks have their visit
@@ -55,10 +53,12 @@ func (v *visit) pointUnrouted(r *httputil.ProxyRequest) {
 	}
 }
 
-// sendUnrouted carries a request to its host.
+// sendUnrouted carries a request to its host. httputil.ReverseProxy passes interim
+// responses on, once they have been looked at here.
 func (v *visit) sendUnrouted(r *http.Request) (*http.Response, error) {
+	early := &interim{visit: v}
 	sent := time.Now()
-	resp, err := v.table.direct.RoundTrip(r)
+	resp, err := v.table.direct.RoundTrip(r.WithContext(early.judged(r.Context())))
 	v.record.Upstream = time.Since(sent)
 	if err == nil {
 		exchange.DropOwnHeaders(resp.Header)

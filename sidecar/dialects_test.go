@@ -49,6 +49,7 @@ func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
 		block    = `{"type":"text","text":"a"},{"type":"image","source":{"type":"url","url":"` + image + `"}}`
 		tool     = `"tools":[{"name":"f","input_schema":{"type":"object"}}]`
 	)
+	required := map[string]string{"/v1/responses": `{"model":"m",`, "/v1/messages": `{"model":"m","max_tokens":5,`}
 	for name, tc := range map[string]struct{ path, body, moved, param string }{
 		"an image":                    {"/v1/responses", `"instructions":"i","input":[{"role":"user","content":[` + part + `]}]`, "false", "input[0].content[1].image_url"},
 		"an image behind results":     {"/v1/responses", function + `,"input":[{"role":"user","content":"u"},` + results + `,{"role":"user","content":[` + part + `]}]`, "true", "input[4].content[1].image_url"},
@@ -67,8 +68,10 @@ func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
 			s := newSite(t)
 			s.route = "    strict: true\n    move_tools: " + tc.moved
 			p := s.run(t, "revocation: {mode: off}")
-			status, answer := post(t, "http://"+p.Addr().String()+tc.path, `{"model":"m",`+map[bool]string{true: `"max_tokens":5,`}[tc.path == "/v1/messages"]+tc.body+`}`, map[string]string{"X-Api-Key": "key", "Authorization": "Bearer key"})
-			var doc struct{ Error struct{ Message, Param string } }
+			status, answer := post(t, "http://"+p.Addr().String()+tc.path, required[tc.path]+tc.body+`}`, map[string]string{"X-Api-Key": "key", "Authorization": "Bearer key"})
+			var doc struct {
+				Error struct{ Message, Param string }
+			}
 			if err := json.Unmarshal([]byte(answer), &doc); err != nil {
 				t.Fatal(err)
 			}

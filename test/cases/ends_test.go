@@ -1,14 +1,12 @@
 package cases_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"sealcar/enclave"
@@ -24,14 +22,14 @@ type ends struct {
 	recorder *wire.Recorder // at the upstream, inside TLS
 	script   *script        // nil if the upstream is the enclave
 	key      string         // the enclave's API key
-	log      *logBuffer     // the sidecar's
+	log      *inprocess.Log // the sidecar's
 	stop     func()         // ends both
 }
 
 // start runs both ends until stop or the end of the test.
 func start(t *testing.T, c *testCase, v values) *ends {
 	t.Helper()
-	e := &ends{recorder: new(wire.Recorder), log: new(logBuffer)}
+	e := &ends{recorder: new(wire.Recorder), log: new(inprocess.Log)}
 	misbehave, scripted := upstreamOf(c.upstream)
 	far := inprocess.NewEnclave(t, enclave.Options{Misbehave: misbehave, Tap: e.recorder.Tap})
 	e.key = far.Key
@@ -96,22 +94,4 @@ func (e *ends) metrics(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return io.ReadAll(resp.Body)
-}
-
-// logBuffer is a log that may be read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.text.Bytes())
 }

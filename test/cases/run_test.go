@@ -36,7 +36,7 @@ func (c *testCase) run(t *testing.T) (problems []string) {
 	for _, form := range wire.Leaks(metrics, canary) {
 		problems = append(problems, "the canary is in the metrics: "+form)
 	}
-	for _, form := range wire.Leaks(e.log.bytes(), canary) {
+	for _, form := range wire.Leaks([]byte(e.log.String()), canary) {
 		problems = append(problems, "the canary is in the log: "+form)
 	}
 	return problems

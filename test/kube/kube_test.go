@@ -33,6 +33,7 @@ func TestCharts(t *testing.T) {
 		{"annotations change the sidecar", annotations},
 		{"an injected pod is not injected again", idempotence},
 		{"what cannot be followed is refused", refusals},
+		{"what is misspelt is told", advice},
 		{"two injectors do not change the same pod", twoInjectors},
 		{"the CA's key is the sidecar's, the API's token is not", secrecy},
 		{"a crash fails closed and comes back", crash},

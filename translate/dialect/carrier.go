@@ -67,7 +67,7 @@ type Carrier struct {
 	Settings
 
 	Translate Translate
-	Names     []Name // of the chat's members where they differ; the first that fits counts. Those with a dot first are of elements
+	Names     []Name // of the chat's members, where the API has others
 	// Error writes an error of the upstream in the API's form; nil leaves it in
 	// the chat's.
 	Error func(status int, f Fault) []byte
@@ -93,6 +93,9 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
 	out.URL.Path, out.URL.RawPath = c.BasePath+"/chat/completions", ""
 	text, stream, places := Encode(chat), chat.Stream, placesOf(chat)
+	if err := payload.Hold(req.Context(), places.size()); err != nil {
+		return nil, err
+	}
 	read := time.Since(start)
 	resp, err := payload.Send(c.Base, out, text) // nothing above but the places is used from here on, so it takes no memory
 	record.Seal += read

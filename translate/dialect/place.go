@@ -9,7 +9,9 @@ import (
 	"sealcar/rewrite"
 )
 
-// Name is what an API calls a member of a chat.
+// Name is what an API calls a member of a chat, by a path: of the chat itself
+// (max_tokens), or, with a dot before it, of an element of a list (.image_url.url).
+// Of several that fit the first counts.
 type Name struct{ Chat, Own string }
 
 // places are where the messages of a chat are in the request that it was made of.
@@ -25,15 +27,39 @@ func placesOf(c *Chat) places {
 	list := make(places, len(c.Messages))
 	for i, m := range c.Messages {
 		list[i].self = m.From
-		parts, _ := m.Content.([]Part) // else it is a text
-		for _, part := range parts {
-			list[i].parts = append(list[i].parts, part.From)
+		if parts, ok := m.Content.([]Part); ok { // else it is a text
+			list[i].parts = make([]string, len(parts))
+			for j := range parts {
+				list[i].parts[j] = parts[j].From
+			}
 		}
-		for _, call := range m.ToolCalls {
-			list[i].calls = append(list[i].calls, call.From)
+		if len(m.ToolCalls) > 0 {
+			list[i].calls = make([]string, len(m.ToolCalls))
+			for j := range m.ToolCalls {
+				list[i].calls[j] = m.ToolCalls[j].From
+			}
 		}
 	}
 	return list
+}
+
+// What a place takes beside its text, in bytes.
+const (
+	messageSize = 64
+	stringSize  = 16
+)
+
+// size is what the places take in memory, in bytes.
+func (p places) size() (n int64) {
+	for _, m := range p {
+		n += messageSize + int64(len(m.self))
+		for _, list := range [][]string{m.parts, m.calls} {
+			for _, path := range list {
+				n += stringSize + int64(len(path))
+			}
+		}
+	}
+	return n
 }
 
 // inRequest names what a chat was refused for by its place in the request, if it
