@@ -20,7 +20,7 @@ PIP_TOOLS     := pip-tools==7.6.2
 
 # test/charts/tools is not among them: it has no code, and helm's tests keep
 # `go mod tidy` from it.
-MODULES := . image test/charts/alerts test/faults test/clients/go test/bench/vendor
+MODULES := . image test/charts/alerts test/faults test/clients/go test/clients/go/dialects test/bench/vendor
 
 CLIENTS := .cache/clients
 
@@ -186,7 +186,7 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 	$(CLIENTS)/python/bin/python -m venv $(CLIENTS)/lock
 	$(CLIENTS)/lock/bin/pip install --quiet '$(PIP_TOOLS)'
 	for lock in requirements frameworks; do \
-		$(CLIENTS)/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate --no-emit-options \
+		$(CLIENTS)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options \
 			-o test/clients/python/$$lock.txt test/clients/python/$$lock.in || exit 1; \
 	done
 	npm install --prefix test/clients/node --package-lock-only --omit-lockfile-registry-resolved
@@ -194,6 +194,7 @@ clients-lock: clients ## make the lock files of the SDKs anew after their versio
 		org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 	cd $(CLIENTS)/java-lock && sha256sum *.jar >$(CURDIR)/test/clients/java/jars.sha256
 	$(GO) -C test/clients/go mod tidy
+	$(GO) -C test/clients/go/dialects mod tidy
 
 .PHONY: test-clients
 test-clients: clients ## the tests through the SDKs alone

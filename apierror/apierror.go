@@ -71,6 +71,19 @@ func From(err error, code, message string) *Error {
 	return BrokenReply(code, message, err)
 }
 
+// Elsewhere is e for an application that has what Param names at another place:
+// Param and Message name that.
+func (e *Error) Elsewhere(param string) *Error {
+	moved := *e
+	moved.Param = param
+	was, _, _ := strings.Cut(e.Param, `["`) // messages leave out names that are no plain words
+	is, _, _ := strings.Cut(param, `["`)
+	if was != "" {
+		moved.Message = strings.Replace(e.Message, was, is, 1)
+	}
+	return &moved
+}
+
 // Document is the JSON document, without a trailing newline. It holds no
 // newline, so it can stand in one event-stream data line.
 func (e *Error) Document() []byte {

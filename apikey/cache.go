@@ -40,7 +40,7 @@ type CacheConfig struct {
 	Timeout time.Duration                                      // of one Issue; 0 = 10 s
 	Size    int                                                // keys in memory; 0 = 256
 	Now     func() time.Time                                   // nil = time.Now
-	Jitter  func() float64                                     // in [0, 1); nil = none
+	Jitter  backoff.Jitter                                     // spreads renewals; nil = none
 	Report  func(error)                                        // told of failed renewals that cost no request; nil = nobody is told
 }
 
@@ -83,9 +83,6 @@ func NewCache(config CacheConfig) *Cache {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
-	}
-	if config.Jitter == nil {
-		config.Jitter = func() float64 { return 0 }
 	}
 	if config.Report == nil {
 		config.Report = func(error) {}
@@ -238,7 +235,7 @@ func (c *Cache) land(r Resource, e *entry, key Key, err error) {
 	e.err = err
 	if err == nil {
 		left := key.Expires.Sub(now)
-		vary := time.Duration(c.config.Jitter() * float64(min(spread, left/12)))
+		vary := c.config.Jitter.Of(min(spread, left/12))
 		e.key, e.issued = key, now
 		e.advise = key.Expires.Add(-min(advisory, left/2) - vary)
 		e.must = key.Expires.Add(-min(mandatory, left/6))

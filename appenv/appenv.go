@@ -1,7 +1,6 @@
 package appenv
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -31,26 +30,42 @@ type Var struct{ Name, Value string }
 // kept, ours come beside or after them.
 func Variables(s Settings, getenv func(string) string) []Var {
 	var vars []Var
-	set := func(value string, names ...string) {
-		if value == "" {
-			return
+	for _, g := range groups(s, getenv) {
+		if g.value == "" && !g.always {
+			continue
 		}
-		for _, name := range names {
-			vars = append(vars, Var{name, value})
+		for _, name := range g.names {
+			vars = append(vars, Var{name, g.value})
 		}
 	}
-	exempt := exemptions(s.Hosts, getenv("NO_PROXY"), getenv("no_proxy"))
-	set(s.ProxyURL, proxyVariables()...)
-	// Set even when nothing is left in it, or what the application had would hold.
-	vars = append(vars, Var{"NO_PROXY", strings.Join(exempt, ",")}, Var{"no_proxy", strings.Join(exempt, ",")})
-	set("1", "NODE_USE_ENV_PROXY")   // Node from 22.21 and 24 on
-	set("True", "AIOHTTP_TRUST_ENV") // litellm
-	set(s.BundleFile, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-	set(s.CAFile, "NODE_EXTRA_CA_CERTS")
-	set(javaOptions(s, exempt, getenv("JAVA_TOOL_OPTIONS")), "JAVA_TOOL_OPTIONS")
-	set(s.BaseURL, "OPENAI_BASE_URL")
-	set(s.AnthropicBaseURL, "ANTHROPIC_BASE_URL")
 	return vars
+}
+
+// group is a value for several variables.
+type group struct {
+	names     []string
+	value     string // "" leaves what the application has
+	audiences []string
+	always    bool // set it even if it is empty
+}
+
+// groups are all variables that there are, in the order in which they are set.
+func groups(s Settings, getenv func(string) string) []group {
+	exempt := exemptions(s.Hosts, getenv("NO_PROXY"), getenv("no_proxy"))
+	clients := []string{python, node, golang}
+	return []group{
+		{names: proxyVariables(), value: s.ProxyURL, audiences: clients},
+		// Set even when nothing is left in it, or what the application had would hold.
+		{names: []string{"NO_PROXY", "no_proxy"}, value: strings.Join(exempt, ","), audiences: clients, always: true},
+		{names: []string{"NODE_USE_ENV_PROXY"}, value: "1", audiences: []string{node}},     // from 22.21 and 24 on
+		{names: []string{"AIOHTTP_TRUST_ENV"}, value: "True", audiences: []string{python}}, // litellm
+		{names: []string{"SSL_CERT_FILE"}, value: s.BundleFile, audiences: []string{python, golang}},
+		{names: []string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}, value: s.BundleFile, audiences: []string{python}},
+		{names: []string{"NODE_EXTRA_CA_CERTS"}, value: s.CAFile, audiences: []string{node}},
+		{names: []string{"JAVA_TOOL_OPTIONS"}, value: javaOptions(s, exempt, getenv("JAVA_TOOL_OPTIONS")), audiences: []string{java}},
+		{names: []string{"OPENAI_BASE_URL"}, value: s.BaseURL, audiences: Audiences()},
+		{names: []string{"ANTHROPIC_BASE_URL"}, value: s.AnthropicBaseURL, audiences: Audiences()},
+	}
 }
 
 // Merge is the environment, in the form of os.Environ, with the variables in
@@ -64,39 +79,4 @@ func Merge(environ []string, vars []Var) []string {
 		merged = append(merged, v.Name+"="+v.Value)
 	}
 	return merged
-}
-
-// javaOptions are the JVM's own options, then ours, of which the last wins: the
-// JVM reads none of the other variables.
-// https://docs.oracle.com/en/java/javase/21/core/java-networking.html
-func javaOptions(s Settings, exempt []string, own string) string {
-	var options []string
-	if own = strings.TrimSpace(own); own != "" {
-		options = append(options, own)
-	}
-	property := func(name, value string) {
-		options = append(options, "-D"+name+"="+javaQuote(value))
-	}
-	if proxy, err := url.Parse(s.ProxyURL); err == nil && proxy.Host != "" {
-		for _, scheme := range []string{"http", "https"} {
-			property(scheme+".proxyHost", proxy.Hostname())
-			property(scheme+".proxyPort", proxy.Port())
-		}
-		property("http.nonProxyHosts", javaExemptions(exempt)) // holds for https too
-	}
-	if s.TruststoreFile != "" {
-		property("javax.net.ssl.trustStore", s.TruststoreFile)
-		property("javax.net.ssl.trustStoreType", "PKCS12")
-		property("javax.net.ssl.trustStorePassword", s.TruststorePassword)
-	}
-	return strings.Join(options, " ")
-}
-
-// javaQuote protects spaces and quotes as the JVM reads them in
-// JAVA_TOOL_OPTIONS: there is no escape, but either quote protects the other.
-func javaQuote(value string) string {
-	if !strings.ContainsAny(value, " \t\r\n\"'") {
-		return value
-	}
-	return `"` + strings.ReplaceAll(value, `"`, `"'"'"`) + `"`
 }

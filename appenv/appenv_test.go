@@ -68,6 +68,11 @@ func TestVariables(t *testing.T) {
 			environ:  map[string]string{"JAVA_TOOL_OPTIONS": " -Xmx1g "},
 			more:     map[string]string{"JAVA_TOOL_OPTIONS": "-Xmx1g " + javaProxy},
 		},
+		"options of the JVM that ours override are left out": {
+			settings: appenv.Settings{ProxyURL: proxyURL},
+			environ:  map[string]string{"JAVA_TOOL_OPTIONS": "-Dhttp.proxyHost=old \t'-Dhttps.proxyPort=1' -Dhttp.proxyHosts=kept -D\"http.nonProxyHosts=a b|'c\" -Dmy=\"a  b\""},
+			more:     map[string]string{"JAVA_TOOL_OPTIONS": "-Dhttp.proxyHosts=kept -Dmy=\"a  b\" " + javaProxy},
+		},
 		"proxy on IPv6": {
 			settings: appenv.Settings{ProxyURL: "http://[::1]:8080"},
 			more: map[string]string{
@@ -93,6 +98,21 @@ func TestVariables(t *testing.T) {
 				t.Errorf("set as well: %q", got)
 			}
 		})
+	}
+}
+
+// `eval $(sealcar env)` in a shell that has had it.
+func TestVariablesSetTwiceAreTheSame(t *testing.T) {
+	t.Parallel()
+	s := appenv.Settings{
+		ProxyURL: proxyURL, BaseURL: proxyURL + "/v1", AnthropicBaseURL: proxyURL, Hosts: []string{"ark.cn-beijing.volces.com"},
+		CAFile: "/ca/ca.crt", BundleFile: "/ca/ca-bundle.crt", TruststoreFile: `/with space "and" 'quotes'.p12`, TruststorePassword: "changeit",
+	}
+	environ := map[string]string{"JAVA_TOOL_OPTIONS": "-Xmx1g", "NO_PROXY": "example.com"}
+	first := appenv.Variables(s, getenv(environ))
+	maps.Copy(environ, values(t, first))
+	if again := appenv.Variables(s, getenv(environ)); !slices.Equal(first, again) {
+		t.Errorf("got\n%q, then\n%q", first, again)
 	}
 }
 

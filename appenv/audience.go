@@ -6,24 +6,31 @@ import (
 	"strings"
 )
 
+// The runtimes whose variables can be chosen. Java's is one alone: the JVM looks at
+// no other.
+const (
+	python = "python"
+	node   = "node"
+	java   = "java"
+	golang = "go"
+)
+
 // Audiences are the runtimes whose variables can be chosen.
-func Audiences() []string { return []string{"python", "node", "java", "go"} }
+func Audiences() []string { return []string{python, node, java, golang} }
 
 // For keeps the variables that programs of one runtime look at; "" keeps all.
 func For(audience string, vars []Var) ([]Var, error) {
 	if audience == "" {
 		return vars, nil
 	}
-	proxied := slices.Clip(append(proxyVariables(), "NO_PROXY", "no_proxy")) // each of those below has a copy
-	names, known := map[string][]string{
-		"python": append(proxied, "AIOHTTP_TRUST_ENV", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-		"node":   append(proxied, "NODE_USE_ENV_PROXY", "NODE_EXTRA_CA_CERTS"),
-		"java":   {"JAVA_TOOL_OPTIONS"}, // the JVM looks at no other
-		"go":     append(proxied, "SSL_CERT_FILE"),
-	}[audience]
-	if !known {
+	if !slices.Contains(Audiences(), audience) {
 		return nil, fmt.Errorf("no variables are known for %q; there are those of %s", audience, strings.Join(Audiences(), ", "))
 	}
-	names = append(names, "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
+	var names []string
+	for _, g := range groups(Settings{}, func(string) string { return "" }) {
+		if slices.Contains(g.audiences, audience) {
+			names = append(names, g.names...)
+		}
+	}
 	return slices.DeleteFunc(slices.Clone(vars), func(v Var) bool { return !slices.Contains(names, v.Name) }), nil
 }

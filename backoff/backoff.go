@@ -1,5 +1,3 @@
-// Package backoff remembers what failed and says when to try it again, so that
-// what is down is neither hammered nor forgotten. Start at Table.
 package backoff
 
 import (
@@ -15,7 +13,7 @@ type Config struct {
 	Max    time.Duration    // each further failure doubles the wait, up to here; forgotten this long after its end; 0 = 30 s
 	Size   int              // keys remembered; 0 = 1024
 	Now    func() time.Time // nil = time.Now
-	Jitter func() float64   // in [0, 1); takes up to a quarter off each wait, so that many do not return at once; nil = none
+	Jitter Jitter           // takes up to a quarter off each wait; nil = none
 }
 
 // Table holds the failures of many things by their keys. Safe for concurrent use.
@@ -47,9 +45,6 @@ func New[K comparable](c Config) *Table[K] {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Jitter == nil {
-		c.Jitter = func() float64 { return 0 }
-	}
 	return &Table[K]{config: c, items: lru.New[K, Failure](c.Size)}
 }
 
@@ -74,7 +69,7 @@ func (t *Table[K]) Fail(k K, err error) Failure {
 	if f, ok := t.items.Get(k); ok && f.wait > 0 && !t.config.Now().After(f.Until.Add(t.config.Max)) {
 		wait = min(2*f.wait, t.config.Max)
 	}
-	return t.put(k, err, wait, wait-time.Duration(float64(wait)*t.config.Jitter()/4))
+	return t.put(k, err, wait, wait-t.config.Jitter.Of(wait/4))
 }
 
 // Hold records a failure of k after which the wait is known. It does not count

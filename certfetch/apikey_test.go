@@ -16,6 +16,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/certfetch"
 	"sealcar/crypto/ark"
+	"sealcar/test/certtest"
 )
 
 const apiKey = "sk-canary-0123456789"
@@ -67,7 +68,7 @@ func TestAPIKeyRequestOnTheWire(t *testing.T) {
 			s := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
 				got = r
 				body, _ = io.ReadAll(r.Body)
-				answer(http.StatusOK, certificateReply(t, pemOf(leaf)))(w, r)
+				answer(http.StatusOK, certificateReply(t, certtest.PEM(leaf)))(w, r)
 			})
 			s.BaseURL += "/" // does not double
 			certs, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1", Credential: apiKey, AICC: tt.aicc})

@@ -34,7 +34,7 @@ type CacheConfig struct {
 	Size       int              // entries in memory, and on disk; 0 = 1024
 	Timeout    time.Duration    // of one fetch; 0 = 10 s
 	Now        func() time.Time // nil = time.Now
-	Jitter     func() float64   // in [0, 1), spreads renewals and retries; nil = none
+	Jitter     backoff.Jitter   // spreads renewals and retries; nil = none
 	Report     func(error)      // told of faults that cost no request: bad cache files, failed renewals; nil = nobody is told; called concurrently
 }
 
@@ -98,9 +98,6 @@ func NewCache(config CacheConfig) (*Cache, error) {
 	setDefault(&config.Timeout, 10*time.Second)
 	if config.Now == nil {
 		config.Now = time.Now
-	}
-	if config.Jitter == nil {
-		config.Jitter = func() float64 { return 0 }
 	}
 	if config.Report == nil {
 		config.Report = func(error) {}

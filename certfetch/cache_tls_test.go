@@ -9,6 +9,7 @@ import (
 
 	"sealcar/certfetch"
 	"sealcar/crypto/ark"
+	"sealcar/test/certtest"
 )
 
 // The whole way once, over real TLS: many requests, one of them reaches the
@@ -20,7 +21,7 @@ func TestCacheOverARealEndpoint(t *testing.T) {
 	var asked atomic.Int32
 	source := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		answer(200, certificateReply(t, pemOf(leaf)))(w, r)
+		answer(200, certificateReply(t, certtest.PEM(leaf)))(w, r)
 	})
 	c, err := certfetch.NewCache(certfetch.CacheConfig{
 		Source: source, Verifier: &certfetch.Verifier{Roots: p.roots(t), Now: at(now)}, Dir: t.TempDir() + "/certs", Now: at(now),

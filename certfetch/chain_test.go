@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"sealcar/certfetch"
+	"sealcar/test/certtest"
 )
 
 func TestT18_ParseChain(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t, now)
 	leaf := p.leaf(t)
-	one := pemOf(leaf)
+	one := certtest.PEM(leaf)
 	tests := []struct {
 		name  string
 		text  []byte
@@ -28,7 +29,7 @@ func TestT18_ParseChain(t *testing.T) {
 		fault string
 	}{
 		{"leaf", one, chain(leaf), ""},
-		{"order is kept", pemOf(leaf, p.sub.cert, p.root.cert), chain(leaf, p.sub.cert, p.root.cert), ""},
+		{"order is kept", certtest.PEM(leaf, p.sub.cert, p.root.cert), chain(leaf, p.sub.cert, p.root.cert), ""},
 		{"CRLF", bytes.ReplaceAll(one, []byte("\n"), []byte("\r\n")), chain(leaf), ""},
 		{"text around", slices.Concat([]byte("leaf:\n"), one, []byte("bye\n")), chain(leaf), ""},
 		{"16 certificates", bytes.Repeat(one, 16), slices.Repeat(chain(leaf), 16), ""},
@@ -64,7 +65,7 @@ func TestT18_HugeRSAKeyIsNotUsed(t *testing.T) {
 	}
 	modulus.SetBit(modulus, 1<<14, 1).SetBit(modulus, 0, 1)
 	huge := p.root.leafFor(t, now, &rsa.PublicKey{N: modulus, E: 65537})
-	_, err = certfetch.ParseChain(pemOf(p.leaf(t), huge))
+	_, err = certfetch.ParseChain(certtest.PEM(p.leaf(t), huge))
 	wantFault(t, err, "at most 8192")
 }
 
@@ -87,7 +88,7 @@ func TestT18_WebOfIssuersEnds(t *testing.T) {
 	for range 15 {
 		web = append(web, sign(t, caTemplate("test sub CA", now), p.sub.cert, p.sub.key, p.sub.key.Public(), nil))
 	}
-	got, err := certfetch.ParseChain(pemOf(web...))
+	got, err := certfetch.ParseChain(certtest.PEM(web...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func FuzzParseChain(f *testing.F) {
 		if len(got) == 0 || len(got) > 16 {
 			t.Fatalf("%d certificates without an error", len(got))
 		}
-		again, err := certfetch.ParseChain(pemOf(got...))
+		again, err := certfetch.ParseChain(certtest.PEM(got...))
 		if err != nil || !slices.EqualFunc(got, again, (*x509.Certificate).Equal) {
 			t.Fatalf("what was read does not survive writing and reading: %v", err)
 		}

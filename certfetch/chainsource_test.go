@@ -12,6 +12,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/certfetch"
 	"sealcar/crypto/ark"
+	"sealcar/test/certtest"
 )
 
 // refuse is a Source that always gives the same error.
@@ -139,7 +140,7 @@ func TestCacheOverAChain(t *testing.T) {
 			t.Errorf("source %q after a restart", s.Source)
 		}
 		synctest.Wait()
-		write(t, path, string(pemOf(fromFile))) // now there is a file: it comes first
+		write(t, path, string(certtest.PEM(fromFile))) // now there is a file: it comes first
 		time.Sleep(time.Second)
 		b.renews(t, "m", fromEndpoint, fromFile, 0)
 		if s := b.State()[0]; s.Source != "file" {
@@ -167,7 +168,7 @@ func TestFileIsWatched(t *testing.T) {
 			c.Source, c.SourceName = &certfetch.FileSource{Path: path}, "file"
 		})
 		leaves := []*x509.Certificate{b.pki.leaf(t), b.pki.leaf(t), b.pki.leaf(t)}
-		write(t, path, string(pemOf(leaves[0])))
+		write(t, path, string(certtest.PEM(leaves[0])))
 		b.want(t, "m", leaves[0], 0)
 		b.want(t, "n", leaves[0], 0)
 		reads := b.Counts().Fetches
@@ -182,14 +183,14 @@ func TestFileIsWatched(t *testing.T) {
 
 		// Renamed into place, as is right; for every model alike.
 		next := path + ".new"
-		write(t, next, string(pemOf(leaves[1])))
+		write(t, next, string(certtest.PEM(leaves[1])))
 		rename(t, next, path)
 		time.Sleep(time.Second)
 		b.renews(t, "m", leaves[0], leaves[1], 0)
 		b.renews(t, "n", leaves[0], leaves[1], 0)
 
 		// A bad file keeps the old certificate, is reported, and is not read again and again.
-		for _, bad := range []string{"garbage", string(pemOf(newPKI(t, time.Now()).leaf(t))), ""} {
+		for _, bad := range []string{"garbage", string(certtest.PEM(newPKI(t, time.Now()).leaf(t))), ""} {
 			b.faults = nil
 			write(t, next, bad)
 			rename(t, next, path)
@@ -205,7 +206,7 @@ func TestFileIsWatched(t *testing.T) {
 				t.Errorf("%.10q: state %+v", bad, s)
 			}
 		}
-		write(t, next, string(pemOf(leaves[2])))
+		write(t, next, string(certtest.PEM(leaves[2])))
 		rename(t, next, path)
 		time.Sleep(30 * time.Second)
 		b.renews(t, "m", leaves[1], leaves[2], 0)

@@ -29,10 +29,10 @@ type entry struct {
 const soonestRenewal = time.Minute
 
 func (c *Cache) renewalOf(e *entry) time.Time {
-	age := c.config.MaxAge*9/10 - time.Duration(float64(c.config.MaxAge)*c.config.Jitter()/10)
+	age := c.config.MaxAge*9/10 - c.config.Jitter.Of(c.config.MaxAge/10)
 	leaf := e.certificate.Leaf
 	end, life := endOf(e.path), leaf.NotAfter.Sub(leaf.NotBefore)
-	ahead := life/20 + time.Duration(float64(life)*c.config.Jitter()/20)
+	ahead := life/20 + c.config.Jitter.Of(life/20)
 	at := e.fetched.Add(age)
 	if expiry := end.Add(-ahead); expiry.Before(at) {
 		at = expiry

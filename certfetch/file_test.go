@@ -8,6 +8,7 @@ import (
 
 	"sealcar/certfetch"
 	"sealcar/crypto/ark"
+	"sealcar/test/certtest"
 )
 
 func TestFileSource(t *testing.T) {
@@ -20,7 +21,7 @@ func TestFileSource(t *testing.T) {
 	_, err := s.Fetch(t.Context(), ark.Query{})
 	wantRefusal(t, err, broken)
 
-	write(t, s.Path, string(pemOf(p.leaf(t), p.sub.cert)))
+	write(t, s.Path, string(certtest.PEM(p.leaf(t), p.sub.cert)))
 	if certs, err := s.Fetch(t.Context(), ark.Query{}); err != nil || len(certs) != 2 {
 		t.Errorf("%d certificates, %v", len(certs), err)
 	}
@@ -36,7 +37,7 @@ func TestFileSource(t *testing.T) {
 	_, err = s.Fetch(t.Context(), ark.Query{})
 	wantRefusal(t, err, broken)
 
-	write(t, s.Path, strings.Repeat(string(pemOf(p.leaf(t))), 5000))
+	write(t, s.Path, strings.Repeat(string(certtest.PEM(p.leaf(t))), 5000))
 	_, err = s.Fetch(t.Context(), ark.Query{})
 	wantRefusal(t, err, broken)
 

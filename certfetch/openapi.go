@@ -2,6 +2,7 @@ package certfetch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -38,7 +39,7 @@ type OpenAPISource struct {
 func (s *OpenAPISource) Fetch(ctx context.Context, q ark.Query) ([]*x509.Certificate, error) {
 	c := call{
 		client: s.Client,
-		host:   orDefault(s.Host, defaultHost),
+		host:   cmp.Or(s.Host, defaultHost),
 		model:  q.Model,
 		check:  "certificate.access_key_file, certificate.secret_key_file and this machine's clock",
 	}
@@ -72,7 +73,7 @@ func (s *OpenAPISource) request(ctx context.Context, host string, q ark.Query, k
 	req.Header.Set("Content-Type", "application/json")
 	signer := volcsign.Signer{
 		Credentials: keys,
-		Region:      orDefault(s.Region, defaultRegion), Service: openAPIService, Now: s.Now,
+		Region:      cmp.Or(s.Region, defaultRegion), Service: openAPIService, Now: s.Now,
 	}
 	if err := signer.Sign(req, body); err != nil {
 		return nil, err
@@ -136,11 +137,4 @@ func gatewayStatus(status int, code string) int {
 	default:
 		return refusalStatus(status)
 	}
-}
-
-func orDefault(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
 }

@@ -15,6 +15,7 @@ import (
 	"sealcar/certfetch"
 	"sealcar/crypto/ark"
 	"sealcar/crypto/volcsign"
+	"sealcar/test/certtest"
 )
 
 const (
@@ -63,9 +64,9 @@ func TestOpenAPIRequestIsSignedAndItsChainUsed(t *testing.T) {
 		uri, body, token = r.RequestURI, string(b), r.Header.Get("X-Security-Token")
 		_, fault = verifier.Verify(r, b)
 		answer(200, gatewayReply(t, map[string]any{
-			"PCAInstanceCertificate": string(pemOf(leaf)),
-			"PCASubCACertificate":    string(pemOf(p.sub.cert)),
-			"PCARootCACertificate":   string(pemOf(foreign.root.cert)),
+			"PCAInstanceCertificate": string(certtest.PEM(leaf)),
+			"PCASubCACertificate":    string(certtest.PEM(p.sub.cert)),
+			"PCARootCACertificate":   string(certtest.PEM(foreign.root.cert)),
 			"NotBefore":              1704264758, "NotAfter": 1862117558,
 		}))(w, r)
 	})
@@ -90,9 +91,9 @@ func TestOpenAPIReplyCannotBringItsOwnTrust(t *testing.T) {
 	t.Parallel()
 	p, foreign := newPKI(t, now), newPKI(t, now)
 	s := gateway(t, answer(200, gatewayReply(t, map[string]any{
-		"PCAInstanceCertificate": string(pemOf(foreign.leaf(t))),
-		"PCASubCACertificate":    string(pemOf(foreign.sub.cert, foreign.root.cert)),
-		"PCARootCACertificate":   string(pemOf(foreign.root.cert)),
+		"PCAInstanceCertificate": string(certtest.PEM(foreign.leaf(t))),
+		"PCASubCACertificate":    string(certtest.PEM(foreign.sub.cert, foreign.root.cert)),
+		"PCARootCACertificate":   string(certtest.PEM(foreign.root.cert)),
 	})))
 	certs, err := s.Fetch(t.Context(), ark.Query{Model: "ep-1"})
 	if err != nil {
@@ -128,7 +129,7 @@ func TestT21_OpenAPIAnswersThatAreNoCertificate(t *testing.T) {
 		{"500", refused(500, "InternalError"), unavailable},
 		{"HTML", answer(200, "<html>"), unavailable},
 		{"no result", answer(200, `{"ResponseMetadata":{}}`), unavailable},
-		{"sub CA without a leaf", answer(200, gatewayReply(t, map[string]any{"PCASubCACertificate": string(pemOf(newPKI(t, now).sub.cert))})), unavailable},
+		{"sub CA without a leaf", answer(200, gatewayReply(t, map[string]any{"PCASubCACertificate": string(certtest.PEM(newPKI(t, now).sub.cert))})), unavailable},
 		{"garbage", answer(200, gatewayReply(t, map[string]any{"PCAInstanceCertificate": "garbage"})), unavailable},
 		{"10 MB", answer(200, strings.Repeat(" ", 10<<20)), unavailable},
 	}

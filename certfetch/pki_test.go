@@ -7,12 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"testing"
 	"time"
 
 	"sealcar/certfetch"
+	"sealcar/test/certtest"
 )
 
 // edit changes a template before it is signed.
@@ -38,7 +37,7 @@ func newPKI(t testing.TB, at time.Time) *pki {
 
 func newRoot(t testing.TB, at time.Time, edits ...edit) *authority {
 	t.Helper()
-	a := &authority{key: newKey(t, elliptic.P256())}
+	a := &authority{key: certtest.Key(t)}
 	a.cert = sign(t, caTemplate("test root", at), nil, a.key, a.key.Public(), edits)
 	return a
 }
@@ -46,7 +45,7 @@ func newRoot(t testing.TB, at time.Time, edits ...edit) *authority {
 // authority issues a CA below a.
 func (a *authority) authority(t testing.TB, at time.Time, edits ...edit) *authority {
 	t.Helper()
-	sub := &authority{key: newKey(t, elliptic.P256())}
+	sub := &authority{key: certtest.Key(t)}
 	sub.cert = sign(t, caTemplate("test sub CA", at), a.cert, a.key, sub.key.Public(), edits)
 	return sub
 }
@@ -54,7 +53,7 @@ func (a *authority) authority(t testing.TB, at time.Time, edits ...edit) *author
 // leaf issues an endpoint certificate of the vendor's kind for a fresh key.
 func (a *authority) leaf(t testing.TB, at time.Time, edits ...edit) *x509.Certificate {
 	t.Helper()
-	return a.leafFor(t, at, newKey(t, elliptic.P256()).Public(), edits...)
+	return a.leafFor(t, at, certtest.Key(t).Public(), edits...)
 }
 
 func (a *authority) leafFor(t testing.TB, at time.Time, key crypto.PublicKey, edits ...edit) *x509.Certificate {
@@ -75,7 +74,7 @@ func (p *pki) roots(t testing.TB) certfetch.Roots {
 
 func loadRoots(t testing.TB, certs ...*x509.Certificate) certfetch.Roots {
 	t.Helper()
-	roots, err := certfetch.LoadRoots(pemOf(certs...))
+	roots, err := certfetch.LoadRoots(certtest.PEM(certs...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,26 +105,10 @@ func leafTemplate(at time.Time) *x509.Certificate {
 // sign issues template; without a parent it signs itself.
 func sign(t testing.TB, template, parent *x509.Certificate, by crypto.Signer, key crypto.PublicKey, edits []edit) *x509.Certificate {
 	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = serial
 	for _, e := range edits {
 		e(template)
 	}
-	if parent == nil {
-		parent = template
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return certtest.Sign(t, template, parent, by, key)
 }
 
 func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
@@ -135,14 +118,6 @@ func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
-}
-
-func pemOf(certs ...*x509.Certificate) []byte {
-	var text []byte
-	for _, c := range certs {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return text
 }
 
 func validity(from, to time.Time) edit {
@@ -157,6 +132,6 @@ func unknownCritical(c *x509.Certificate) {
 // selfSigned is an endpoint that vouches for itself.
 func selfSigned(t testing.TB, at time.Time) *x509.Certificate {
 	t.Helper()
-	key := newKey(t, elliptic.P256())
+	key := certtest.Key(t)
 	return sign(t, leafTemplate(at), nil, key, key.Public(), nil)
 }

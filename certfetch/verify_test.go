@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sealcar/certfetch"
+	"sealcar/test/certtest"
 )
 
 var (
@@ -112,7 +113,7 @@ func TestT12_OtherRootWithTheSameName(t *testing.T) {
 func TestT13_IssuerMustBeAnAuthority(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t, now)
-	bogus := &authority{key: newKey(t, elliptic.P256())}
+	bogus := &authority{key: certtest.Key(t)}
 	bogus.cert = p.sub.leafFor(t, now, bogus.key.Public())
 	below := p.sub.authority(t, now)
 	noPath := p.root.authority(t, now, func(c *x509.Certificate) { c.MaxPathLenZero = true })

@@ -43,11 +43,11 @@ func (c *Config) paths() []pathValue {
 			pathValue{key + ".certificate.file", &cert.File},
 			pathValue{key + ".certificate.access_key_file", &cert.AccessKeyFile},
 			pathValue{key + ".certificate.secret_key_file", &cert.SecretKeyFile},
+			pathValue{key + ".certificate.security_token_file", &cert.SecurityTokenFile},
 			pathValue{key + ".credentials.api_key_file", &r.Credentials.APIKeyFile},
 			pathValue{key + ".credentials.access_key_file", &r.Credentials.AccessKeyFile},
 			pathValue{key + ".credentials.secret_key_file", &r.Credentials.SecretKeyFile},
 			pathValue{key + ".credentials.security_token_file", &r.Credentials.SecurityTokenFile},
-			pathValue{key + ".certificate.security_token_file", &cert.SecurityTokenFile},
 		)
 	}
 	return append(

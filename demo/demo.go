@@ -75,7 +75,7 @@ func build(ctx context.Context, dir string, o Options) (*stage, error) {
 	state := filepath.Join(dir, "enclave")
 	var err error
 	s.enclave, err = enclave.New(enclave.Options{
-		StateDir: state, Backend: "echo", Log: o.Log,
+		StateDir: state, Backend: enclave.BackendEcho, Log: o.Log,
 		Tap: s.wire.Tap, TapBackend: s.backend.tap,
 	})
 	if err != nil {

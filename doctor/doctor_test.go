@@ -90,7 +90,7 @@ func TestAnUpstreamThatNeverAnswersIsFound(t *testing.T) {
 	t.Cleanup(upstream.Close)
 	t.Cleanup(func() { close(over) })
 	dir := t.TempDir()
-	writePEM(t, filepath.Join(dir, "ca.pem"), upstream.Certificate().Raw)
+	writePEM(t, filepath.Join(dir, "ca.pem"), upstream.Certificate())
 	text := fmt.Sprintf("state_dir: state\ntimeouts: {dial: 1s, tls_handshake: 1s}\nroutes: [{name: ark, hosts: [ark.example], upstream: %q, upstream_ca_file: ca.pem}]\n", upstream.URL)
 	c, err := config.Load(config.Source{Dir: dir, Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
 	if err != nil {

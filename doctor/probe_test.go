@@ -1,16 +1,11 @@
 package doctor_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +16,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/doctor"
+	"sealcar/test/certtest"
 )
 
 // TestAProbeTellsOfARefusalButNotTheKey has an upstream that repeats the key in
@@ -51,7 +47,7 @@ func TestAProbeTellsOfARefusalButNotTheKey(t *testing.T) {
 			t.Cleanup(upstream.Close)
 			dir := t.TempDir()
 			writeEndpoint(t, dir)
-			writePEM(t, filepath.Join(dir, "ca.pem"), upstream.Certificate().Raw)
+			writePEM(t, filepath.Join(dir, "ca.pem"), upstream.Certificate())
 			if err := os.WriteFile(filepath.Join(dir, "key"), []byte(own), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -80,33 +76,22 @@ routes: [{name: ark, hosts: [ark.example], upstream: %q, upstream_ca_file: ca.pe
 // writeEndpoint makes a root and an endpoint certificate of its own.
 func writeEndpoint(t *testing.T, dir string) {
 	t.Helper()
-	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	rootKey := certtest.Key(t)
+	root := certtest.Sign(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "endpoint"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
+	}, nil, rootKey, rootKey.Public())
+	leaf := certtest.Sign(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "endpoint"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
 		KeyUsage: x509.KeyUsageKeyAgreement, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	var keys [2]*ecdsa.PrivateKey
-	for i := range keys {
-		var err error
-		if keys[i], err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, file := range []string{"roots.pem", "endpoint.pem"} {
-		der, err := x509.CreateCertificate(rand.Reader, []*x509.Certificate{root, leaf}[i], root, keys[i].Public(), keys[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		writePEM(t, filepath.Join(dir, file), der)
-	}
+	}, root, rootKey, certtest.Key(t).Public())
+	writePEM(t, filepath.Join(dir, "roots.pem"), root)
+	writePEM(t, filepath.Join(dir, "endpoint.pem"), leaf)
 }
 
-func writePEM(t *testing.T, file string, der []byte) {
+func writePEM(t *testing.T, file string, cert *x509.Certificate) {
 	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(file, certtest.PEM(cert), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,36 +1,21 @@
 package filemode_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
 
 	"sealcar/filemode"
+	"sealcar/test/certtest"
 )
 
 // certificate and its key, in PEM.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: own}))
+	private := certtest.Key(t)
+	own := certtest.Sign(t, &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}, nil, private, private.Public())
+	return string(certtest.PEM(own)), string(certtest.KeyPEM(t, private))
 }
 
 func TestAKeyPairIsOneOrAnError(t *testing.T) {

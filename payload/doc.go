@@ -9,7 +9,8 @@
 //
 // Inside a Budget's Within, or Hold (budget.go), they take memory only as far as the
 // budget has it; ReadPart, Reserve, WorkRoom and KeepRoom are for what is held
-// besides (lease.go). What is refused,
-// always as an *apierror.Error: a body over its limit, a body that breaks off, a
-// body for which the budget has no room.
+// besides (lease.go).
+//
+// What is refused, always as an *apierror.Error: a body over its limit, a body that
+// breaks off, a body for which the budget has no room.
 package payload

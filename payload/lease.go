@@ -80,19 +80,22 @@ func (l *lease) forRequest(n, cost int64) error {
 
 // forPart makes it larger by n bytes of what is being read to become part of the
 // request.
-func (l *lease) forPart(n int64) error {
+func (l *lease) forPart(n int64) error { return l.forMore(n * readingCost) }
+
+// forMore makes it larger by n bytes.
+func (l *lease) forMore(n int64) error {
 	if l == nil {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.request+n*readingCost > l.budget.limit {
+	if l.request+n > l.budget.limit {
 		return &apierror.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-			Message: fmt.Sprintf("with what it links, the request needs more memory than %s allows; nothing was sent; send less, or raise the limit and the memory with it", l.budget.setting()),
+			Message: fmt.Sprintf("with what it links or has many of, the request needs more memory than %s allows; nothing was sent; send less, or raise the limit and the memory with it", l.budget.setting()),
 		}
 	}
-	return l.add(&l.request, n*readingCost)
+	return l.add(&l.request, n)
 }
 
 // fits is an error if a request body of n bytes does not fit by now, so that not

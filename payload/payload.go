@@ -17,6 +17,9 @@ import (
 // DefaultLimit is the largest body where a limit is 0, in bytes.
 const DefaultLimit = 64 << 20
 
+// SendLess is the hint for Read of those who read a request before they send it.
+const SendLess = "nothing was sent; send less or raise limits.request_bytes"
+
 // Read reads the whole body of a request, up to limit bytes, and closes it.
 // Passing it on unread would let the server's connection handling cut a streamed
 // reply short (golang/go#40747). hint tells what to do about a body over the
@@ -71,6 +74,9 @@ func ReadPart(ctx context.Context, part io.Reader, limit, expected int64) ([]byt
 		return l.forPart(more)
 	})
 }
+
+// Hold is asked before n bytes are held besides a request's body until it is sent.
+func Hold(ctx context.Context, n int64) error { return leaseOf(ctx).forMore(n) }
 
 // Reserve is asked before a request's body of n bytes is put together from parts.
 func Reserve(ctx context.Context, n int64) error { return leaseOf(ctx).forRequest(n, requestCost) }

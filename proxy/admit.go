@@ -105,6 +105,9 @@ func (v *visit) enterConnect(s self) *apierror.Error {
 	if innerOf(r) != nil {
 		return refusal("nested_connect", "A CONNECT inside a CONNECT cannot be sealed. Use sealcar as the only proxy, and give a proxy beyond it to the route as upstream_proxy.")
 	}
+	if r.ProtoMajor > 1 {
+		return refusal("http2_connect", "A CONNECT is taken over HTTP/1.1 only. Send it by that to sealcar; what is inside may be HTTP/2 over TLS.")
+	}
 	t, err := parseTarget(r.URL.Host, "")
 	if err != nil {
 		return refusal("invalid_host", "The target of the CONNECT: %v.", err)

@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +27,7 @@ import (
 
 	"sealcar/config"
 	"sealcar/proxy"
+	"sealcar/test/certtest"
 )
 
 // newProxy makes a proxy that is never run; its CA is made all the same.
@@ -73,7 +73,7 @@ func TestCAFiles(t *testing.T) {
 	t.Parallel()
 	system, _ := newRoot(t, nil)
 	systemFile := filepath.Join(t.TempDir(), "roots.pem")
-	writeTest(t, systemFile, bytes.TrimSpace(encode(system)), 0o644) // no newline at its end
+	writeTest(t, systemFile, bytes.TrimSpace(certtest.PEM(system)), 0o644) // no newline at its end
 	c := testConfig(t)
 	p, err := newProxy(t, c, func(o *proxy.Options) {
 		o.Getenv = func(k string) string { return map[string]string{"SSL_CERT_FILE": systemFile}[k] }
@@ -104,7 +104,7 @@ func TestCAFiles(t *testing.T) {
 	if entries, _ := os.ReadDir(dir); len(entries) != 4 {
 		t.Errorf("ca_dir holds %v", entries)
 	}
-	if strings.Contains(string(encode(ca[0])), "PRIVATE") {
+	if strings.Contains(string(certtest.PEM(ca[0])), "PRIVATE") {
 		t.Error("the key is public")
 	}
 }
@@ -238,21 +238,14 @@ func signAndVerify(t *testing.T, ca *x509.Certificate, key *ecdsa.PrivateKey, ho
 		above.AddCert(sub)
 		ca, key = sub, subKey
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(3), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
 	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
 		template.DNSNames = []string{host}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: above, DNSName: host})
+	leaf := certtest.Sign(t, template, ca, key, key.Public())
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: above, DNSName: host})
 	return err
 }
 
@@ -264,44 +257,16 @@ type signer struct {
 // newRoot makes a CA, signed by itself or by what parent gives.
 func newRoot(t *testing.T, parent func(template *x509.Certificate) *signer) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := certtest.Key(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "test CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		Subject: pkix.Name{CommonName: "test CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	by := &signer{template, key}
 	if parent != nil {
 		by = cmp.Or(parent(template), by)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
-}
-
-func encode(certs ...*x509.Certificate) []byte {
-	var b []byte
-	for _, c := range certs {
-		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return b
-}
-
-func encodeKey(t *testing.T, key *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return certtest.Sign(t, template, by.cert, by.key, key.Public()), key
 }
 
 func writeTest(t *testing.T, path string, content []byte, mode fs.FileMode) {
@@ -486,8 +451,8 @@ func TestBringYourOwnCA(t *testing.T) {
 	sub, subKey := newRoot(t, func(*x509.Certificate) *signer { return &signer{root, rootKey} })
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeTest(t, certFile, encode(sub, root), 0o644)
-	writeTest(t, keyFile, encodeKey(t, subKey), 0o440) // as a mounted secret has it
+	writeTest(t, certFile, certtest.PEM(sub, root), 0o644)
+	writeTest(t, keyFile, certtest.KeyPEM(t, subKey), 0o440) // as a mounted secret has it
 	own := func(c *config.Config) {
 		c.Interception.CACertFile, c.Interception.CAKeyFile = certFile, keyFile
 	}
@@ -514,11 +479,11 @@ func TestBringYourOwnCA(t *testing.T) {
 		mode      fs.FileMode
 		says      string
 	}{
-		"everybody can read the key": {encode(sub), encodeKey(t, subKey), 0o644, "0644"},
-		"another's key":              {encode(sub), encodeKey(t, rootKey), 0o600, "not that of the first certificate"},
-		"not a CA":                   {encode(leafCert), encodeKey(t, leafKey), 0o600, "not that of a CA"},
-		"no key":                     {encode(sub), encode(sub), 0o600, "no private key"},
-		"no certificate":             {encodeKey(t, subKey), encodeKey(t, subKey), 0o600, "no certificate"},
+		"everybody can read the key": {certtest.PEM(sub), certtest.KeyPEM(t, subKey), 0o644, "0644"},
+		"another's key":              {certtest.PEM(sub), certtest.KeyPEM(t, rootKey), 0o600, "not that of the first certificate"},
+		"not a CA":                   {certtest.PEM(leafCert), certtest.KeyPEM(t, leafKey), 0o600, "not that of a CA"},
+		"no key":                     {certtest.PEM(sub), certtest.PEM(sub), 0o600, "no private key"},
+		"no certificate":             {certtest.KeyPEM(t, subKey), certtest.KeyPEM(t, subKey), 0o600, "no certificate"},
 	}
 	for name, tc := range bad {
 		t.Run(name, func(t *testing.T) {

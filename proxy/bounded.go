@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sealcar/socket"
 )
 
 // Refused connections are read for a moment before they are closed: closing one
@@ -47,7 +49,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 		}
 		if b.open.Load() < b.limit {
 			b.open.Add(1)
-			return &countedConn{Conn: c, open: &b.open}, nil
+			return &countedConn{Conn: socket.Direct(c), open: &b.open}, nil
 		}
 		b.refused()
 		b.refuse(c)

@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"sealcar/apierror"
 	"sealcar/exchange"
@@ -20,41 +17,6 @@ const (
 	doorConnectPlain = "connect-plain" // CONNECT, then HTTP in clear
 	doorBaseURL      = "base-url"      // GET /path, to us as the API server
 )
-
-// visit is one request on its way through the hall that all doors open to.
-type visit struct {
-	table  *table
-	route  *route   // nil: a host without a route
-	target target   // what was asked for; the zero value in base-URL mode
-	url    *url.URL // where it goes
-	start  time.Time
-	record *exchange.Record
-	client string // who sent it, for the log; "" if we do not ask
-
-	errorForm func(http.Header) func(*apierror.Error) []byte
-
-	request *http.Request // as it came in
-	body    *inbound
-	reply   *reply
-
-	streaming bool     // counted as an open stream
-	intercept bool     // CONNECT: to be taken apart, not tunnelled
-	server    net.Conn // CONNECT: the far end of the tunnel
-
-	refusal *apierror.Error // what we answered with in place of an upstream
-	abort   string          // why the reply broke off; "" if it did not
-	broken  error           // what reading the reply failed with
-
-	sent context.Context // of the request to the upstream
-	stop context.CancelCauseFunc
-}
-
-type visitKey struct{}
-
-func visitOf(ctx context.Context) *visit {
-	v, _ := ctx.Value(visitKey{}).(*visit)
-	return v
-}
 
 // ServeHTTP is where every request comes in, through whichever door.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +33,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request: r,
 
 		errorForm: p.options.ErrorForm,
-		reply:     newReply(w, t.config.Timeouts.StreamIdle),
+		reply:     newReply(w, r, t.config.Timeouts.StreamIdle),
 	}
 	defer p.finish(v)
 	if !r.ProtoAtLeast(1, 1) {
@@ -96,10 +58,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers in place of an upstream.
+// refuse answers in place of an upstream. The answer has the id of its line in the
+// log, by the names that SDKs look for: OpenAI's, then Anthropic's.
 func (v *visit) refuse(e *apierror.Error) {
 	v.refusal = e
-	v.record.ReportRequest(v.reply.Header())
+	h := v.reply.Header()
+	h.Set("X-Request-Id", v.record.ID)
+	h.Set("Request-Id", v.record.ID)
+	v.record.ReportRequest(h)
 	if v.errorForm != nil && e.Form == nil {
 		formed := *e
 		formed.Form = v.errorForm(v.request.Header)
@@ -115,6 +81,9 @@ func refusal(code, format string, args ...any) *apierror.Error {
 
 // enter finds out where a request wants to go and whether it may.
 func (v *visit) enter(s self) *apierror.Error {
+	if refused := v.checkHTTP2(); refused != nil {
+		return refused
+	}
 	if v.request.Method == http.MethodConnect {
 		return v.enterConnect(s)
 	}

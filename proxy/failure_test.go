@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -158,5 +159,37 @@ func TestCauseIsBoundedAndItsQuotationsAreLeftOut(t *testing.T) {
 		if got := proxy.Peerless(text); got != want {
 			t.Errorf("%s is logged as %s", text, got)
 		}
+	}
+}
+
+// What SDKs show of a failure as its request_id leads to the line in the log; a
+// reply of the upstream keeps the id that the upstream's own log has.
+func TestRefusalsHaveTheIDOfTheirLine(t *testing.T) {
+	t.Parallel()
+	failing := true
+	upstream := &recorder{reply: func(*http.Request) (*http.Response, error) {
+		if failing {
+			return nil, fmt.Errorf("sending: %w", mismatch{})
+		}
+		resp := answer(http.StatusTooManyRequests, "application/json", strings.NewReader(`{"error":"busy"}`))
+		resp.Header.Set("X-Request-Id", "upstreams")
+		return resp, nil
+	}}
+	r := start(t, upstream, testConfig(t))
+	for code, header := range map[string]http.Header{"upstream_unreachable": {}, "upgrade_refused": {"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}} {
+		req := newPost(t.Context(), t, routedURL, strings.NewReader(chat))
+		maps.Copy(req.Header, header)
+		resp, body := do(t, r.client(), req)
+		id := r.log.line(t, map[string]any{"message": "request", "code": code})["id"]
+		for _, name := range []string{"X-Request-Id", "Request-Id"} { // OpenAI's, Anthropic's
+			if got := resp.Header[name]; len(got) != 1 || got[0] != id {
+				t.Errorf("%s: %s %q, the log has %q: %s", code, name, got, id, body)
+			}
+		}
+	}
+	failing = false
+	resp, _ := do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
+	if got := resp.Header; got.Get("X-Request-Id") != "upstreams" || got.Get("Request-Id") != "" {
+		t.Errorf("the upstream's refusal has the ids %q, %q", got["X-Request-Id"], got["Request-Id"])
 	}
 }

@@ -19,7 +19,7 @@ func readableHead(l config.Limits) int { return int(l.HeaderBytes + min(l.Header
 func (v *visit) checkHead() *apierror.Error {
 	limit := v.table.config.Limits.HeaderBytes
 	if headSize(v.request) > int64(limit) {
-		v.reply.Header().Set("Connection", "close") // as net/http does behind such a head
+		v.reply.beLast() // as net/http's own refusal of such a head is
 		return &apierror.Error{
 			Status: http.StatusRequestHeaderFieldsTooLarge, Code: "headers_too_large",
 			Message: "The request's headers are larger than limits.header_bytes. Send less in them, or raise the limit.",

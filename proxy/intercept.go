@@ -92,6 +92,10 @@ func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx)
 		p.logPreamble(v, err)
 		return
 	}
+	if inner.door == doorConnectTLS {
+		p.inside.give(inner)
+		return
+	}
 	p.inner.give(inner)
 }
 
@@ -137,8 +141,8 @@ func (p *Proxy) handshake(ctx context.Context, v *visit, inner *innerConn) error
 	presented := false
 	conn := tls.Server(inner.Conn, &tls.Config{
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"http/1.1"}, // the server behind speaks nothing else
-		SessionTicketsDisabled: true,                 // their key would live in this one-connection config
+		NextProtos:             protocolsOverTLS(),
+		SessionTicketsDisabled: true, // their key would live in this one-connection config
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			t, err := v.sniTarget(hello.ServerName)
 			if err != nil {

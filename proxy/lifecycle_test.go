@@ -54,7 +54,9 @@ func TestT82_DrainLetsOpenStreamsEnd(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	upstream := &streams{finish: make(chan struct{})}
-	r := start(t, upstream, testConfig(t))
+	r := start(t, upstream, testConfig(t, func(c *config.Config) {
+		c.Timeouts.StreamIdle, c.Timeouts.Drain = time.Hour, time.Hour // the first stream waits until the last has begun, however slow that is
+	}))
 	client := r.client()
 	clients := []string{routedURL, "https://" + routedHost + "/v1/chat/completions", r.url("/v1/chat/completions")}
 	results := make(chan error, n)

@@ -35,7 +35,7 @@ func (p *Proxy) newTLS(c config.ListenTLS) (*tls.Config, error) {
 		"the changed certificate and key of listen_tls cannot be used, and those before serve on: the log says why"))
 	shown := &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"}, // the server behind speaks nothing else
+		NextProtos: protocolsOverTLS(),
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			current, _ := pair.Get() // reported; the old one serves on
 			return current, nil

@@ -106,6 +106,9 @@ func (p *Proxy) logRequest(v *visit) {
 		e.Str("host", v.target.host) // no path: other services put secrets into theirs
 	}
 	logClient(e, v)
+	if v.request.ProtoMajor > 1 {
+		e.Str("protocol", v.request.Proto)
+	}
 	if v.refusal != nil {
 		e.Str("code", v.refusal.Code)
 		addCause(e, v.refusal.Cause)

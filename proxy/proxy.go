@@ -100,8 +100,10 @@ type Proxy struct {
 	tls      *tls.Config  // of the data port; nil when it speaks none
 	clients  *clients     // of the data port
 	admin    *bounded     // nil when off
-	inner    *handoff     // connections that came out of a CONNECT
-	server   *http.Server // the one server behind both
+	inner    *handoff     // connections that came out of a CONNECT in clear
+	inside   *handoff     // those that came out of TLS in one
+	server   *http.Server // behind the data port and inner
+	secure   *http.Server // behind inside
 
 	connects  *goproxy.ProxyHttpServer
 	unrouted  *httputil.ReverseProxy
@@ -144,6 +146,7 @@ func New(o Options) (*Proxy, error) {
 		options:   o,
 		log:       o.Log,
 		inner:     newHandoff(),
+		inside:    newHandoff(),
 		preambles: make(chan struct{}, maxPreambles),
 		idPrefix:  newIDPrefix(),
 	}
@@ -183,7 +186,8 @@ func (p *Proxy) open() error {
 	}
 	p.table = t
 	p.tables.Add(1)
-	p.server = p.newServer(c)
+	p.server = p.newServer(c, (*http.Protocols).SetHTTP2)
+	p.secure = p.newServer(c, (*http.Protocols).SetUnencryptedHTTP2)
 	return nil
 }
 

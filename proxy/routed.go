@@ -1,50 +1,51 @@
 package proxy
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
 	"strings"
-	"sync"
 
+	"sealcar/apierror"
 	"sealcar/exchange"
 )
 
-// forwardRouted sends a request by its route's protocol and copies the reply. It
-// does what httputil.ReverseProxy does for requests that can be no upgrade, with a
-// fraction of its garbage: that makes a buffer of 32 KiB for each reply, and keeps
-// it as long as a stream lasts.
-func (p *Proxy) forwardRouted(v *visit, out *http.Request) {
-	pointRouted(v, out)
+// forwardRouted sends a request by its route's protocol, which seals it and opens
+// the reply, and copies that. It does what httputil.ReverseProxy does for requests
+// that can be no upgrade, with a fraction of its garbage: that makes a buffer of 32
+// KiB for each reply, and keeps it as long as a stream lasts.
+func (p *Proxy) forwardRouted(v *visit) {
 	if v.body != nil {
 		// A transport may go on reading after its error, which it must not once we
 		// have returned (golang/go#46866).
 		defer func() { _ = v.body.Close() }()
 	}
 	early := &interim{visit: v}
-	resp, err := carry(early.watch(out))
+	resp, err := v.route.protocol.RoundTripper.RoundTrip(v.routed(early.passed(v.sent)))
 	early.end()
 	if err != nil {
-		p.fail(nil, out, err)
+		v.fail(err)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }() // read to its end, or given up
 	removeHopByHop(resp.Header)
-	if err := p.checkReply(resp); err != nil {
-		p.fail(nil, out, err)
+	if err := checkRouted(resp); err != nil {
+		v.fail(err)
 		return
 	}
+	p.watchReply(v, resp)
 	v.copyReply(resp)
 }
 
-// pointRouted points a request at its upstream and takes away what is between the
-// application and us. Upgrades end here (RFC 9110 section 7.8). So does Expect: the
-// protocol reads the whole body before it sends anything, and the server has told
-// the application to go on by then.
-func pointRouted(v *visit, out *http.Request) {
+// routed is the request as its protocol gets it: pointed at its upstream, without
+// what is between the application and us. Upgrades end here (RFC 9110 section 7.8).
+// So does Expect: the protocol reads the whole body before it sends anything, and
+// the server has told the application to go on by then.
+func (v *visit) routed(ctx context.Context) *http.Request {
+	out := v.outgoing(ctx)
 	out.URL, out.Host, out.RequestURI = v.url, v.url.Host, ""
 	out.Close = false
 	out.Trailer = nil // they come after what was checked
@@ -54,6 +55,21 @@ func pointRouted(v *visit, out *http.Request) {
 	out.Header.Del("Http2-Settings") // hop-by-hop even where Connection does not name it (RFC 7540 section 3.2.1)
 	if _, named := out.Header["User-Agent"]; !named {
 		out.Header["User-Agent"] = []string{""} // else the transport would put a name of its own there
+	}
+	return out
+}
+
+// checkRouted refuses what would lead a routed application past sealcar: a
+// redirect, which it would follow with its content in clear, and an upgrade. Nor
+// does it let pass what checkStatus refuses.
+func checkRouted(resp *http.Response) error {
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_upgrade", Message: "The upstream switched protocols without being asked. Check that the route's upstream is the API server.", NoRetry: true}
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified:
+		return &apierror.Error{Status: http.StatusBadGateway, Code: "upstream_redirect", Message: fmt.Sprintf("The upstream answered with a redirect (%d), which is not passed on: following it could send content past sealcar. Set the route's upstream to the final address.", resp.StatusCode), NoRetry: true}
+	default:
+		return checkStatus(resp)
 	}
 }
 
@@ -72,52 +88,10 @@ func removeHopByHop(h http.Header) {
 	}
 }
 
-// interim passes 1xx responses on until the final one is there, and bounds them: a
-// transport leaves that to whoever looks at them.
-type interim struct {
-	visit *visit
-
-	mu    sync.Mutex // a transport may still read when it has given up
-	count int
-	over  bool
-}
-
-// watch lets the transport tell of interim responses.
-func (i *interim) watch(r *http.Request) *http.Request {
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: i.pass}))
-}
-
-func (i *interim) pass(status int, header textproto.MIMEHeader) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.over {
-		return nil
-	}
-	if i.count++; i.count > maxInterim {
-		i.visit.stop(errInterim)
-		return errInterim
-	}
-	own := i.visit.reply.Header()
-	before := maps.Clone(own)
-	exchange.DropOwnHeaders(http.Header(header))
-	exchange.DropDetours(http.Header(header))
-	maps.Copy(own, header)
-	i.visit.reply.WriteHeader(status)
-	clear(own)
-	maps.Copy(own, before)
-	return nil
-}
-
-func (i *interim) end() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.over = true
-}
-
 // Sizes of the buffers that replies are copied with, in bytes. Events are short,
 // and their streams open for long.
 const (
-	streamBuffer = 1 << 10
+	streamBuffer = 512
 	replyBuffer  = 32 << 10
 )
 
@@ -126,9 +100,11 @@ const (
 // reply look whole.
 func (v *visit) copyReply(resp *http.Response) {
 	header := v.reply.Header()
-	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Header {
-		header[name] = append(header[name], values...)
+		if own, ok := header[name]; ok {
+			values = append(own, values...)
+		}
+		header[name] = values
 	}
 	for name := range resp.Trailer {
 		header.Add("Trailer", name)
@@ -140,7 +116,6 @@ func (v *visit) copyReply(resp *http.Response) {
 	// The application need not wait for our log; and what has trailers is chunked,
 	// else there is no room for them.
 	_ = v.reply.FlushError() // if it fails, so will the server's own
-	exchange.DropOwnHeaders(resp.Trailer)
 	for name, values := range resp.Trailer {
 		header[http.TrailerPrefix+name] = values
 	}

@@ -19,11 +19,14 @@ const stopGrace = 5 * time.Second
 
 var errDrained = errors.New("cut at the end of timeouts.drain")
 
-// newServer is the one server that all doors lead to. HTTP/1 only: it is what
-// every client can speak to a proxy, and what keeps a connection one request.
-func (p *Proxy) newServer(c *config.Config) *http.Server {
+// newServer is the server that doors lead to. It speaks HTTP/1.1, and HTTP/2 in one
+// way: where net/http sees TLS it goes by ALPN, and in clear there is none. Inside a
+// CONNECT we have taken TLS off ourselves, and it goes by what the client says first:
+// some speak HTTP/2 whatever was agreed on (httpx).
+func (p *Proxy) newServer(c *config.Config, http2 func(*http.Protocols, bool)) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	http2(protocols, true)
 	return &http.Server{
 		Handler:                      p,
 		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
@@ -34,6 +37,7 @@ func (p *Proxy) newServer(c *config.Config) *http.Server {
 		BaseContext:                  func(net.Listener) context.Context { return p.working },
 		ConnContext:                  withConn,
 		Protocols:                    protocols,
+		HTTP2:                        http2Bounds(c),
 	}
 }
 
@@ -43,7 +47,7 @@ func (p *Proxy) newServer(c *config.Config) *http.Server {
 // also when requests were cut.
 func (p *Proxy) Run(ctx context.Context) error {
 	defer p.cut(nil)
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	var servers sync.WaitGroup
 	serve := func(s *http.Server, l net.Listener) {
 		servers.Go(func() {
@@ -56,8 +60,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	if p.admin != nil {
 		serve(admin, p.admin) // ends with admin.Close
 	}
-	serve(p.server, p.dataListener()) // both end with server.Shutdown
+	serve(p.server, p.dataListener()) // these end with Shutdown
 	serve(p.server, p.inner)
+	serve(p.secure, p.inside)
 	p.serving.Store(true)
 	limits := p.options.Config.Limits
 	serving := p.log.Info().Stringer("listen", p.Addr()).
@@ -89,7 +94,9 @@ func (p *Proxy) drain(ctx context.Context) error {
 	p.stopTaking()
 	ctx, cancel := context.WithTimeout(ctx, p.current().Timeouts.Drain)
 	defer cancel()
-	shutdown := p.server.Shutdown(ctx)
+	inside := make(chan error, 1)
+	go func() { inside <- p.secure.Shutdown(ctx) }() // ends with ctx
+	shutdown := errors.Join(p.server.Shutdown(ctx), <-inside)
 	_ = p.replace(nil) // nobody else stops it, so it was not stopped
 	ended := make(chan struct{})
 	go func() { // ends with the last request
@@ -103,6 +110,7 @@ func (p *Proxy) drain(ctx context.Context) error {
 	p.cut(errDrained)
 	if shutdown != nil {
 		_ = p.server.Close() // closing only fails for listeners closed already
+		_ = p.secure.Close()
 	}
 	select {
 	case <-ended:

@@ -121,7 +121,6 @@ func smuggling() []payload {
 		{"HTTP/0.9 by name", "GET {to} HTTP/0.9\r\n\r\n", "505"},
 		{"HTTP/1.2", strings.Replace(line, "1.1", "1.2", 1) + "\r\n", "200 200: POST, GET"},
 		{"HTTP/2 by name", strings.Replace(line, "1.1", "2.0", 1) + "\r\n", "505"},
-		{"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"},
 		{"an unknown expectation", line + "Expect: 200-ok\r\n\r\n", "417"},
 
 		// Requests in a row.

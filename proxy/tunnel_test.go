@@ -115,6 +115,19 @@ func openings() map[string]string {
 	}
 }
 
+// counting serves one connection: it does what is first, and then counts the bytes
+// that it gets.
+func counting(t *testing.T, first func(net.Conn)) (addr string, got <-chan int64) {
+	t.Helper()
+	count := make(chan int64, 1)
+	addr = listen(t, func(c net.Conn) {
+		first(c)
+		n, _ := io.Copy(io.Discard, c)
+		count <- n
+	})
+	return addr, count
+}
+
 // What is neither TLS nor HTTP/1 could be content in clear all the same. The
 // server ends its side without a word, and would read on.
 func TestT49_NothingInClearIsTunnelled(t *testing.T) {
@@ -122,12 +135,7 @@ func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 	for name, sent := range openings() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := make(chan int64, 1)
-			addr := listen(t, func(c net.Conn) {
-				_ = c.(*net.TCPConn).CloseWrite()
-				n, _ := io.Copy(io.Discard, c)
-				got <- n
-			})
+			addr, got := counting(t, func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() })
 			r := start(t, new(recorder), testConfig(t))
 			c := r.connect(addr)
 			_, _ = io.WriteString(c.Conn, sent)
@@ -148,11 +156,7 @@ func TestT49_NothingInClearIsTunnelled(t *testing.T) {
 
 func TestTunnelToASilentServerIsRefused(t *testing.T) {
 	t.Parallel()
-	got := make(chan int64, 1)
-	addr := listen(t, func(c net.Conn) {
-		n, _ := io.Copy(io.Discard, c)
-		got <- n
-	})
+	addr, got := counting(t, func(net.Conn) {})
 	r := start(t, new(recorder), testConfig(t, func(c *config.Config) { c.Timeouts.ReadHeader = 3 * time.Second }))
 	c := r.connect(addr)
 	c.send("get key\r\n")
@@ -188,12 +192,7 @@ func TestUnsafePlainTunnelsCarryOtherProtocols(t *testing.T) {
 // gRPC in clear: its server may speak before it has heard the client.
 func TestTunnelRefusesHTTP2WhoeverSpeaksFirst(t *testing.T) {
 	t.Parallel()
-	got := make(chan int64, 1)
-	addr := listen(t, func(c net.Conn) {
-		_, _ = io.WriteString(c, "\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-		n, _ := io.Copy(io.Discard, c)
-		got <- n
-	})
+	addr, got := counting(t, func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00\x00\x04\x00\x00\x00\x00\x00") })
 	r := start(t, new(recorder), testConfig(t))
 	c := r.connect(addr)
 	if _, err := io.ReadFull(c.r, make([]byte, 9)); err != nil {

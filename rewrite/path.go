@@ -133,3 +133,18 @@ func plain(name string) bool {
 func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
+
+// Element takes apart the path of an element of a list, or of something in it: as
+// in messages[2].content, of which the rest is .content.
+func Element(path, list string) (i int, rest string, ok bool) {
+	index, ok := strings.CutPrefix(path, list+"[")
+	if !ok {
+		return 0, "", false
+	}
+	index, rest, ok = strings.Cut(index, "]")
+	if !ok || !digits(index) {
+		return 0, "", false
+	}
+	i, err := strconv.Atoi(index)
+	return i, rest, err == nil
+}

@@ -13,7 +13,7 @@ var ErrEventTooLarge = errors.New("event over the limit")
 
 const (
 	defaultEventLimit = 16 << 20
-	firstBuffer       = 1 << 10 // events are short, and their streams open for long
+	firstBuffer       = 512     // events are short, and their streams open for long
 	smallBuffer       = 4 << 10 // too little to ask for
 	maxEmptyReads     = 100     // in a row; bufio.Reader's measure of patience
 )

@@ -528,7 +528,7 @@ func TestAStreamOfShortEventsHoldsASmallBuffer(t *testing.T) {
 	if _, err := io.Copy(io.Discard, rewrite.Events(io.NopCloser(body), rewrite.EventConfig{})); err != nil {
 		t.Error(err)
 	}
-	if body.sizes[0] != 1<<10 {
-		t.Errorf("asked for %d bytes at a time, want 1 KiB", body.sizes)
+	if body.sizes[0] != 512 {
+		t.Errorf("asked for %d bytes at a time, want 512", body.sizes)
 	}
 }

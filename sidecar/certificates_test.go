@@ -2,12 +2,10 @@ package sidecar_test
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
@@ -21,9 +19,9 @@ import (
 	"time"
 
 	"sealcar/certfetch"
-	"sealcar/config"
 	"sealcar/proxy"
-	"sealcar/sidecar"
+	"sealcar/test/certtest"
+	"sealcar/test/inprocess"
 )
 
 // site is an upstream with its certificate endpoint and the host of its CRL.
@@ -43,11 +41,11 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{dir: t.TempDir(), key: newSigner(t)}
-	s.root = issue(t, &x509.Certificate{
+	s := &site{dir: t.TempDir(), key: certtest.Key(t)}
+	s.root = certtest.Sign(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}, nil, s.key, s.key)
+	}, nil, s.key, s.key.Public())
 	s.crl = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.lists.Add(1)
 		_, _ = w.Write(s.list(t))
@@ -64,11 +62,11 @@ func newSite(t *testing.T) *site {
 // endpoint makes a certificate that its own CRL revokes.
 func (s *site) endpoint(t *testing.T, end time.Time) *x509.Certificate {
 	t.Helper()
-	return issue(t, &x509.Certificate{
+	return certtest.Sign(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "endpoint"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageKeyAgreement, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		CRLDistributionPoints: []string{s.crl.URL + "/crl"},
-	}, s.root, s.key, newSigner(t))
+	}, s.root, s.key, certtest.Key(t).Public())
 }
 
 func (s *site) list(t *testing.T) []byte {
@@ -89,7 +87,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if strings.HasSuffix(r.URL.Path, "/e2e/get/certificate") {
 		s.certificates.Add(1)
-		_ = json.NewEncoder(w).Encode(map[string]string{"Certificate": string(pemOf(s.leaf))})
+		_ = json.NewEncoder(w).Encode(map[string]string{"Certificate": string(certtest.PEM(s.leaf))})
 		return
 	}
 	s.last.Store(&body)
@@ -100,7 +98,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) write(t *testing.T, name string, c *x509.Certificate) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), pemOf(c), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, name), certtest.PEM(c), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -109,7 +107,7 @@ func (s *site) write(t *testing.T, name string, c *x509.Certificate) {
 func (s *site) run(t *testing.T, settings string) *proxy.Proxy {
 	t.Helper()
 	s.state = t.TempDir()
-	text := fmt.Sprintf(`
+	return inprocess.StartSidecar(t, fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state_dir: %q
@@ -119,53 +117,7 @@ routes:
     upstream: %s
     upstream_ca_file: "%s/tls.pem"
     certificate: {roots: "%s/roots.pem", %s}
-%s`, s.state, s.upstream.URL, s.dir, s.dir, settings, s.route)
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(t.Context()) }()
-	t.Cleanup(func() {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
-
-func pemOf(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
-}
-
-func newSigner(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func issue(t *testing.T, template, parent *x509.Certificate, by, key *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	if parent == nil {
-		parent = template
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+%s`, s.state, s.upstream.URL, s.dir, s.dir, settings, s.route), nil).Proxy
 }
 
 func readyz(t *testing.T, p *proxy.Proxy) string {
@@ -278,10 +230,10 @@ func TestT11_ReadinessNamesAClockThatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.leaf = issue(t, &x509.Certificate{
+			s.leaf = certtest.Sign(t, &x509.Certificate{
 				Subject: pkix.Name{CommonName: "endpoint"}, NotBefore: time.Now().Add(30 * time.Minute), NotAfter: time.Now().Add(time.Hour),
 				KeyUsage: x509.KeyUsageKeyAgreement, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-			}, s.root, s.key, newSigner(t))
+			}, s.root, s.key, certtest.Key(t).Public())
 			s.write(t, "endpoint.pem", s.leaf)
 			p := s.run(t, "revocation: {mode: off}, "+strings.ReplaceAll(tt.settings, "%s", s.dir))
 			waitFor(t, p, "detail")

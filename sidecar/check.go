@@ -53,7 +53,7 @@ func checkRoute(c *config.Config, r config.Route) (faults []error) {
 			faults = append(faults, err)
 		}
 	}
-	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
+	_, err := upstream.New(upstream.Config{Route: r, Timeouts: c.Timeouts, Limits: c.Limits})
 	fault(err)
 	_, err = newVerifier(r.Certificate)
 	fault(err)
@@ -67,14 +67,12 @@ func checkRoute(c *config.Config, r config.Route) (faults []error) {
 		_, err = (&certfetch.FileSource{Path: r.Certificate.File}).Fetch(context.Background(), ark.Query{})
 		fault(err)
 	}
-	if out == nil {
-		out = new(http.Transport) // nobody is asked: only the files of the credentials are looked at
-	}
 	if r.Credentials.Source == "openapi" {
 		_, err = credentialFiles(r.Credentials).Read()
 		fault(err)
 	}
-	keys, err := newCredentials(c, r, out, zerolog.Nop())
+	nobody := new(http.Transport) // is asked: only the files of the credentials are looked at
+	keys, err := newCredentials(c, r, nobody, zerolog.Nop())
 	fault(err)
 	if err == nil {
 		keys.close()

@@ -1,6 +1,7 @@
 package sidecar_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -33,6 +34,51 @@ func TestErrorsForAnthropicsSDKsHaveTheirForm(t *testing.T) {
 		if strings.Contains(path, "compatible") && !strings.Contains(string(answer), `"param":"messages"`) {
 			t.Errorf("%s is not Anthropic's API: %s", path, answer)
 		}
+	}
+}
+
+// What a route's policy refuses is named by its place in what the application sent,
+// though the policy judges the chat that it became, with its tools moved.
+func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
+	t.Parallel()
+	const (
+		image    = `https://images.example/a.png`
+		part     = `{"type":"input_text","text":"a"},{"type":"input_image","image_url":"` + image + `"}`
+		results  = `{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"a"},{"type":"function_call_output","call_id":"c","output":"b"}`
+		function = `"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]`
+		block    = `{"type":"text","text":"a"},{"type":"image","source":{"type":"url","url":"` + image + `"}}`
+		tool     = `"tools":[{"name":"f","input_schema":{"type":"object"}}]`
+	)
+	required := map[string]string{"/v1/responses": `{"model":"m",`, "/v1/messages": `{"model":"m","max_tokens":5,`}
+	for name, tc := range map[string]struct{ path, body, moved, param string }{
+		"an image":                    {"/v1/responses", `"instructions":"i","input":[{"role":"user","content":[` + part + `]}]`, "false", "input[0].content[1].image_url"},
+		"an image behind results":     {"/v1/responses", function + `,"input":[{"role":"user","content":"u"},` + results + `,{"role":"user","content":[` + part + `]}]`, "true", "input[4].content[1].image_url"},
+		"a function":                  {"/v1/responses", `"input":"u",` + function, "false", "tools[0].name"},
+		"a call":                      {"/v1/responses", `"input":[` + results + `]`, "false", "input[0].name"},
+		"a schema of the answer":      {"/v1/responses", `"input":"u","text":{"format":{"type":"json_schema","name":"n","schema":{}}}`, "false", "text.format.name"},
+		"a message's image":           {"/v1/messages", `"messages":[{"role":"user","content":"a"},{"role":"user","content":[` + block + `]}]`, "false", "messages[1].content[1].source.url"},
+		"a message's, behind a tool":  {"/v1/messages", tool + `,"messages":[{"role":"user","content":[` + block + `]}]`, "true", "messages[0].content[1].source.url"},
+		"an image of a tool's result": {"/v1/messages", `"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[` + block + `]}]}]`, "false", "messages[0].content[0].content[1].source.url"},
+		"a tool":                      {"/v1/messages", `"system":"s","messages":[{"role":"user","content":"a"}],` + tool, "false", "tools[0].name"},
+		"a tool's use":                {"/v1/messages", `"messages":[{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"c","name":"f","input":{}}]}]`, "false", "messages[0].content[1].name"},
+		"words that end an answer":    {"/v1/messages", `"messages":[{"role":"user","content":"a"}],"stop_sequences":["secret"]`, "false", "stop_sequences"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.route = "    strict: true\n    move_tools: " + tc.moved
+			p := s.run(t, "revocation: {mode: off}")
+			status, answer := post(t, "http://"+p.Addr().String()+tc.path, required[tc.path]+tc.body+`}`, map[string]string{"X-Api-Key": "key", "Authorization": "Bearer key"})
+			var doc struct {
+				Error struct{ Message, Param string }
+			}
+			if err := json.Unmarshal([]byte(answer), &doc); err != nil {
+				t.Fatal(err)
+			}
+			if status != http.StatusBadRequest || doc.Error.Param != tc.param || !strings.HasPrefix(doc.Error.Message, tc.param+" ") {
+				t.Errorf("got %d at %q, want %q: %s", status, doc.Error.Param, tc.param, doc.Error.Message)
+			}
+		})
 	}
 }
 

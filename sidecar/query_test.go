@@ -13,6 +13,8 @@ import (
 	"sealcar/config"
 	"sealcar/crypto/ark"
 	"sealcar/sidecar"
+	"sealcar/test/certtest"
+	"sealcar/test/inprocess"
 )
 
 func TestAQueryHasWhatItsSourceNeeds(t *testing.T) {
@@ -108,7 +110,7 @@ func TestOnlyTheFirstHostIsWarmedUp(t *testing.T) {
 	if err := os.WriteFile(keyFile, []byte("own"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + fmt.Sprintf(`
+	p := inprocess.StartSidecar(t, fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state_dir: %q
@@ -119,22 +121,8 @@ routes:
     upstream_proxy: http://%s
     credentials: {source: file, api_key_file: %q}
     certificate: {roots: "%s/roots.pem", warm_up: [m], revocation: {mode: off}}
-`, t.TempDir(), e.caFile, e.addr, keyFile, s.dir)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(t.Context()) }()
-	t.Cleanup(func() {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	waitFor(t, p, "1 endpoint certificates verified")
+`, t.TempDir(), e.caFile, e.addr, keyFile, s.dir), nil)
+	waitFor(t, p.Proxy, "1 endpoint certificates verified")
 	if first.Load() != 1 || second.Load() != 0 {
 		t.Errorf("the hosts were asked %d and %d times, want 1 and 0", first.Load(), second.Load())
 	}
@@ -145,8 +133,8 @@ func TestARouteIsMadeColdAndAnExaminedOneLeavesNoTrace(t *testing.T) {
 	s := newSite(t)
 	c, r := config.Default(), config.NewRoute("ark", "ark.example")
 	c.StateDir = filepath.Join(t.TempDir(), "state")
-	r.Upstream, r.UpstreamCA = s.upstream.URL, string(pemOf(s.upstream.Certificate()))
-	r.Certificate.Roots, r.Certificate.Revocation.Mode = string(pemOf(s.root)), "off"
+	r.Upstream, r.UpstreamCA = s.upstream.URL, string(certtest.PEM(s.upstream.Certificate()))
+	r.Certificate.Roots, r.Certificate.Revocation.Mode = string(certtest.PEM(s.root)), "off"
 	r.Certificate.WarmUp = []string{"m"}
 	made, err := sidecar.NewExaminedRoute(c, r)
 	if err != nil {

@@ -55,8 +55,7 @@ func New(o Options) (*proxy.Proxy, error) {
 // is.
 type Route struct {
 	config      config.Route
-	out         *http.Transport
-	pool        *upstream.Pool // of connections for short requests, beside out
+	out         *upstream.Upstream
 	credentials credentials
 	sessions    *ark.Sessions // nil: none are made ahead
 	references  *responses.References
@@ -95,7 +94,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	if err := ark.Available(); err != nil {
 		return nil, err
 	}
-	out, err := upstream.NewTransport(r, c.Timeouts, c.Limits)
+	out, err := upstream.New(upstream.Config{Route: r, Timeouts: c.Timeouts, Limits: c.Limits})
 	if err != nil {
 		return nil, err
 	}
@@ -106,18 +105,17 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 	for _, doubt := range policy.Doubts() {
 		log.Warn().Msg(doubt)
 	}
-	keys, err := newCredentials(c, r, out, log)
+	keys, err := newCredentials(c, r, out.Transport(), log)
 	if err != nil {
 		return nil, err
 	}
 	known := &responses.References{Items: r.References.Items, Bytes: int64(r.References.Bytes), For: r.References.For}
-	pool := upstream.NewPool(out, upstream.Patient(out, c.Timeouts.Dial+c.Timeouts.TLSHandshake+c.Timeouts.ResponseHeader))
-	made := &Route{config: r, out: out, pool: pool, credentials: keys, references: known, endpoints: map[string]*Endpoint{}}
+	made := &Route{config: r, out: out, credentials: keys, references: known, endpoints: map[string]*Endpoint{}}
 	if c.Sessions.Ahead > 0 {
 		made.sessions = ark.NewSessions(ark.SessionsConfig{Ahead: c.Sessions.Ahead, Idle: c.Sessions.Idle})
 	}
 	for _, origin := range r.Origins() {
-		e := &Endpoint{Origin: origin, Out: out, Credentials: keys.keys, settings: r.Certificate}
+		e := &Endpoint{Origin: origin, Out: out.Transport(), Credentials: keys.keys, settings: r.Certificate}
 		if err := e.addCertificates(c, r, dir, log); err != nil {
 			made.Close()
 			return nil, err
@@ -135,7 +133,7 @@ func newRoute(c *config.Config, r config.Route, dir string, log zerolog.Logger) 
 // addTransport joins the seal to the rest.
 func (e *Endpoint) addTransport(c *config.Config, r config.Route, policy *ark.Policy, of *Route) (err error) {
 	e.Transport = &ark.Transport{
-		Base:                 of.pool,
+		Base:                 of.out,
 		Certificates:         e.Certificates,
 		Sessions:             of.sessions,
 		AICC:                 r.Certificate.AICC,
@@ -187,6 +185,5 @@ func (r *Route) Close() {
 	}
 	r.credentials.close()
 	r.references.Close()
-	r.pool.Close()
-	r.out.CloseIdleConnections()
+	r.out.Close()
 }

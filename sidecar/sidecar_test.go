@@ -15,8 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"sealcar/config"
-	"sealcar/sidecar"
+	"sealcar/test/inprocess"
 )
 
 // TestEachHostOfARouteAnswersForItsOwnCertificates has two hosts on one route:
@@ -53,22 +52,7 @@ routes:
 
 func start(t *testing.T, text string) (addr string) {
 	t.Helper()
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(t.Context()) }()
-	t.Cleanup(func() {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return p.Addr().String()
+	return inprocess.StartSidecar(t, text, nil).Addr().String()
 }
 
 // chat sends a chat for host through the sidecar at addr.

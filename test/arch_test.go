@@ -25,8 +25,8 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "kubeprobe"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode"}},
+			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket", "kubeprobe"}},
+			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
 			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "backoff", "lru", "filemode", "livefile"}},
@@ -54,6 +54,7 @@ func sealcar() house {
 			"config":    {why: "everybody reads it, so it reads nobody but the file itself", may: []string{"filemode"}},
 			"appenv":    {why: "what an application needs to be told depends on no running sidecar"},
 			"netguard":  {why: "which addresses a stranger may send us to is decided in one place"},
+			"socket":    {why: "what a system call costs is met in one place, for both sides of a hop"},
 			"logbuffer": {why: "how lines reach standard error is apart from what they say"},
 			"livefile":  {why: "files that change under us are looked at in one way"},
 			"apierror":  {why: "every layer refuses in one form"},
@@ -64,6 +65,8 @@ func sealcar() house {
 
 			"test":            {why: "it proves the house and is no part of it"},
 			"test/process":    {why: "end-to-end tests and SDK tests run the real binary the same way"},
+			"test/certtest":   {why: "tests of nine packages need keys and certificates, and say only what is in them"},
+			"test/inprocess":  {why: "tests that need both ends, and not the real binary, start them the same way", may: []string{"config", "enclave", "proxy", "sidecar"}},
 			"test/wire":       {why: "what crosses the wire is recorded and searched in one way"},
 			"test/cases":      {why: "a case of the threat model is one file, and needs no code"},
 			"test/e2e":        {why: "scenarios run the real binary, nothing of ours in between", may: []string{"test/process"}},
@@ -77,7 +80,7 @@ func sealcar() house {
 			"test/dialectrig": {why: "translations are tested in one way", may: []string{"translate/dialect", "apierror", "exchange"}},
 		},
 		guests: map[string]guest{
-			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer"}},
+			"github.com/rs/zerolog":                 {why: "they log, or hand the logger on; below them errors go up", by: []string{"command", "sidecar", "demo", "proxy", "enclave", "webhook", "webhook/certs", "logbuffer", "test/inprocess"}},
 			"github.com/elazarl/goproxy":            {why: "only the doors of the data port know CONNECT", by: []string{"proxy"}},
 			"github.com/prometheus/client_golang":   {why: "facts are counted where the request ends", by: []string{"proxy"}},
 			"software.sslmate.com/src/go-pkcs12":    {why: "the trust store for Java is one of the local authority's files", by: []string{"proxy"}},
@@ -91,7 +94,7 @@ func sealcar() house {
 			"github.com/KimMachineGun/automemlimit": {why: "cgroups, v1 and v2, nested and mounted in many ways, are read by one that keeps up with them", by: []string{"machine"}},
 			"golang.org/x/sync":                     {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                   {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
-			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks", by: []string{"enclave", "webhook"}},
+			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks; what is a token, as net/http has it", by: []string{"enclave", "webhook", "proxy"}},
 			"golang.org/x/sys":                      {why: "what a system offers and package syscall lacks", by: []string{"hardening", "filemode"}},
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},

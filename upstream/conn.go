@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sealcar/socket"
 )
 
 // conn is a connection that Pool holds. It carries one request at a time.
@@ -113,12 +115,6 @@ func closeBody(req *http.Request) error {
 	return req.Body.Close()
 }
 
-// maxInterim is how many 1xx responses there may be; some send 102 again and again
-// while they work.
-const maxInterim = 100
-
-var errInterim = errors.New("the upstream sends interim responses without end")
-
 // headersTooLarge is a response with more bytes of headers than that.
 type headersTooLarge int64
 
@@ -132,11 +128,12 @@ func (e headersTooLarge) Trouble() string {
 }
 
 // readResponse reads the final response's headers, and tells of interim ones as
-// http.Transport does.
+// http.Transport does: who looks at them says how many there may be, and if nobody
+// does then the limit of headers is for all of them together.
 func (c *conn) readResponse(req *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(req.Context())
-	for range maxInterim + 1 {
-		c.limited.N = c.pool.maxHeader
+	c.limited.N = c.pool.maxHeader
+	for {
 		resp, err := http.ReadResponse(c.in, req)
 		switch {
 		case err != nil && c.limited.N <= 0:
@@ -146,15 +143,19 @@ func (c *conn) readResponse(req *http.Request) (*http.Response, error) {
 		case resp.StatusCode >= http.StatusOK, resp.StatusCode == http.StatusSwitchingProtocols, resp.StatusCode < 100:
 			c.limited.N = math.MaxInt64
 			return resp, nil
+		case trace == nil || trace.Got1xxResponse == nil:
+			continue
 		}
-		if trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header)); err != nil {
-				return nil, err
-			}
+		if err := trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header)); err != nil {
+			return nil, err
 		}
+		c.limited.N = c.pool.maxHeader
 	}
-	return nil, errInterim
 }
+
+// quiet reports whether an idle connection is open and has nothing to read: what
+// comes without a request is the upstream's end, or no answer to us.
+func (c *conn) quiet() bool { return socket.Quiet(c.socket) } // Read would ask the deadline, which atRest has put into the past
 
 // atRest reports whether a connection whose reply has ended has nothing left to
 // read: neither in our buffer nor, decrypted or not, in that of TLS. What came

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sealcar/socket"
 )
 
 // heldBody is the largest request body, in bytes, that Pool sends itself. It
@@ -53,7 +55,7 @@ func NewPool(t *http.Transport, next http.RoundTripper) *Pool {
 		maxHeader: t.MaxResponseHeaderBytes,
 	}
 	p.tls.NextProtos = []string{"http/1.1"}
-	if t.Proxy == nil && canPeek {
+	if t.Proxy == nil && socket.CanTell {
 		p.hosts = map[string][]*conn{}
 	}
 	return p
@@ -97,7 +99,6 @@ func (p *Pool) learn(host string) {
 	if _, known := p.hosts[host]; !known && p.hosts != nil {
 		p.hosts[host] = nil
 	}
-	p.resting = 0
 }
 
 // forget lets a host be asked anew by the transport which protocol it speaks: it

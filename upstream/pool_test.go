@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -300,7 +299,7 @@ func TestPoolBoundsHeadersAndInterimResponses(t *testing.T) {
 		reply, want, told string
 	}{
 		"headers": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", "the response's headers are over", "Raise limits.header_bytes"},
-		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 200) + okReply, "interim responses without end", ""},
+		"interim": {strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 50_000) + okReply, "the response's headers are over", "Raise limits.header_bytes"},
 		"nothing": {"", "reading the response", ""},
 		"no HTTP": {"SSH-2.0\r\n\r\n", "reading the response", ""},
 	}
@@ -321,18 +320,29 @@ func TestPoolBoundsHeadersAndInterimResponses(t *testing.T) {
 
 func TestPoolTellsOfInterimResponses(t *testing.T) {
 	t.Parallel()
+	const many = 50_000 // together they are over the limit of headers, none of them is alone
 	s, pool := newScript(t, newCA(t), func(c net.Conn, _ int, _ *http.Request) bool {
-		return write1(c, "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"+okReply)
+		return write1(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", many)+okReply)
 	})
-	var told []string
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		told = append(told, fmt.Sprint(code, h.Get("Link")))
-		return nil
-	}})
-	got, err := s.send(ctx, pool, nil, http.Header{"X-Script": {"1"}})
-	wantBody(t, got, err, "ok")
-	if len(told) != 1 || told[0] != "103<x>" {
-		t.Errorf("told of %q", told)
+	enough := errors.New("enough")
+	for name, tt := range map[string]struct {
+		upTo int
+		want error
+	}{"all": {many, nil}, "the first": {1, enough}} {
+		told := 0
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			if told++; code != http.StatusEarlyHints || h.Get("Link") != "<x>" {
+				t.Errorf("told of %d %v", code, h)
+			}
+			if told == tt.upTo {
+				return tt.want
+			}
+			return nil
+		}})
+		got, err := s.send(ctx, pool, nil, http.Header{"X-Script": {"1"}})
+		if !errors.Is(err, tt.want) || tt.want == nil && got != "ok" || told != tt.upTo {
+			t.Errorf("%s: got %q, %v, told of %d", name, got, err, told)
+		}
 	}
 }
 
@@ -404,6 +414,42 @@ func TestPoolClosesWhatIsIdle(t *testing.T) {
 	got, err = s.play(t, short)
 	wantBody(t, got, err, "ok")
 	<-closed // by itself
+}
+
+// What the transport does beside the pool changes nothing of what is idle in it.
+func TestPoolClosesWhatIsIdleBesideLargeRequests(t *testing.T) {
+	t.Parallel()
+	a := newCA(t)
+	closed := make(chan struct{})
+	var played atomic.Int64
+	s, _ := newScript(t, a, func(c net.Conn, _ int, _ *http.Request) bool {
+		time.Sleep(10 * time.Millisecond) // so that the timer of the first reply comes too early for the second
+		if !write1(c, okReply) || played.Add(1) == 1 {
+			return true
+		}
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			close(closed)
+		}
+		return false
+	})
+	tr := transport(t, config.Route{UpstreamCAFile: a.file(t)})
+	tr.IdleConnTimeout = 200 * time.Millisecond
+	pool := upstream.NewPool(tr, tr)
+	t.Cleanup(pool.Close)
+	for _, send := range []func() (string, error){
+		func() (string, error) { return s.get(t.Context(), pool) },
+		func() (string, error) { return s.play(t, pool) },
+		func() (string, error) { return s.send(t.Context(), pool, make([]byte, 1<<20), http.Header{}) },
+		func() (string, error) { return s.play(t, pool) },
+	} {
+		got, err := send()
+		wantBody(t, got, err, "ok")
+	}
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("an idle connection stays open")
+	}
 }
 
 // An upstream that begins to insist on HTTP/2 costs one request, not all of them.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sealcar/config"
+	"sealcar/socket"
 )
 
 const (
@@ -23,9 +24,10 @@ const (
 	writeStalled = 60 * time.Second // HTTP/2: a connection that takes no byte for so long is dead
 )
 
-// NewTransport makes the transport of one route. Certificate files are read
-// now, so that a mistake shows at once; the client certificate is read again
-// when its files change. The caller ends it with CloseIdleConnections.
+// NewTransport makes the transport of one route, without what New puts in front of
+// it. Certificate files are read now, so that a mistake shows at once; the client
+// certificate is read again when its files change. The caller ends it with
+// CloseIdleConnections.
 func NewTransport(r config.Route, t config.Timeouts, l config.Limits) (*http.Transport, error) {
 	if err := checkScheme(r); err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func NewTransport(r config.Route, t config.Timeouts, l config.Limits) (*http.Tra
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: t.Dial, KeepAlive: keepAlive}
-	dial, proxy, err := newEgress(r, tlsConfig.RootCAs, dialer.DialContext, t.TLSHandshake)
+	dial, proxy, err := newEgress(r, tlsConfig.RootCAs, direct(dialer), t.TLSHandshake)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +125,17 @@ func minVersion(setting string) uint16 {
 		return tls.VersionTLS12
 	}
 	return tls.VersionTLS13
+}
+
+// direct dials connections whose reads and writes do not pass by the scheduler.
+func direct(d *net.Dialer) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return socket.Direct(c), nil
+	}
 }
 
 // dialFunc dials as http.Transport.DialContext does.

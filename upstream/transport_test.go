@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sealcar/config"
+	"sealcar/test/certtest"
 	"sealcar/upstream"
 )
 
@@ -102,7 +103,7 @@ func TestTrustedRoots(t *testing.T) {
 	_, _, err = get(t, transport(t, config.Route{UpstreamCAFile: newCA(t).file(t)}), srv.URL)
 	wantFault(t, err, "unknown authority")
 
-	_, _, err = get(t, transport(t, config.Route{UpstreamCAFile: newCA(t).file(t), UpstreamCA: string(pemBlock("CERTIFICATE", a.cert.Raw))}), srv.URL)
+	_, _, err = get(t, transport(t, config.Route{UpstreamCAFile: newCA(t).file(t), UpstreamCA: string(certtest.PEM(a.cert))}), srv.URL)
 	wantFault(t, err, "")
 
 	trusting := transport(t, config.Route{UpstreamCAFile: a.file(t)})
@@ -199,7 +200,7 @@ func TestClientCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	}
 	seenAs("first")
 	second := a.pair(t, "the second")
-	write(t, certFile, pemBlock("CERTIFICATE", second.Certificate[0]))
+	write(t, certFile, string(certtest.PEM(second.Leaf)))
 	seenAs("first") // the key has not come yet
 	writePair(t, dir, second)
 	seenAs("the second")

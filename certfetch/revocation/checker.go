@@ -29,7 +29,7 @@ type Config struct {
 	MaxBytes int64            // of one CRL; 0 = 4 MiB
 	Skew     time.Duration    // tolerated on thisUpdate and nextUpdate; 0 = none
 	Now      func() time.Time // nil = time.Now
-	Jitter   func() float64   // in [0, 1), spreads refreshes and retries; nil = none
+	Jitter   backoff.Jitter   // spreads refreshes and retries; nil = none
 }
 
 // Checker asks for revocation and remembers the answers. Safe for concurrent
@@ -56,9 +56,6 @@ func New(c Config) (*Checker, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Jitter == nil {
-		c.Jitter = func() float64 { return 0 }
 	}
 	client := *c.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -184,7 +181,7 @@ func (c *Checker) refresh(ctx context.Context, q question, held *statement) (*st
 		return nil, err
 	}
 	s.by = q.by()
-	s.due = refreshAt(c.config.Now(), s.nextUpdate, c.config.Jitter())
+	s.due = refreshAt(c.config.Now(), s.nextUpdate, c.config.Jitter)
 	c.faults.Reset(q.key)
 	c.faults.Reset(q.host)
 	c.hold(q, s)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"sealcar/certfetch/revocation"
+	"sealcar/test/certtest"
 )
 
 const sha256Opts = crypto.SHA256
@@ -27,7 +28,7 @@ func TestT17_OCSP(t *testing.T) {
 	root := newRoot(t)
 	ca, foreign := root.sub(t), newRoot(t)
 	delegate := func(by *authority, edits ...edit) *authority {
-		key := newKey(t)
+		key := certtest.Key(t)
 		edits = append([]edit{func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning} }}, edits...)
 		return &authority{by.issue(t, key.Public(), edits...), key}
 	}

@@ -3,8 +3,6 @@ package revocation_test
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -23,6 +21,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"sealcar/certfetch/revocation"
+	"sealcar/test/certtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,20 +40,20 @@ type edit func(*x509.Certificate)
 
 func newRoot(t testing.TB) *authority {
 	t.Helper()
-	key := newKey(t)
+	key := certtest.Key(t)
 	template := caTemplate("test root")
 	return &authority{sign(t, template, template, key, key.Public()), key}
 }
 
 func (a *authority) sub(t testing.TB, edits ...edit) *authority {
 	t.Helper()
-	key := newKey(t)
+	key := certtest.Key(t)
 	return &authority{sign(t, caTemplate("test sub CA"), a.cert, a.key, key.Public(), edits...), key}
 }
 
 func (a *authority) leaf(t testing.TB, edits ...edit) *x509.Certificate {
 	t.Helper()
-	return a.issue(t, newKey(t).Public(), edits...)
+	return a.issue(t, certtest.Key(t).Public(), edits...)
 }
 
 func (a *authority) issue(t testing.TB, key crypto.PublicKey, edits ...edit) *x509.Certificate {
@@ -71,32 +70,10 @@ func caTemplate(name string) *x509.Certificate {
 
 func sign(t testing.TB, template, parent *x509.Certificate, by crypto.Signer, key crypto.PublicKey, edits ...edit) *x509.Certificate {
 	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = serial
 	for _, e := range edits {
 		e(template)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	return certtest.Sign(t, template, parent, by, key)
 }
 
 func crlAt(addresses ...string) edit {

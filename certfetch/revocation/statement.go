@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"sealcar/backoff"
 )
 
 // statement is a CRL or an OCSP response whose signature has been checked.
@@ -74,9 +76,9 @@ const (
 	latestRefresh  = 24 * time.Hour
 )
 
-func refreshAt(now, nextUpdate time.Time, jitter float64) time.Time {
+func refreshAt(now, nextUpdate time.Time, jitter backoff.Jitter) time.Time {
 	wait := min(nextUpdate.Sub(now)*3/4, latestRefresh)
-	wait -= time.Duration(float64(wait) * jitter / 10)
+	wait -= jitter.Of(wait / 10)
 	return now.Add(max(wait, soonestRefresh))
 }
 

@@ -16,26 +16,18 @@ import (
 	"time"
 
 	"sealcar/crypto/ark"
+	"sealcar/test/certtest"
 )
 
 // leaf is a self-signed certificate: whom it chains to is not ark's concern.
 func leaf(t *testing.T, key crypto.Signer, names ...string) *x509.Certificate {
 	t.Helper()
-	template := &x509.Certificate{
+	return certtest.Sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(0x1bc6),
 		NotBefore:    time.Unix(0, 0),
 		NotAfter:     time.Unix(1<<32, 0),
 		DNSNames:     names,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	}, nil, key, key.Public())
 }
 
 func ecdsaKey(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {

@@ -77,7 +77,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	record.Endpoint = endpointLabel(req.Method, req.URL.Path)
 	record.Treatment = exchange.Refused
 	start := time.Now()
-	body, err := payload.Read(req, t.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, t.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,6 @@ package ark_test
 import (
 	"context"
 	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -23,6 +20,7 @@ import (
 	"sealcar/apierror"
 	"sealcar/crypto/ark"
 	"sealcar/exchange"
+	"sealcar/test/certtest"
 	"sealcar/test/wire"
 )
 
@@ -34,22 +32,11 @@ type endpoint struct {
 
 func newEndpoint(t testing.TB, dnsNames ...string) *endpoint {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
+	key := certtest.Key(t)
+	leaf := certtest.Sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "endpoint"}, DNSNames: dnsNames,
 		NotBefore: time.Unix(1_700_000_000, 0), NotAfter: time.Unix(1_900_000_000, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, nil, key, key.Public())
 	cert, err := ark.NewCertificate(leaf, len(dnsNames) > 0)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package cases_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"sealcar/proxy"
 )
 
@@ -22,11 +25,17 @@ const patience = time.Minute
 const (
 	doorAbsolute     = "absolute"
 	doorConnectTLS   = "connect-tls"
+	doorConnectH2    = "connect-h2"
 	doorConnectPlain = "connect-plain"
 	doorBaseURL      = "base-url"
 )
 
-var doors = []string{doorAbsolute, doorConnectTLS, doorConnectPlain, doorBaseURL}
+// doors are the ways in. What a case writes as a head of its own is HTTP/1.1, so
+// those have no HTTP/2 unless they name it.
+var (
+	doors     = []string{doorAbsolute, doorConnectTLS, doorConnectH2, doorConnectPlain, doorBaseURL}
+	textDoors = []string{doorAbsolute, doorConnectTLS, doorConnectPlain, doorBaseURL}
+)
 
 // address gives what an application writes at a door before "/chat/completions",
 // and as Host.
@@ -56,6 +65,9 @@ func through(ctx context.Context, p *proxy.Proxy, door string, request []byte, h
 		return reply{}, fmt.Errorf("opening the door: %w", err)
 	}
 	defer func() { _ = c.Close() }()
+	if door == doorConnectH2 {
+		return overHTTP2(ctx, c, request)
+	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -72,6 +84,38 @@ func through(ctx context.Context, p *proxy.Proxy, door string, request []byte, h
 		_, _ = io.Copy(io.Discard, r) // until the sidecar has done with all that it took for a request
 	}
 	return got, nil
+}
+
+// overHTTP2 sends over HTTP/2 what a request in HTTP/1.1 says.
+func overHTTP2(ctx context.Context, c net.Conn, request []byte) (reply, error) {
+	said, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
+	if err != nil {
+		return reply{}, fmt.Errorf("reading the request as HTTP/1.1: %w", err)
+	}
+	body, err := io.ReadAll(said.Body)
+	if err != nil {
+		return reply{}, fmt.Errorf("reading its body: %w", err)
+	}
+	to := *said.URL
+	to.Scheme, to.Host = "https", said.Host
+	out := &http.Request{
+		Method: said.Method, URL: &to, Host: said.Host, Header: said.Header,
+		ContentLength: said.ContentLength, Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	if out.Header.Get("User-Agent") == "" {
+		out.Header.Set("User-Agent", "") // else the transport says its own
+	}
+	conn, err := (&http2.Transport{DisableCompression: true}).NewClientConn(c) //nolint:staticcheck // what takes its place dials, and this connection is there
+	if err != nil {
+		return reply{}, fmt.Errorf("beginning HTTP/2: %w", err)
+	}
+	resp, err := conn.RoundTrip(out.WithContext(ctx))
+	if err != nil {
+		return reply{broken: err}, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got, err := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, resp.Header, got, err}, nil
 }
 
 func readReply(r *bufio.Reader) reply {
@@ -100,7 +144,9 @@ func open(ctx context.Context, p *proxy.Proxy, door string) (net.Conn, error) {
 	}
 	switch door {
 	case doorConnectTLS:
-		return connectTLS(ctx, c, p.CAFiles().CA)
+		return connectTLS(ctx, c, p.CAFiles().CA, "http/1.1")
+	case doorConnectH2:
+		return connectTLS(ctx, c, p.CAFiles().CA, "h2")
 	case doorConnectPlain:
 		return c, connect(c, "80")
 	default:
@@ -125,7 +171,7 @@ func connect(c net.Conn, port string) error {
 	return nil
 }
 
-func connectTLS(ctx context.Context, c net.Conn, caFile string) (net.Conn, error) {
+func connectTLS(ctx context.Context, c net.Conn, caFile, protocol string) (net.Conn, error) {
 	ca, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
@@ -137,6 +183,6 @@ func connectTLS(ctx context.Context, c net.Conn, caFile string) (net.Conn, error
 	if err := connect(c, "443"); err != nil {
 		return nil, err
 	}
-	inside := tls.Client(c, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: arkHost})
+	inside := tls.Client(c, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: arkHost, NextProtos: []string{protocol}})
 	return inside, inside.HandshakeContext(ctx)
 }

@@ -1,25 +1,16 @@
 package cases_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/rs/zerolog"
-
-	"sealcar/config"
 	"sealcar/enclave"
-	"sealcar/proxy"
-	"sealcar/sidecar"
+	"sealcar/test/inprocess"
 	"sealcar/test/wire"
 )
 
@@ -27,55 +18,33 @@ const arkHost = "ark.cn-beijing.volces.com"
 
 // ends are a sidecar and the upstream that it is configured for, both running.
 type ends struct {
-	sidecar  *proxy.Proxy
+	sidecar  *inprocess.Sidecar
 	recorder *wire.Recorder // at the upstream, inside TLS
 	script   *script        // nil if the upstream is the enclave
 	key      string         // the enclave's API key
-	log      *logBuffer     // the sidecar's
-	stop     func() error   // ends both
+	log      *inprocess.Log // the sidecar's
+	stop     func()         // ends both
 }
 
-// start runs both ends in a directory. The caller stops them.
+// start runs both ends until stop or the end of the test.
 func start(t *testing.T, c *testCase, v values) *ends {
 	t.Helper()
-	dir := t.TempDir()
-	e := &ends{recorder: new(wire.Recorder), log: new(logBuffer)}
-	state := filepath.Join(dir, "enclave")
+	e := &ends{recorder: new(wire.Recorder), log: new(inprocess.Log)}
 	misbehave, scripted := upstreamOf(c.upstream)
-	server, err := enclave.New(enclave.Options{StateDir: state, Backend: enclave.BackendEcho, Misbehave: misbehave, Tap: e.recorder.Tap})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := os.ReadFile(filepath.Join(state, "api-key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.key = strings.TrimSpace(string(key))
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve := func(ctx context.Context) error { return server.Serve(ctx, ln) }
+	far := inprocess.NewEnclave(t, enclave.Options{Misbehave: misbehave, Tap: e.recorder.Tap})
+	e.key = far.Key
+	ln := inprocess.Listen(t)
+	serve := far.Serve
 	if scripted {
-		e.script = newScript(t, state, parseMessage(c.upstream), v, e.recorder)
-		serve = func(ctx context.Context) error { return e.script.serve(ctx, ln) }
+		e.script = newScript(t, far.State, parseMessage(c.upstream), v, e.recorder)
+		serve = e.script.serve
 	}
-	settings, err := settings(c, ln.Addr().String(), state, filepath.Join(dir, "sidecar"))
-	if err != nil {
-		t.Fatal(err)
+	stopFar := inprocess.Run(t, func(ctx context.Context) error { return serve(ctx, ln) })
+	e.sidecar = inprocess.StartSidecar(t, settings(c, ln.Addr().String(), far.State, t.TempDir()), e.log)
+	e.stop = func() {
+		e.sidecar.Stop()
+		stopFar()
 	}
-	if e.sidecar, err = sidecar.New(sidecar.Options{Config: settings, Log: zerolog.New(e.log), Version: "test"}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- serve(ctx) }()
-	go func() { ended <- e.sidecar.Run(ctx) }()
-	e.stop = sync.OnceValue(func() error {
-		cancel()
-		return errors.Join(<-ended, <-ended)
-	})
-	t.Cleanup(func() { _ = e.stop() }) // its error was looked at, unless the test has failed anyway
 	return e
 }
 
@@ -94,7 +63,7 @@ func upstreamOf(section string) (misbehave []string, scripted bool) {
 }
 
 // settings is the case's configuration, with one route, to the upstream.
-func settings(c *testCase, upstream, state, dir string) (*config.Config, error) {
+func settings(c *testCase, upstream, state, dir string) string {
 	text := fmt.Sprintf(`
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
@@ -110,7 +79,7 @@ routes:
 	for line := range strings.Lines(c.route) {
 		text += "    " + line
 	}
-	return config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
+	return text
 }
 
 // metrics is what the sidecar tells of itself.
@@ -125,22 +94,4 @@ func (e *ends) metrics(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return io.ReadAll(resp.Body)
-}
-
-// logBuffer is a log that may be read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.text.Bytes())
 }

@@ -122,6 +122,9 @@ func (c *testCase) check() error {
 	}
 	if c.send.Doors == nil {
 		c.send.Doors = doors
+		if c.request.head != "" || c.send.HalfClose {
+			c.send.Doors = textDoors
+		}
 	}
 	switch {
 	case c.request.head != "":

@@ -31,14 +31,12 @@ func (c *testCase) run(t *testing.T) (problems []string) {
 	if err != nil {
 		problems = append(problems, "reading the metrics: "+err.Error())
 	}
-	if err := e.stop(); err != nil {
-		problems = append(problems, "ending: "+err.Error())
-	}
+	e.stop()
 	problems = append(problems, e.script.noted()...)
 	for _, form := range wire.Leaks(metrics, canary) {
 		problems = append(problems, "the canary is in the metrics: "+form)
 	}
-	for _, form := range wire.Leaks(e.log.bytes(), canary) {
+	for _, form := range wire.Leaks([]byte(e.log.String()), canary) {
 		problems = append(problems, "the canary is in the log: "+form)
 	}
 	return problems
@@ -59,7 +57,7 @@ func (c *testCase) play(ctx context.Context, e *ends, door, canary string, v val
 	if err != nil {
 		return []string{"making what is wanted: " + err.Error()}
 	}
-	got, err := through(ctx, e.sidecar, door, request, c.send.HalfClose)
+	got, err := through(ctx, e.sidecar.Proxy, door, request, c.send.HalfClose)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -28,8 +27,9 @@ type called struct {
 	Usage []int   `json:"usage"` // input, output, sum
 
 	Error *struct {
-		Status int    `json:"status"`
-		Code   string `json:"code"`
+		Status    int    `json:"status"`
+		Code      string `json:"code"`
+		RequestID string `json:"request_id"`
 	} `json:"error,omitempty"`
 }
 
@@ -92,14 +92,14 @@ func limited() conversation {
 
 const someModel = `"model":"ep-20250101000000-abcde",`
 
-// calls are the conversations in these APIs and every mode, with what each has to
+// calls are the conversations in both APIs and every mode, with what each has to
 // give: the index of the chat that is the same, and the end.
-func calls(apis []string) (list []call, chats []int, ends []string) {
+func calls() (list []call, chats []int, ends []string) {
 	for i, c := range append(conversations(), limited()) {
 		for j, members := range []string{c.responses, c.messages} {
 			for _, mode := range []string{"whole", "events", "helper"} {
 				api := []string{"responses", "messages"}[j]
-				if c.ends[j] == "incomplete" && mode == "helper" || !slices.Contains(apis, api) {
+				if c.ends[j] == "incomplete" && mode == "helper" {
 					continue
 				}
 				if j == 1 && !strings.Contains(members, "max_tokens") {
@@ -113,19 +113,12 @@ func calls(apis []string) (list []call, chats []int, ends []string) {
 	return list, chats, ends
 }
 
-// dialectProgram is an application on SDKs of some of the APIs.
-type dialectProgram struct {
-	program
-
-	apis []string
-}
-
-func dialectPrograms() []dialectProgram {
-	both := []string{"responses", "messages"}
-	return []dialectProgram{
-		{program{name: "openai and anthropic for Python", command: func(t *testing.T) []string { t.Helper(); return python(t, "python/dialects.py") }}, both},
-		{program{name: "openai and anthropic for Node", command: func(t *testing.T) []string { t.Helper(); return node(t, "node/dialects.cjs") }}, both},
-		{program{name: "openai-go", command: func(*testing.T) []string { return []string{built.dialectsGo} }}, both[:1]},
+// dialectPrograms are applications on SDKs of both APIs.
+func dialectPrograms() []program {
+	return []program{
+		{name: "openai and anthropic for Python", command: func(t *testing.T) []string { t.Helper(); return python(t, "python/dialects.py") }},
+		{name: "openai and anthropic for Node", command: func(t *testing.T) []string { t.Helper(); return node(t, "node/dialects.cjs") }},
+		{name: "openai-go and anthropic-sdk-go", command: func(*testing.T) []string { return []string{built.dialectsGo} }},
 	}
 }
 
@@ -146,7 +139,7 @@ func TestOtherAPIsGiveWhatChatsGive(t *testing.T) {
 			}
 			var want []answer
 			output(t, []string{built.openaiGo}, inClear, chats, &want)
-			list, same, ends := calls(p.apis)
+			list, same, ends := calls()
 			side := startSidecar(t, sealing)
 			for _, d := range side.doors {
 				var got []called
@@ -175,7 +168,8 @@ func compareCalled(t *testing.T, how string, got called, want answer, end string
 	}
 }
 
-// TestOtherAPIsAreRefusedAsTheirSDKsExpect: each SDK sees the status and the code.
+// TestOtherAPIsAreRefusedAsTheirSDKsExpect: each SDK sees the status, the code, and
+// the id of the line in the sidecar's log.
 func TestOtherAPIsAreRefusedAsTheirSDKsExpect(t *testing.T) {
 	t.Parallel()
 	side := startSidecar(t, startEnclave(t))
@@ -188,13 +182,15 @@ func TestOtherAPIsAreRefusedAsTheirSDKsExpect(t *testing.T) {
 				{"messages", "whole", json.RawMessage("{" + someModel + `"max_tokens":1,"messages":[],"container":"c"}`)},
 				{"messages", "events", json.RawMessage("{" + someModel + `"max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"}}]}]}`)},
 			}
-			refused = slices.DeleteFunc(refused, func(c call) bool { return !slices.Contains(p.apis, c.API) })
 			var got []called
 			output(t, p.command(t), side.doors[0].env, refused, &got)
 			for i, g := range got {
 				if g.Error == nil || g.Error.Status != 400 || g.Error.Code != "unsupported_parameter" {
-					t.Errorf("%s %s: got %v", refused[i].API, refused[i].Params, g)
+					t.Fatalf("%s %s: got %v", refused[i].API, refused[i].Params, g)
 				}
+				side.Await(t, 1, "refusals with the id "+g.Error.RequestID, func(entry map[string]any) bool {
+					return entry["id"] == g.Error.RequestID && entry["code"] == g.Error.Code
+				})
 			}
 		})
 	}
@@ -226,9 +222,6 @@ func TestT28_CutStreamsOfOtherAPIsAreErrors(t *testing.T) {
 			command := p.command(t)
 			for _, mode := range []string{"events", "helper"} {
 				for api, members := range map[string]string{"responses": `"input":"` + long + `"`, "messages": `"max_tokens":9999,"messages":[{"role":"user","content":"` + long + `"}]`} {
-					if !slices.Contains(p.apis, api) {
-						continue
-					}
 					stdout, stderr, err := execute(t, command, cut.doors[2].env, []call{{api, mode, json.RawMessage("{" + someModel + members + "}")}})
 					if err == nil && !raised(t, stdout) {
 						t.Errorf("%s %s: the program took a cut stream for a whole one and printed %.300s…\n%s", api, mode, stdout, stderr)

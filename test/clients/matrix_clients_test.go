@@ -77,16 +77,16 @@ func pythonClients() []client {
 			env: map[string]string{"VENDOR_ENCRYPTION": "on"}, direct: map[string]string{"VENDOR_ENCRYPTION": "off"}, treatment: "app_sealed",
 			without: sealingItself(),
 		},
-		{name: "langchain-openai", lock: frameworkLock, locked: "langchain-openai", command: frameworkProgram("langchain_chat"), ways: httpx.ways()},
+		{name: "langchain-openai", lock: sdkLock, locked: "langchain-openai", command: sdkProgram("langchain_chat"), ways: httpx.ways()},
 		{name: "litellm", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_sync"), ways: httpx.ways()},
 		{name: "litellm, async", lock: frameworkLock, locked: "litellm", command: frameworkProgram("litellm_async"), ways: litellm.ways()},
 		{name: "llama-index (openai-like)", lock: frameworkLock, locked: "llama-index-llms-openai-like", command: frameworkProgram("llamaindex_chat"), ways: llamaIndex.ways(), without: noN},
 		{
-			name: "openai-agents, Responses API", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
+			name: "openai-agents, Responses API", lock: sdkLock, locked: "openai-agents", command: sdkProgram("agents_chat"), ways: httpx.ways(),
 			direct: chatAPI, without: noN,
 		},
 		{
-			name: "openai-agents, chat completions", lock: frameworkLock, locked: "openai-agents", command: frameworkProgram("agents_chat"), ways: httpx.ways(),
+			name: "openai-agents, chat completions", lock: sdkLock, locked: "openai-agents", command: sdkProgram("agents_chat"), ways: httpx.ways(),
 			env: chatAPI, without: noN,
 		},
 		{name: "requests", lock: frameworkLock, locked: "requests", command: frameworkProgram("requests_chat"), ways: plain(requests, `requests.post("{base}/chat/completions", …)`).ways()},
@@ -103,6 +103,7 @@ func sealingItself() map[string]lack {
 		"tools":         "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them",
 		"tools, stream": "the SDK leaves tools in clear, and a strict route refuses them; without its encryption, `move_tools` seals them",
 		"cancel":        "the SDK cannot close a stream that it opens itself; without its encryption it can",
+		"503":           "the SDK asks for the certificate itself, and tells in its own words that there is none; without its encryption the answer is sealcar's 503",
 		"refusal":       "what the application has sealed passes untouched, whatever the model's name is; without its encryption it is refused",
 	} {
 		lacks[name] = lack{reason, trial{client: vendor, scenario: name}}

@@ -19,6 +19,12 @@ func nodes() []struct{ name, bin, plain string } {
 
 func nodeClients() []client {
 	const noProxy = "fetch of Node 20 looks at no proxy variable: set the base URL, or use Node 22.21, 24 or later"
+	axios := family{
+		proxy:    []string{"HTTP_PROXY={proxy}"},
+		proxyTLS: []string{"HTTPS_PROXY={proxy}", "NODE_EXTRA_CA_CERTS={ca}"},
+		plain:    "absolute",
+		code:     `axios.post("{base}/chat/completions", …)`,
+	}
 	var all []client
 	for _, n := range nodes() {
 		fetches := fetchFamily()
@@ -32,18 +38,13 @@ func nodeClients() []client {
 			client{name: "openai, Node " + n.name, locked: "openai", command: nodeProgram(n.bin, "openai"), ways: fetches.ways()},
 			client{name: "fetch, Node " + n.name, locked: n.bin, command: nodeProgram(n.bin, "fetch"), ways: raw.ways()},
 		)
-		if n.bin == "node24" { // one of them is enough for what is all the same fetch
-			all = append(all, client{name: "LangChain.js, Node " + n.name, locked: "@langchain/openai", command: nodeProgram(n.bin, "langchain"), ways: fetches.ways()})
-			all = append(all, vercelClients(n.name, n.bin, fetches)...)
+		if n.bin == "node26" { // the others' fetch is Node 24's
+			continue
 		}
+		all = append(all, client{name: "LangChain.js, Node " + n.name, locked: "@langchain/openai", command: nodeProgram(n.bin, "langchain"), ways: fetches.ways()})
+		all = append(all, vercelClients(n.name, n.bin, fetches)...)
+		all = append(all, client{name: "axios, Node " + n.name, locked: "axios", command: nodeProgram(n.bin, "axios"), ways: axios.ways()})
 	}
-	axios := family{
-		proxy:    []string{"HTTP_PROXY={proxy}"},
-		proxyTLS: []string{"HTTPS_PROXY={proxy}", "NODE_EXTRA_CA_CERTS={ca}"},
-		plain:    "absolute",
-		code:     `axios.post("{base}/chat/completions", …)`,
-	}
-	all = append(all, client{name: "axios, Node 20", locked: "axios", command: nodeProgram("", "axios"), ways: axios.ways()})
 	for i := range all {
 		if all[i].locked != "" {
 			all[i].lock = nodeLock
@@ -59,12 +60,16 @@ func fetchFamily() family {
 	}
 }
 
-// vercelClients are the ways through the Vercel AI SDK, which needs Node 22.
+// vercelClients are the ways through the Vercel AI SDK. Its own choice, the
+// Responses API, is tried with one Node.
 func vercelClients(node, bin string, f family) []client {
 	var all []client
 	for _, p := range []struct{ name, locked string }{
 		{"compatible", "@ai-sdk/openai-compatible"}, {"chat", "@ai-sdk/openai"}, {"responses", "@ai-sdk/openai"},
 	} {
+		if p.name == "responses" && bin != "node24" {
+			continue
+		}
 		f := f
 		if p.name == "compatible" {
 			f.code = `createOpenAICompatible({ baseURL: "{base}", … })`

@@ -137,11 +137,11 @@ func (w way) script(p places) string {
 const anthropicPart = `
 ## ` + anthropicTitle + `
 
-Anthropic's SDKs for Python and Node have the same chats, whole and streamed, with tools and images,
+Anthropic's SDKs for Python, Node and Go have the same chats, whole and streamed, with tools and images,
 by the ways below (` + "`" + `TestOtherAPIsGiveWhatChatsGive` + "`" + `, ` + "`" + `TestToolRunnersOfAnthropicsSDKs` + "`" + `), and so can
 clients that speak Anthropic's API and read its variables. The API key is the endpoint's.
 [dialects.md](dialects.md) has what is carried and what is refused. Proxies and trust are set as for
-openai 3, and as for openai in Node.
+openai 3, as for openai in Node, and as for openai-go.
 
 HTTP_PROXY: ` + "`" + `export ANTHROPIC_BASE_URL="http://ark.cn-beijing.volces.com/api/v3"` + "`" + `, HTTPS_PROXY:
 ` + "`" + `export ANTHROPIC_BASE_URL="https://ark.cn-beijing.volces.com/api/v3"` + "`" + `, base URL:
@@ -156,7 +156,7 @@ func writeLacks(b *strings.Builder) {
 	b.WriteString("\n## " + lacksTitle + "\n\nWhat to do in its place was tried by the same run.\n\n")
 	for _, part := range tables() {
 		for _, c := range part.clients {
-			for _, s := range part.scenarios() {
+			for _, s := range scenarios() {
 				if lack, lacks := c.without[s.name]; lacks {
 					fmt.Fprintf(b, "- %s, %s: %s.\n", c.name, s.name, lack.reason)
 				}

@@ -54,7 +54,7 @@ func (r *results) cell(part table, c client, name string) string {
 	if c.ways[i].instead != "" {
 		return "no"
 	}
-	return fmt.Sprintf("%d of %d", r.count(part.title, c.name, name), len(part.scenarios())-len(c.without))
+	return fmt.Sprintf("%d of %d", r.count(part.title, c.name, name), len(scenarios())-len(c.without))
 }
 
 // checkAlternatives holds each line that tells what to do in place of something
@@ -97,7 +97,7 @@ func (r *results) checkAlternative(t *testing.T, of string, tried trial) {
 		if w.instead != "" || tried.way != "" && w.name != tried.way {
 			continue
 		}
-		for _, s := range part.scenarios() {
+		for _, s := range scenarios() {
 			if _, lacks := c.without[s.name]; lacks || tried.scenario != "" && s.name != tried.scenario {
 				continue
 			}

@@ -28,9 +28,6 @@ const (
 	cutModel  = "ep-20250101000000-cutxx" // the stream breaks off after some events
 )
 
-// unavailableName is the scenario of a sidecar that cannot seal for the moment.
-const unavailableName = "503"
-
 // canary is in every content of the matrix: it may cross the wire in no form.
 const canary = "canary 7QX2M4TZ"
 
@@ -47,7 +44,7 @@ func scenarios() []scenario {
 		{name: "long text", shows: "8,000 characters of Chinese with emoji, streamed", members: says("", long), stream: true, try: same},
 		{name: "cancel", shows: "the application gives a stream up, and the model server learns of it", members: says("", strings.Repeat("word ", 50)), stream: true, stop: 3, at: slowModel, try: cancelled},
 		{name: "429", shows: "the model server's 429 with Retry-After reaches the application, which tries again as often as without a sidecar, and as late (Ark's own SDKs alone do not wait)", members: says("", "again"), at: busyModel, fails: true, try: busy},
-		{name: unavailableName, shows: "where the sidecar cannot seal for the moment, its 503 reaches the application with its words, which tries as often as with one of the model server's", members: says("", "later"), at: downModel, fails: true, try: unavailable},
+		{name: "503", shows: "where the sidecar cannot seal for the moment, its 503 reaches the application with its words, which tries as often as with one of the model server's", members: says("", "later"), at: downModel, fails: true, try: unavailable},
 		{name: "refusal", shows: "what the sidecar refuses fails at once, with the sidecar's words", members: says("", "refused"), at: strings.Repeat("m", 300), try: refused},
 		{name: "cut stream", shows: "a stream that breaks off is an error, never a shorter answer", members: says("", strings.Repeat("word ", 50)), stream: true, at: cutModel, fails: true, try: broken},
 	}

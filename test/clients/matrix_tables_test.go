@@ -11,15 +11,9 @@ type table struct {
 	intro   string   // for the page
 	ways    []string // the columns
 	setup   setup
-	shown   bool     // the page shows the setup
-	address string   // of the sidecar, for the page; "" is the default
-	lacks   []string // scenarios that are not tried here
+	shown   bool   // the page shows the setup
+	address string // of the sidecar, for the page; "" is the default
 	clients []client
-}
-
-// scenarios are those of the table.
-func (t table) scenarios() []scenario {
-	return slices.DeleteFunc(scenarios(), func(s scenario) bool { return slices.Contains(t.lacks, s.name) })
 }
 
 // tables are the whole matrix.
@@ -27,9 +21,7 @@ func tables() []table {
 	return []table{
 		{
 			title: "What was found", ways: []string{byHTTP, byHTTPS, byBase, byExec},
-			intro:   "Every scenario but 503, which the tables after this one have.\n",
 			setup:   setup{route: []string{"strict: true", "move_tools: true"}},
-			lacks:   []string{unavailableName}, // which the other tables have, with the same SDKs
 			clients: slices.Concat(pythonClients(), nodeClients(), goClients(), javaClients(), curlClients()),
 		},
 		openAITable(), tokenTable(), gatewayTable(),

@@ -62,7 +62,7 @@ func startRow(t *testing.T, part table, c client, echo *endpoint) *row {
 		client: c, table: part.title, setup: part.setup,
 		command: command, backend: b, sealing: sealing, side: startSidecarAs(t, sealing, part.setup),
 	}
-	for _, s := range part.scenarios() {
+	for _, s := range scenarios() {
 		if _, lacks := c.without[s.name]; !lacks {
 			r.scenarios = append(r.scenarios, s)
 		}

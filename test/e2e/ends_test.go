@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"context"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sealcar/test/inprocess"
 	"sealcar/test/process"
 	"sealcar/test/wire"
 )
@@ -43,26 +43,8 @@ func startEnclave(t *testing.T, flags ...string) *ends {
 	recorder := new(wire.Recorder)
 	recorder.Guard(t, secretWord)
 	e.upstream = recorder.Relay(t, addr, e.state)
-	certificates(t, filepath.Join(e.state, "endpoint.key"), filepath.Join(e.state, "endpoint.pem"))
+	inprocess.Certificate(t, e.state)
 	return e
-}
-
-// certificates copies the certificates of a PEM file, and not the key.
-func certificates(t *testing.T, from, to string) {
-	t.Helper()
-	var found []byte
-	for rest := []byte(read(t, from)); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "CERTIFICATE" {
-			found = append(found, pem.EncodeToMemory(block)...)
-		}
-	}
-	if err := os.WriteFile(to, found, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // start runs an enclave and a sidecar. further is put into the sidecar's

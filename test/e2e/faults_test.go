@@ -164,7 +164,7 @@ func TestApplicationsNeedNoKey(t *testing.T) {
 func TestAKeyThatCannotBeHadIsTheOperatorsMatter(t *testing.T) {
 	t.Parallel()
 	p := startPair(t, enclave.Options{}, byOpenAPI+"    credentials: {source: openapi, secret_key_file: '%STATE%/wrong', access_key_file: '%STATE%/ak'}\n", "")
-	wrong := filepath.Join(p.state, "wrong")
+	wrong := filepath.Join(p.enclave.State, "wrong")
 	if got := p.chat(t, "", "", "canary"); got.status != 503 || got.code() != "api_key_unavailable" {
 		t.Errorf("without the file: got %d %s", got.status, got.body)
 	}

@@ -1,46 +1,25 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"sealcar/config"
 	"sealcar/enclave"
-	"sealcar/sidecar"
+	"sealcar/test/inprocess"
 	"sealcar/test/wire"
 )
 
 // lines is a log that can be counted while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type lines struct{ inprocess.Log }
 
 // count is how many lines hold all of the words.
 func (l *lines) count(words ...string) int {
@@ -64,12 +43,10 @@ const (
 
 // pair is an enclave and a sidecar in front of it, both running.
 type pair struct {
-	enclave *enclave.Server
-	state   string // the enclave's
+	enclave *inprocess.Enclave
 	wire    *wire.Recorder
 	calls   *lines // the enclave's log
 	log     *lines // the sidecar's log
-	address string // of the enclave
 	url     string // base URL for applications
 	admin   string
 	key     string // the enclave's API key
@@ -80,65 +57,27 @@ type pair struct {
 // them are the enclave's address and state directory.
 func startPair(t *testing.T, o enclave.Options, route, top string) *pair {
 	t.Helper()
-	p := &pair{state: filepath.Join(t.TempDir(), "enclave"), wire: new(wire.Recorder), calls: new(lines), log: new(lines)}
+	p := &pair{wire: new(wire.Recorder), calls: new(lines), log: new(lines)}
 	p.wire.Guard(t, secretWord)
-	o.Tap = p.wire.Tap
-	o.StateDir, o.Backend, o.Log = p.state, enclave.BackendEcho, zerolog.New(p.calls)
-	var err error
-	if p.enclave, err = enclave.New(o); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.address = ln.Addr().String()
-	run(t, func(ctx context.Context) error { return p.enclave.Serve(ctx, ln) })
-	key, err := os.ReadFile(filepath.Join(p.state, "api-key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.key = strings.TrimSpace(string(key))
-
-	text := strings.NewReplacer("%ENCLAVE%", p.address, "%STATE%", p.state).Replace(`
+	o.Tap, o.Log = p.wire.Tap, zerolog.New(p.calls)
+	p.enclave = inprocess.StartEnclave(t, o)
+	p.key = p.enclave.Key
+	side := inprocess.StartSidecar(t, strings.NewReplacer("%ENCLAVE%", p.enclave.Addr, "%STATE%", p.enclave.State).Replace(`
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
-state_dir: '` + filepath.Join(t.TempDir(), "sidecar") + `'
-` + top + `
+state_dir: '`+t.TempDir()+`'
+`+top+`
 routes:
   - name: ark
     hosts: [ark.cn-beijing.volces.com]
     upstream: https://%ENCLAVE%
     upstream_ca_file: '%STATE%/tls-ca.pem'
-` + route)
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	side, err := sidecar.New(sidecar.Options{Config: c, Log: zerolog.New(p.log), Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, side.Run)
+`+route), p.log)
 	p.url, p.admin = "http://"+side.Addr().String()+"/v1", "http://"+side.AdminAddr().String()
 	return p
 }
 
 const byAPIKey = "    certificate: {source: api-key, roots: '%STATE%/roots.pem'}\n"
-
-// run runs something until the test ends.
-func run(t *testing.T, f func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- f(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
 
 // answered is what an application gets.
 type answered struct {

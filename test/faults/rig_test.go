@@ -1,16 +1,11 @@
 package faults_test
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,9 +15,8 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 
-	"sealcar/config"
 	"sealcar/enclave"
-	"sealcar/sidecar"
+	"sealcar/test/inprocess"
 	"sealcar/test/wire"
 )
 
@@ -53,93 +47,30 @@ type rig struct {
 
 func start(t *testing.T, certificate string, patience time.Duration) *rig {
 	t.Helper()
-	dir := t.TempDir()
-	state := filepath.Join(dir, "enclave")
 	r := &rig{secret: "Secret" + rand.Text(), wire: new(wire.Recorder)}
 	r.wire.Guard(t, r.secret)
-	far, err := enclave.New(enclave.Options{
-		StateDir: state, Backend: enclave.BackendEcho,
-		Tap: r.wire.Tap, EchoDelay: time.Millisecond, Drain: impatient,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, func(ctx context.Context) error { return far.Serve(ctx, ln) })
-	r.network = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "network", "127.0.0.1:0", ln.Addr().String())
+	far := inprocess.StartEnclave(t, enclave.Options{Tap: r.wire.Tap, EchoDelay: time.Millisecond, Drain: impatient})
+	inprocess.Certificate(t, far.State)
+	r.key = far.Key
+	r.network = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "network", "127.0.0.1:0", far.Addr)
 	if err := r.network.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.network.Stop)
 
-	r.key = strings.TrimSpace(string(read(t, state, "api-key")))
-	certificateOf(t, state)
-	text := strings.NewReplacer("STATE", state, "NETWORK", r.network.Listen, "PATIENCE", patience.String()).Replace(`
+	near := inprocess.StartSidecar(t, strings.NewReplacer("STATE", far.State, "NETWORK", r.network.Listen, "PATIENCE", patience.String()).Replace(`
 listen: 127.0.0.1:0
 admin: {listen: ""}
-state_dir: '` + filepath.Join(dir, "sidecar") + `'
+state_dir: '`+t.TempDir()+`'
 timeouts: {tls_handshake: PATIENCE, response_header: PATIENCE, stream_idle: PATIENCE, certificate: PATIENCE}
 routes:
   - name: ark
     hosts: [ark.cn-beijing.volces.com]
     upstream: https://NETWORK
     upstream_ca_file: 'STATE/tls-ca.pem'
-    certificate: ` + certificate + "\n")
-	c, err := config.Load(config.Source{Environ: []string{"SEALCAR_CONFIG_YAML=" + text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err := sidecar.New(sidecar.Options{Config: c, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, near.Run)
+    certificate: `+certificate+"\n"), nil)
 	r.url = "http://" + near.Addr().String() + "/v1/chat/completions"
 	return r
-}
-
-// run runs something until the test ends.
-func run(t *testing.T, f func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- f(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// certificateOf copies the endpoint's certificate out of the enclave's key file.
-func certificateOf(t *testing.T, state string) {
-	t.Helper()
-	var found []byte
-	for rest := read(t, state, "endpoint.key"); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "CERTIFICATE" {
-			found = append(found, pem.EncodeToMemory(block)...)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(state, "endpoint.pem"), found, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, path ...string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }
 
 // sent is how often each chat reached the enclave, by its number.

@@ -1,7 +1,6 @@
 package wire_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"sealcar/enclave"
+	"sealcar/test/inprocess"
 	"sealcar/test/wire"
 )
 
@@ -20,25 +20,8 @@ import (
 // nothing of it.
 func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
 	t.Parallel()
-	state := filepath.Join(t.TempDir(), "enclave")
-	far, err := enclave.New(enclave.Options{StateDir: state, Backend: enclave.BackendEcho})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- far.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	ca, err := os.ReadFile(filepath.Join(state, "tls-ca.pem"))
+	far := inprocess.StartEnclave(t, enclave.Options{})
+	ca, err := os.ReadFile(filepath.Join(far.State, "tls-ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +30,7 @@ func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
 	t.Run("HTTP/1.1 alone", func(t *testing.T) {
 		closed := make(chan struct{})
 		relay, err := wire.StartRelay(t.Context(), wire.RelayOptions{
-			To: ln.Addr().String(), State: state, Protocols: []string{"http/1.1"},
+			To: far.Addr, State: far.State, Protocols: []string{"http/1.1"},
 			Tap: func(c net.Conn) net.Conn { return closing{Conn: c, closed: closed} },
 		})
 		if err != nil {
@@ -70,7 +53,7 @@ func TestRelayRecordsWhatIsInsideTLS(t *testing.T) {
 	for protocol, major := range map[string]int{"http/1.1": 1, "h2": 2} {
 		t.Run(protocol, func(t *testing.T) {
 			var r wire.Recorder
-			addr := r.Relay(t, ln.Addr().String(), state)
+			addr := r.Relay(t, far.Addr, far.State)
 			transport := &http.Transport{ForceAttemptHTTP2: major == 2, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{protocol}}}
 			defer transport.CloseIdleConnections()
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+addr+"/api/v3/chat/completions", strings.NewReader(canary))

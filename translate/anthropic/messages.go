@@ -14,7 +14,7 @@ func messages(o *dialect.Object) []dialect.Message {
 		said := partsOf(system)
 		said.refuseCalls("of system")
 		said.refuseResults("of system")
-		list = append(list, dialect.Message{Role: "system", Content: said.content()})
+		list = append(list, dialect.Message{From: system.Path(), Role: "system", Content: said.content()})
 	}
 	turns, ok := o.Take("messages")
 	if !ok {
@@ -22,7 +22,7 @@ func messages(o *dialect.Object) []dialect.Message {
 	}
 	for _, v := range turns.Items() {
 		if turn, ok := v.Object(); ok {
-			list = append(list, messagesOf(turn)...)
+			list = append(list, messagesOf(v.Path(), turn)...)
 			turn.End()
 		}
 	}
@@ -31,7 +31,7 @@ func messages(o *dialect.Object) []dialect.Message {
 
 // messagesOf is what a turn becomes: what tools gave, each in a message of its
 // own, which has to follow the message that called them; then what was said.
-func messagesOf(turn *dialect.Object) []dialect.Message {
+func messagesOf(from string, turn *dialect.Object) []dialect.Message {
 	turn.Need("role")
 	turn.Need("content")
 	role := turn.Text("role")
@@ -55,7 +55,7 @@ func messagesOf(turn *dialect.Object) []dialect.Message {
 	}
 	list := said.results
 	if len(said.parts) > 0 || len(said.calls) > 0 || len(list) == 0 {
-		list = append(list, dialect.Message{Role: role, Content: said.content(), ToolCalls: said.calls})
+		list = append(list, dialect.Message{From: from, Role: role, Content: said.content(), ToolCalls: said.calls})
 	}
 	return list
 }
@@ -111,47 +111,53 @@ func (b *blocks) add(v dialect.Value, block *dialect.Object) {
 	case "text":
 		block.Need("text")
 		block.Drop("citations")
-		b.parts = append(b.parts, dialect.TextPart(block.Raw("text", `"`)))
+		b.say(v, dialect.TextPart(block.Raw("text", `"`)))
 	case "image":
 		block.Need("source")
 		if source, ok := block.Take("source"); ok {
-			b.parts = append(b.parts, imageOf(source))
+			b.say(v, imageOf(source))
 		}
 	case "tool_use":
 		if len(b.calls) == 0 {
 			b.firstCall = v
 		}
-		b.calls = append(b.calls, callOf(block))
+		b.calls = append(b.calls, callOf(v.Path(), block))
 	case "tool_result":
 		if len(b.results) == 0 {
 			b.firstResult = v
 		}
-		b.results = append(b.results, resultOf(block))
+		b.results = append(b.results, resultOf(v.Path(), block))
 	case "thinking", "redacted_thinking":
 		// A chat has no place for it, and models do without.
 		block.Drop("thinking", "signature", "data")
 	default:
-		v.Refuse("is a block of type " + shown(kind) + ", which " + noPart)
+		v.Refuse("is a block of type " + dialect.Quoted(kind) + ", which " + noPart)
 	}
 }
 
-func callOf(block *dialect.Object) dialect.ToolCall {
+// say adds a part, which comes from v.
+func (b *blocks) say(v dialect.Value, part dialect.Part) {
+	part.From = v.Path()
+	b.parts = append(b.parts, part)
+}
+
+func callOf(from string, block *dialect.Object) dialect.ToolCall {
 	for _, name := range []string{"id", "name", "input"} {
 		block.Need(name)
 	}
 	block.Drop("caller")
 	input := block.Raw("input", "{")
-	return dialect.ToolCall{ID: block.Raw("id", `"`), Type: "function", Function: dialect.FunctionCall{
+	return dialect.ToolCall{From: from, ID: block.Raw("id", `"`), Type: "function", Function: dialect.FunctionCall{
 		Name: block.Raw("name", `"`), Arguments: dialect.Encode(string(input)),
 	}}
 }
 
 // resultOf is what a tool gave. That it failed, which a chat has no flag for, is
 // in its text.
-func resultOf(block *dialect.Object) dialect.Message {
+func resultOf(from string, block *dialect.Object) dialect.Message {
 	block.Need("tool_use_id")
 	block.Drop("is_error")
-	m := dialect.Message{Role: "tool", Content: json.RawMessage(`""`), ToolCallID: block.Raw("tool_use_id", `"`)}
+	m := dialect.Message{From: from, Role: "tool", Content: json.RawMessage(`""`), ToolCallID: block.Raw("tool_use_id", `"`)}
 	if content, ok := block.Take("content"); ok {
 		said := partsOf(content)
 		said.refuseCalls("of a tool")
@@ -198,13 +204,3 @@ func dataURL(mediaType, data json.RawMessage) json.RawMessage {
 
 // inner is a JSON string without its quotes.
 func inner(raw json.RawMessage) string { return string(raw[1 : len(raw)-1]) }
-
-// maxShown bounds what a message shows of a type, in bytes.
-const maxShown = 40
-
-func shown(kind string) string {
-	if len(kind) > maxShown {
-		return "too long a name"
-	}
-	return string(dialect.Encode(kind))
-}

@@ -8,39 +8,74 @@ import (
 	"sealcar/translate/dialect"
 )
 
+// null is a member that every reply of the API has, and that nothing in a chat
+// answers to.
+type null = *struct{}
+
 // message is the API's message object.
 type message struct {
-	ID           string  `json:"id"`
-	Type         string  `json:"type"`
-	Role         string  `json:"role"`
-	Model        string  `json:"model"`
-	Content      []block `json:"content"`
-	StopReason   *string `json:"stop_reason"`
-	StopSequence *string `json:"stop_sequence"` // always null: a chat does not tell which it was
-	Usage        usage   `json:"usage"`
+	ID           string       `json:"id"`
+	Type         string       `json:"type"`
+	Role         string       `json:"role"`
+	Model        string       `json:"model"`
+	Content      []block      `json:"content"`
+	StopReason   *string      `json:"stop_reason"`
+	StopSequence null         `json:"stop_sequence"` // a chat does not tell which it was
+	StopDetails  null         `json:"stop_details"`
+	Container    null         `json:"container"`
+	Diagnostics  null         `json:"diagnostics"`
+	Usage        messageUsage `json:"usage"`
 }
 
 // block is one block of a message's content; each type has some of the members.
 type block struct {
 	Type      string          `json:"type"`
 	Text      *string         `json:"text,omitempty"`
+	Citations json.RawMessage `json:"citations,omitempty"`
 	Thinking  *string         `json:"thinking,omitempty"`
 	Signature *string         `json:"signature,omitempty"`
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
 	Input     json.RawMessage `json:"input,omitempty"`
+	Caller    *caller         `json:"caller,omitempty"`
 }
 
+// caller is who called a tool: here it is always the model itself.
+type caller struct {
+	Type string `json:"type"` // direct
+}
+
+// usage counts tokens, as the end of a stream does.
 type usage struct {
-	InputTokens   int64 `json:"input_tokens"` // without those from the cache
-	OutputTokens  int64 `json:"output_tokens"`
-	CacheRead     int64 `json:"cache_read_input_tokens"`
-	CacheCreation int64 `json:"cache_creation_input_tokens"`
+	InputTokens   int64    `json:"input_tokens"` // without those from the cache
+	OutputTokens  int64    `json:"output_tokens"`
+	CacheRead     int64    `json:"cache_read_input_tokens"`
+	CacheCreation int64    `json:"cache_creation_input_tokens"`
+	OutputDetails *details `json:"output_tokens_details"` // null where the model server tells none
+	ServerToolUse null     `json:"server_tool_use"`
+}
+
+type details struct {
+	Thinking int64 `json:"thinking_tokens"`
+}
+
+// messageUsage is what a message has of it.
+type messageUsage struct {
+	usage
+
+	CacheLifetimes null `json:"cache_creation"`
+	InferenceGeo   null `json:"inference_geo"`
+	ServiceTier    null `json:"service_tier"`
+	Speed          null `json:"speed"`
 }
 
 func usageOf(u *dialect.Usage) usage {
 	cached := min(u.PromptDetails.Cached, u.Prompt)
-	return usage{InputTokens: u.Prompt - cached, OutputTokens: u.Completion, CacheRead: cached}
+	counts := usage{InputTokens: u.Prompt - cached, OutputTokens: u.Completion, CacheRead: cached}
+	if thought := u.CompletionDetails.Reasoning; thought > 0 {
+		counts.OutputDetails = &details{thought}
+	}
+	return counts
 }
 
 // reply turns one reply back.
@@ -77,7 +112,7 @@ func (r *reply) Document(c *dialect.Completion) ([]byte, error) {
 		called = true
 	}
 	if c.Usage != nil {
-		m.Usage = usageOf(c.Usage)
+		m.Usage.usage = usageOf(c.Usage)
 	}
 	m.StopReason = new(stopReason(finish, called))
 	return dialect.Encode(m), nil
@@ -87,7 +122,9 @@ func newMessage(c *dialect.Completion) message {
 	return message{ID: "msg_" + strings.TrimPrefix(c.ID, "chatcmpl-"), Type: "message", Role: "assistant", Model: c.Model, Content: []block{}}
 }
 
-func textBlock(text string) block { return block{Type: "text", Text: &text} }
+func textBlock(text string) block {
+	return block{Type: "text", Text: &text, Citations: json.RawMessage("null")}
+}
 
 // thoughtBlock has no signature: nobody vouches for what came in clear, and it is
 // left out when it comes back.
@@ -96,7 +133,7 @@ func thoughtBlock(text string) block {
 }
 
 func callBlock(call dialect.CallDelta, input json.RawMessage) block {
-	return block{Type: "tool_use", ID: call.ID, Name: call.Function.Name, Input: input}
+	return block{Type: "tool_use", ID: call.ID, Name: call.Function.Name, Input: input, Caller: &caller{"direct"}}
 }
 
 // inputOf is what a call hands to its tool: an object.

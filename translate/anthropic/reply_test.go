@@ -22,13 +22,15 @@ const (
 )
 
 func completionOf(message, finish string) string {
-	return `{"id":"chatcmpl-1","model":"ep-1","choices":[{"index":0,"message":` + message + `,"finish_reason":` + finish + `}],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":4}}}`
+	return `{"id":"chatcmpl-1","model":"ep-1","choices":[{"index":0,"message":` + message + `,"finish_reason":` + finish + `}],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":1}}}`
 }
 
 func TestReplyBecomesAMessage(t *testing.T) {
 	t.Parallel()
 	const said = `{"reasoning_content":"hm","content":"hi <b>","tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{\"a\":1.0}"}},{"id":"c2","function":{"name":"g","arguments":""}}]}`
-	const rest = `{"type":"text","text":"hi <b>"},{"type":"tool_use","id":"c1","name":"f","input":{"a":1.0}},{"type":"tool_use","id":"c2","name":"g","input":{}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":6,"output_tokens":2,"cache_read_input_tokens":4,"cache_creation_input_tokens":0}}`
+	const rest = `{"type":"text","text":"hi <b>","citations":null},{"type":"tool_use","id":"c1","name":"f","input":{"a":1.0},"caller":{"type":"direct"}},{"type":"tool_use","id":"c2","name":"g","input":{},"caller":{"type":"direct"}}],` +
+		`"stop_reason":"tool_use","stop_sequence":null,"stop_details":null,"container":null,"diagnostics":null,` +
+		`"usage":{"input_tokens":6,"output_tokens":2,"cache_read_input_tokens":4,"cache_creation_input_tokens":0,"output_tokens_details":{"thinking_tokens":1},"server_tool_use":null,"cache_creation":null,"inference_geo":null,"service_tier":null,"speed":null}}`
 	const head = `{"id":"msg_1","type":"message","role":"assistant","model":"ep-1","content":[`
 	for request, want := range map[string]string{
 		asking:         head + rest,
@@ -69,12 +71,12 @@ func TestACallThatMaxTokensCutIsLeftOut(t *testing.T) {
 	t.Parallel()
 	const cut = `{"content":"a","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\":"}}]}`
 	_, got, err := answer(t, dialectrig.Answering("application/json", completionOf(cut, `"length"`)), asking)
-	if err != nil || strings.Contains(got, "tool_use") || !strings.Contains(got, `"stop_reason":"max_tokens"`) {
+	if err != nil || strings.Contains(got, `"tool_use"`) || !strings.Contains(got, `"stop_reason":"max_tokens"`) {
 		t.Errorf("got %s, %v", got, err)
 	}
 	_, got, err = answer(t, dialectrig.Answering("application/json", completionOf(cut, `"tool_calls"`)), asking)
 	dialectrig.WantCode(t, err, http.StatusBadGateway, "reply_unreadable", "")
-	if strings.Contains(got, "tool_use") {
+	if strings.Contains(got, `"tool_use"`) {
 		t.Errorf("got %s", got)
 	}
 }
@@ -124,7 +126,7 @@ func TestT31_StreamBecomesEventsHoweverItIsSplit(t *testing.T) {
 	if said[0] != "hm" || said[1] != "你好\n" || said[2] != "{}" || said[3] != "{}" || len(said) != 4 {
 		t.Errorf("said %v", said)
 	}
-	if !strings.Contains(stream, `{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":10,"output_tokens":2,`) {
+	if !strings.Contains(stream, `{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null,"stop_details":null,"container":null},"usage":{"input_tokens":10,"output_tokens":2,`) {
 		t.Errorf("no such end in\n%s", stream)
 	}
 	c := dialectrig.Answering("text/event-stream", "")

@@ -9,6 +9,23 @@ import (
 
 const noPart = "has no counterpart in a chat completion"
 
+// names are what the API calls members of a chat.
+func names() []dialect.Name {
+	return []dialect.Name{
+		{Chat: "stop", Own: "stop_sequences"},
+		{Chat: "reasoning_effort", Own: "output_config.effort"},
+		{Chat: "response_format.json_schema", Own: "output_config.format"},
+		{Chat: "response_format", Own: "output_config.format"},
+		{Chat: "parallel_tool_calls", Own: "tool_choice.disable_parallel_tool_use"},
+		{Chat: "tool_choice.function", Own: "tool_choice"},
+		{Chat: ".function.parameters", Own: ".input_schema"},
+		{Chat: ".function.arguments", Own: ".input"},
+		{Chat: ".function", Own: ""},
+		{Chat: ".image_url.url", Own: ".source.url"}, // what is given as base64 is sealed, so it is refused nowhere
+		{Chat: ".tool_call_id", Own: ".tool_use_id"},
+	}
+}
+
 // translate makes the chat of a request, and what turns its reply back.
 func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
 	for _, name := range []string{"model", "messages", "max_tokens"} {

@@ -224,3 +224,18 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A type may hold text, and a message may be logged.
+func TestALongTypeIsInNoMessage(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 50)
+	for _, body := range []string{
+		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"` + long + `"}]}]}`,
+		`{"model":"m","max_tokens":1,"messages":[],"tools":[{"type":"` + long + `"}]}`,
+	} {
+		_, _, err := answer(t, dialectrig.Answering("application/json", `{}`), body)
+		if err == nil || strings.Contains(err.Error(), long) || !strings.Contains(err.Error(), `of type "…"`) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

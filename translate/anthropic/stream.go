@@ -15,7 +15,6 @@ type event struct {
 	Index        *int     `json:"index,omitempty"`
 	ContentBlock *block   `json:"content_block,omitempty"`
 	Delta        *delta   `json:"delta,omitempty"`
-	Usage        *usage   `json:"usage,omitempty"`
 }
 
 // delta is the next piece of a block.
@@ -30,8 +29,10 @@ type delta struct {
 type ending struct {
 	Type  string `json:"type"`
 	Delta struct {
-		StopReason   string  `json:"stop_reason"`
-		StopSequence *string `json:"stop_sequence"`
+		StopReason   string `json:"stop_reason"`
+		StopSequence null   `json:"stop_sequence"`
+		StopDetails  null   `json:"stop_details"`
+		Container    null   `json:"container"`
 	} `json:"delta"`
 	Usage usage `json:"usage"`
 }

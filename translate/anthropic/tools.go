@@ -28,7 +28,7 @@ func readTools(o *dialect.Object, chat *dialect.Chat) {
 
 func toolOf(v dialect.Value, tool *dialect.Object) dialect.Tool {
 	if kind := tool.Text("type"); kind != "" && kind != "custom" {
-		v.Refuse("is a tool of type " + shown(kind) + ": only tools that the application describes itself can be translated")
+		v.Refuse("is a tool of type " + dialect.Quoted(kind) + ": only tools that the application describes itself can be translated")
 		return dialect.Tool{}
 	}
 	tool.Need("name")

@@ -30,7 +30,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case !ok:
 		return t.Base.RoundTrip(req)
 	case below == "" && req.Method == http.MethodPost:
-		resp, err := dialect.Carrier{Settings: t.Settings, Translate: translate, Error: document}.Carry(asChat(req))
+		resp, err := dialect.Carrier{Settings: t.Settings, Translate: translate, Names: names(), Error: document}.Carry(asChat(req))
 		if err != nil {
 			return nil, inForm(err)
 		}

@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -68,6 +67,7 @@ type Carrier struct {
 	Settings
 
 	Translate Translate
+	Names     []Name // of the chat's members, where the API has others
 	// Error writes an error of the upstream in the API's form; nil leaves it in
 	// the chat's.
 	Error func(status int, f Fault) []byte
@@ -77,7 +77,7 @@ type Carrier struct {
 func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	record := exchange.From(req.Context())
 	record.Endpoint, record.Treatment = req.URL.Path, exchange.Refused
-	body, err := payload.Read(req, c.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, c.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,15 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	out.URL.Path, out.URL.RawPath = c.BasePath+"/chat/completions", ""
-	text, stream := Encode(chat), chat.Stream
+	text, stream, places := Encode(chat), chat.Stream, placesOf(chat)
+	if err := payload.Hold(req.Context(), places.size()); err != nil {
+		return nil, err
+	}
 	read := time.Since(start)
-	resp, err := payload.Send(c.Base, out, text) // nothing above is used from here on, so it takes no memory
+	resp, err := payload.Send(c.Base, out, text) // nothing above but the places is used from here on, so it takes no memory
 	record.Seal += read
 	if err != nil {
-		return nil, ofChat(err)
+		return nil, places.inRequest(err, c.Names)
 	}
 	t := &turning{reply: reply, record: record, limit: c.maxReplyBytes(), keep: payload.KeepRoom(resp)}
 	if err := c.turnBack(resp, stream, t); err != nil {
@@ -105,18 +108,6 @@ func (c Carrier) Carry(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return resp, nil
-}
-
-// ofChat says of a refusal whose path is that of something in the chat that it is:
-// the application has it elsewhere, and knows of no chat.
-func ofChat(err error) error {
-	refusal, ok := errors.AsType[*apierror.Error](err)
-	if !ok || !strings.ContainsAny(refusal.Param, "[.") { // a header, or a member of the same name
-		return err
-	}
-	e := *refusal
-	e.Message += fmt.Sprintf(" (%s is its place in the chat that the request became.)", e.Param)
-	return &e
 }
 
 // checkHeaders refuses what only the chat's own endpoint can take, and bodies

@@ -39,6 +39,7 @@ type StreamOptions struct {
 
 // Message is one message of a chat.
 type Message struct {
+	From       string          `json:"-"` // its place in the request; "" if it has none there
 	Role       string          `json:"role"`
 	Content    any             `json:"content"` // a string's JSON text, a list of parts, or nil for null
 	ToolCalls  []ToolCall      `json:"tool_calls,omitempty"`
@@ -47,6 +48,7 @@ type Message struct {
 
 // Part is one part of a message's content.
 type Part struct {
+	From     string          `json:"-"`    // its place in the request; "" if it has none there
 	Type     string          `json:"type"` // text, image_url
 	Text     json.RawMessage `json:"text,omitempty"`
 	ImageURL *ImageURL       `json:"image_url,omitempty"`
@@ -76,6 +78,7 @@ func Content(parts []Part) any {
 
 // ToolCall is a call of a function, as the model made it.
 type ToolCall struct {
+	From     string          `json:"-"` // its place in the request; "" if it has none there
 	ID       json.RawMessage `json:"id"`
 	Type     string          `json:"type"` // function
 	Function FunctionCall    `json:"function"`

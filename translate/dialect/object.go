@@ -230,6 +230,18 @@ func shown(path string) string {
 	return cmp.Or(path, "the body")
 }
 
+// maxQuoted bounds what a message shows of a word, in bytes.
+const maxQuoted = 40
+
+// Quoted is a word of the request, such as a type, for a message, which may be
+// logged: a long one is no word of any API, and may be text.
+func Quoted(word string) string {
+	if quoted := Encode(word); len(quoted) <= maxQuoted {
+		return string(quoted)
+	}
+	return `"…"`
+}
+
 // saysNothing tells whether leaving the value out means the same.
 func (v Value) saysNothing() bool {
 	switch v.node.Kind {

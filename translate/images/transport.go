@@ -47,7 +47,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.Applies(req) {
 		return t.Base.RoundTrip(req)
 	}
-	body, err := payload.Read(req, t.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, t.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}

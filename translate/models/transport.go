@@ -31,7 +31,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	record := exchange.From(req.Context())
 	record.Treatment = exchange.Refused
-	body, err := payload.Read(req, t.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, t.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}

@@ -91,6 +91,37 @@ func TestT84_AResponseIsInsideTheBudget(t *testing.T) {
 	}
 }
 
+// seal looks at the budget when a chat comes to it.
+type seal struct {
+	budget *payload.Budget
+	used   int64
+}
+
+func (s *seal) RoundTrip(*http.Request) (*http.Response, error) {
+	s.used = s.budget.Used()
+	return nil, apierror.BadRequest("unsealable_content", "messages[0].content", "messages[0].content: no.")
+}
+
+// Where the parts of a chat are in the request is known until it is sent, and
+// there may be more of that than of the request itself.
+func TestT84_ThePlacesOfARequestAreInsideTheBudget(t *testing.T) {
+	t.Parallel()
+	const item = `{"role":"user","content":[{"type":"input_text","text":"x"},{"type":"input_text","text":"y"}]},`
+	body := `{"model":"m","input":[` + strings.Repeat(item, 999) + strings.TrimSuffix(item, ",") + `]}`
+	budget := payload.NewBudget(10_000 * kib)
+	s := &seal{budget: budget}
+	way := budget.Within(&responses.Transport{Settings: dialect.Settings{Base: s, BasePath: dialectrig.Base}})
+	_, err := way.RoundTrip(dialectrig.Post(exchange.With(t.Context(), new(exchange.Record)), t, responses.Path, body))
+	dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", "input[0].content")
+	const paths = 1000*len("input[0]") + 2000*len("input[0].content[0]") // at least
+	if beside := int(s.used) - 4*len(body); beside < paths {
+		t.Errorf("%d bytes are taken beside a body of %d, want those of %d bytes of paths", beside, len(body), paths)
+	}
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes are taken after the end", used)
+	}
+}
+
 // A request is read into values, which take far more room than a short text: many
 // of them are counted until the chat is sent.
 func TestT84_TheValuesOfARequestAreInsideTheBudget(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 func messages(instructions json.RawMessage, o *dialect.Object, known owned) []dialect.Message {
 	h := &history{known: known}
 	if instructions != nil {
-		h.say("system", instructions)
+		h.say("instructions", "system", instructions)
 	}
 	input, ok := o.Take("input")
 	switch {
 	case !ok:
 	case input.Is('"'):
-		h.say("user", input.Raw(`"`))
+		h.say(input.Path(), "user", input.Raw(`"`))
 	default:
 		for _, item := range input.Items() {
 			h.item(item)
@@ -33,8 +33,8 @@ type history struct {
 	known    owned // what can be referred to
 }
 
-func (h *history) say(role string, content any) {
-	h.messages = append(h.messages, dialect.Message{Role: role, Content: content})
+func (h *history) say(from, role string, content any) {
+	h.messages = append(h.messages, dialect.Message{From: from, Role: role, Content: content})
 }
 
 // item adds one item of the input.
@@ -45,18 +45,18 @@ func (h *history) item(v dialect.Value) {
 	}
 	switch kind := item.Text("type"); kind {
 	case "", "message":
-		h.message(item)
+		h.message(v.Path(), item)
 	case "function_call":
-		h.call(item)
+		h.call(v.Path(), item)
 	case "function_call_output":
-		h.result(item)
+		h.result(v.Path(), item)
 	case "reasoning":
 		// A chat has no place for it, and models do without.
 		item.Drop("id", "summary", "content", "encrypted_content", "status")
 	case "item_reference":
 		h.refer(item)
 	default:
-		v.Refuse("is an item of type " + quoted(kind) + ", which " + noPart)
+		v.Refuse("is an item of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return
 	}
 	item.Drop("id", "status")
@@ -82,7 +82,7 @@ func (h *history) refer(item *dialect.Object) {
 }
 
 // message adds what somebody said.
-func (h *history) message(item *dialect.Object) {
+func (h *history) message(from string, item *dialect.Object) {
 	item.Need("role")
 	item.Need("content")
 	item.Drop("phase")
@@ -96,17 +96,17 @@ func (h *history) message(item *dialect.Object) {
 		v.Refuse("is none of user, assistant, system and developer")
 	}
 	if content, ok := item.Take("content"); ok {
-		h.say(role, contentOf(content))
+		h.say(from, role, contentOf(content))
 	}
 }
 
 // call adds a call that the model made. A chat has it in the message in which the
 // model also spoke, and all calls that it made at once in one message.
-func (h *history) call(item *dialect.Object) {
+func (h *history) call(from string, item *dialect.Object) {
 	for _, name := range []string{"call_id", "name", "arguments"} {
 		item.Need(name)
 	}
-	call := dialect.ToolCall{ID: item.Raw("call_id", `"`), Type: "function", Function: dialect.FunctionCall{
+	call := dialect.ToolCall{From: from, ID: item.Raw("call_id", `"`), Type: "function", Function: dialect.FunctionCall{
 		Name: item.Raw("name", `"`), Arguments: item.Raw("arguments", `"`),
 	}}
 	h.called(call)
@@ -115,19 +115,19 @@ func (h *history) call(item *dialect.Object) {
 func (h *history) called(call dialect.ToolCall) {
 	last := len(h.messages) - 1
 	if last < 0 || h.messages[last].Role != "assistant" {
-		h.say("assistant", nil)
+		h.say(call.From, "assistant", nil)
 		last++
 	}
 	h.messages[last].ToolCalls = append(h.messages[last].ToolCalls, call)
 }
 
 // result adds what a call gave.
-func (h *history) result(item *dialect.Object) {
+func (h *history) result(from string, item *dialect.Object) {
 	item.Need("call_id")
 	item.Need("output")
 	id := item.Raw("call_id", `"`)
 	if output, ok := item.Take("output"); ok {
-		h.messages = append(h.messages, dialect.Message{Role: "tool", Content: contentOf(output), ToolCallID: id})
+		h.messages = append(h.messages, dialect.Message{From: from, Role: "tool", Content: contentOf(output), ToolCallID: id})
 	}
 }
 
@@ -140,6 +140,7 @@ func contentOf(v dialect.Value) any {
 	for _, item := range v.Items() {
 		if part, ok := item.Object(); ok {
 			parts = append(parts, partOf(item, part))
+			parts[len(parts)-1].From = item.Path()
 			part.End()
 		}
 	}
@@ -161,18 +162,7 @@ func partOf(v dialect.Value, part *dialect.Object) dialect.Part {
 		image := dialect.ImageURL{URL: part.Raw("image_url", `"`), Detail: part.Raw("detail", `"`)}
 		return dialect.Part{Type: "image_url", ImageURL: &image}
 	default:
-		v.Refuse("is a part of type " + quoted(kind) + ", which " + noPart)
+		v.Refuse("is a part of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return dialect.Part{}
 	}
-}
-
-// maxShown bounds what a message shows of a type, in bytes.
-const maxShown = 40
-
-func quoted(kind string) string {
-	text := dialect.Encode(kind)
-	if len(text) > maxShown {
-		return "too long"
-	}
-	return string(text)
 }

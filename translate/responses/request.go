@@ -11,6 +11,24 @@ const (
 	noPart    = "has no counterpart in a chat completion"
 )
 
+// names are what the API calls members of a chat.
+func names() []dialect.Name {
+	return []dialect.Name{
+		{Chat: "messages", Own: "input"},
+		{Chat: "max_tokens", Own: "max_output_tokens"},
+		{Chat: "reasoning_effort", Own: "reasoning.effort"},
+		{Chat: "verbosity", Own: "text.verbosity"},
+		{Chat: "response_format.json_schema", Own: "text.format"},
+		{Chat: "response_format", Own: "text.format"},
+		{Chat: "tool_choice.function", Own: "tool_choice"},
+		{Chat: ".function", Own: ""},
+		{Chat: ".image_url.detail", Own: ".detail"},
+		{Chat: ".image_url.url", Own: ".image_url"},
+		{Chat: ".id", Own: ".call_id"},
+		{Chat: ".tool_call_id", Own: ".call_id"},
+	}
+}
+
 // translate makes the chat of a request, and the reply's echo of its parameters.
 func translate(o *dialect.Object, known owned) (*dialect.Chat, dialect.Reply) {
 	o.Need("model")

@@ -159,21 +159,55 @@ func TestHeadersThatATranslationCannotKeepAreRefused(t *testing.T) {
 	}
 }
 
-// A policy judges the chat, so its paths are the chat's, where the application
-// has the same thing elsewhere.
-func TestARefusalOfTheChatSaysWhosePathItHas(t *testing.T) {
+// A policy judges the chat, so its paths are the chat's; the application has the
+// same things elsewhere.
+func TestARefusalOfTheChatNamesThePlaceInTheRequest(t *testing.T) {
 	t.Parallel()
-	for param, told := range map[string]bool{
-		"messages[0].content[1].image_url.url": true,
-		"response_format.json_schema.schema":   true,
-		"user":                                 false, // by the same name in both
-		"Authorization":                        false,
-		"":                                     false,
+	const request = `{"model":"m","instructions":"i","tools":[{"type":"function","name":"f"}],"input":[` +
+		`{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"data:","detail":"low"}]},` +
+		`{"type":"reasoning","id":"rs_1"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call","call_id":"d","name":"f","arguments":"{}"},` +
+		`{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]}]}`
+	for param, want := range map[string]string{
+		"messages":                                     "input",
+		"messages[1].content[1].image_url.url":         "input[0].content[1].image_url",
+		"messages[1].content[1].image_url.detail":      "input[0].content[1].detail",
+		"messages[1].role":                             "input[0].role",
+		"messages[2].tool_calls[1].id":                 "input[3].call_id",
+		"messages[2].tool_calls[0].function.arguments": "input[2].arguments",
+		"messages[3].tool_call_id":                     "input[4].call_id",
+		"messages[3].content[1]":                       "input[4].output[1]",
+		"tools[0].function.parameters":                 "tools[0].parameters",
+		"tool_choice.function.name":                    "tool_choice.name",
+		"response_format.json_schema.schema":           "text.format.schema",
+		"max_tokens":                                   "max_output_tokens",
+		"reasoning_effort":                             "reasoning.effort",
+		"verbosity":                                    "text.verbosity",
+		"verbosity_of_all":                             "verbosity_of_all",
+		"user":                                         "user",
+		"Authorization":                                "Authorization",
+		"":                                             "",
 	} {
 		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
-		_, _, err := answer(t, c, `{"model":"m","input":"u"}`)
+		_, _, err := answer(t, c, request)
+		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", want)
+		says := "unsealable_content: " + want + ": no."
+		if want != param {
+			says += " (" + param + " is its place in the chat that the request became, by which the route's settings go.)"
+		}
+		if err.Error() != says {
+			t.Errorf("at %q: %v, want %s", param, err, says)
+		}
+	}
+}
+
+// What the translation has no place for keeps the chat's, which the message says.
+func TestARefusalOfWhatTheRequestLacksSaysWhosePathItHas(t *testing.T) {
+	t.Parallel()
+	for _, param := range []string{"messages[2].content", "messages[0].content[7].text", "messages[0].tool_calls[0].id"} {
+		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
+		_, _, err := answer(t, c, `{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]}]}`)
 		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", param)
-		if says := strings.HasSuffix(err.Error(), ": no. ("+param+" is its place in the chat that the request became.)"); says != told {
+		if !strings.HasSuffix(err.Error(), ": no. ("+param+" is its place in the chat that the request became, by which the route's settings go.)") {
 			t.Errorf("at %q: %v", param, err)
 		}
 	}

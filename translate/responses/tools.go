@@ -23,7 +23,7 @@ func readTools(o *dialect.Object, chat *dialect.Chat, echo *response) {
 
 func toolOf(v dialect.Value, tool *dialect.Object) dialect.Tool {
 	if kind := tool.Text("type"); kind != "function" {
-		v.Refuse("is a tool of type " + quoted(kind) + ": only functions, which the application runs itself, can be translated")
+		v.Refuse("is a tool of type " + dialect.Quoted(kind) + ": only functions, which the application runs itself, can be translated")
 		return dialect.Tool{}
 	}
 	tool.Need("name")
@@ -45,7 +45,7 @@ func toolChoice(v dialect.Value) any {
 		return nil
 	}
 	if kind := choice.Text("type"); kind != "function" {
-		v.Refuse("is a choice of type " + quoted(kind) + ", which " + noPart)
+		v.Refuse("is a choice of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return nil
 	}
 	choice.Need("name")

@@ -31,7 +31,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case req.URL.Path == endpoint && req.Method == http.MethodPost:
 		known := t.References.ownership(req)
 		read := func(o *dialect.Object) (*dialect.Chat, dialect.Reply) { return translate(o, known) }
-		return dialect.Carrier{Settings: t.Settings, Translate: read}.Carry(req)
+		return dialect.Carrier{Settings: t.Settings, Translate: read, Names: names()}.Carry(req)
 	case strings.HasPrefix(req.URL.Path, endpoint+"/"):
 		record := exchange.From(req.Context())
 		record.Endpoint, record.Treatment = endpoint+"/{id}", exchange.Refused

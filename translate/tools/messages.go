@@ -18,6 +18,7 @@ func (s *chatScan) endMessage(v rewrite.Value) error {
 	if err := s.endRun(); err != nil {
 		return err
 	}
+	s.from = append(s.from, m.index)
 	if len(m.calls) > 0 {
 		return s.calls(v)
 	}
@@ -97,6 +98,7 @@ func (s *chatScan) result(v rewrite.Value) error {
 	}
 	if s.run.text == nil {
 		s.run.span.Start = m.span.Start
+		s.from = append(s.from, m.index)
 	} else {
 		s.run.text = append(s.run.text, '\n')
 	}

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"sealcar/apierror"
@@ -23,6 +24,20 @@ type tool struct {
 type moved struct {
 	body  []byte
 	names names // the functions that a reply may call
+	from  []int // for each message, which one of the application's it was, or the first of those; -1 is ours
+}
+
+// asWritten has a refusal of a message name it as the application counts.
+func (m *moved) asWritten(err error) error {
+	refusal, ok := errors.AsType[*apierror.Error](err)
+	if !ok {
+		return err
+	}
+	i, rest, ok := rewrite.Element(refusal.Param, "messages")
+	if !ok || i >= len(m.from) || m.from[i] < 0 {
+		return err
+	}
+	return refusal.Elsewhere(fmt.Sprintf("messages[%d]%s", m.from[i], rest))
 }
 
 //nolint:gochecknoglobals // immutable tables
@@ -71,7 +86,7 @@ func move(body []byte, r *room) (*moved, error) {
 		s.edits = append(s.edits, edit{span: cut})
 	}
 	out, err := apply(nil, body, s.edits)
-	return &moved{body: out, names: c.candidates(s.offered)}, err
+	return &moved{body: out, names: c.candidates(s.offered), from: s.from}, err
 }
 
 // chatScan is the state of one scan of a chat's body.
@@ -89,6 +104,7 @@ type chatScan struct {
 
 	list    int // where the first message would stand
 	count   int // of messages
+	from    []int
 	first   message
 	message message           // that the scan is in
 	call    call              // that the scan is in
@@ -223,6 +239,7 @@ func (s *chatScan) instruct(instructions []byte) error {
 		quoted = append(quoted, ',')
 	}
 	s.edits = append(s.edits, edit{at(s.list), quoted})
+	s.from = slices.Insert(s.from, 0, -1)
 	return nil
 }
 

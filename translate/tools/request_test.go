@@ -2,11 +2,16 @@ package tools_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"sealcar/apierror"
+	"sealcar/translate/tools"
 )
 
 // sentMessage is one of a chat as the model gets it.
@@ -202,6 +207,46 @@ func TestWhatHasNoFormIsRefused(t *testing.T) {
 			t.Parallel()
 			if got := refused(t, test.body); got.Status != http.StatusBadRequest || got.Code != test.code || got.Param != test.param {
 				t.Errorf("got %d %s %q: %s", got.Status, got.Code, got.Param, got.Message)
+			}
+		})
+	}
+}
+
+// refusing is a seal that refuses what is at a path.
+type refusing string
+
+func (r refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, apierror.BadRequest("unsealable_content", string(r), string(r)+" is content")
+}
+
+// The seal sees messages that the application has not sent, or has sent apart.
+func TestWhatIsRefusedBehindIsNamedAsTheApplicationCounts(t *testing.T) {
+	t.Parallel()
+	const (
+		system, user, call, result = `{"role":"system","content":"s"}`, `{"role":"user","content":"u"}`, `{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"a"}}]}`, `{"role":"tool","content":"r"}`
+		offered                    = `,"tools":[` + weather + `]`
+	)
+	for name, test := range map[string]struct {
+		messages []string
+		members  string
+		at, want int
+	}{
+		"behind instructions":             {[]string{user, user}, offered, 2, 1},
+		"the instructions":                {[]string{user}, offered, 0, 0},
+		"instructions in the application": {[]string{system, user}, offered, 1, 1},
+		"behind a run of results":         {[]string{user, call, result, result, user}, "", 3, 4},
+		"a run of results":                {[]string{user, call, result, result, user}, offered, 3, 2},
+		"behind both":                     {[]string{user, call, result, result, result, user, user}, offered, 5, 6},
+		"nothing moved":                   {[]string{user, user}, "", 1, 1},
+		"no such message":                 {[]string{user}, offered, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			behind := &tools.Transport{Base: refusing(fmt.Sprintf("messages[%d].content[1]", test.at)), Applies: always}
+			_, err := behind.RoundTrip(post(t, `{"messages":[`+strings.Join(test.messages, ",")+`]`+test.members+`}`))
+			want := fmt.Sprintf("messages[%d].content[1]", test.want)
+			if e, ok := errors.AsType[*apierror.Error](err); !ok || e.Param != want || e.Message != want+" is content" {
+				t.Errorf("got %v, want it at %s", err, want)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.Base.RoundTrip(req)
 	}
 	exchange.From(req.Context()).Treatment = exchange.Refused
-	body, err := payload.Read(req, t.MaxRequestBytes, "nothing was sent; send less or raise limits.request_bytes")
+	body, err := payload.Read(req, t.MaxRequestBytes, payload.SendLess)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := payload.Send(t.Base, req.Clone(req.Context()), chat.body)
 	if err != nil {
-		return nil, err
+		return nil, chat.asWritten(err)
 	}
 	r := &reply{names: chat.names, random: t.Random, limit: cmp.Or(t.ReplyLimits.Event, payload.DefaultEventLimit), keep: payload.KeepRoom(resp)}
 	if r.random == nil {

@@ -16,6 +16,7 @@ import (
 
 	"sealcar/enclave"
 	"sealcar/test/bench/soak"
+	"sealcar/test/inprocess"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,14 +93,14 @@ func TestAnUnalteredHopIsRight(t *testing.T) {
 // alter is done to each reply.
 func unsealedHop(t *testing.T, alter func(resp *http.Response, body []byte) []byte) string {
 	t.Helper()
-	addr, _, key := otherEnd(t, enclave.Options{AcceptPlaintext: true})
+	far := inprocess.StartEnclave(t, enclave.Options{AcceptPlaintext: true})
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // whose it is does not matter here
 	hop := httptest.NewServer(&httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "https", Host: addr})
+			r.SetURL(&url.URL{Scheme: "https", Host: far.Addr})
 			r.Out.URL.Path = strings.Replace(r.In.URL.Path, "/v1/", "/api/v3/", 1)
-			r.Out.Header.Set("Authorization", "Bearer "+key)
+			r.Out.Header.Set("Authorization", "Bearer "+far.Key)
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			if alter == nil {

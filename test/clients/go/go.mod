@@ -3,7 +3,7 @@ module sealcar/test/clients/go
 go 1.26.0
 
 require (
-	github.com/openai/openai-go/v3 v3.95.0
+	github.com/openai/openai-go/v3 v3.96.0
 	github.com/sashabaranov/go-openai v1.43.0
 	github.com/volcengine/volcengine-go-sdk v1.1.35
 )

@@ -73,7 +73,7 @@ async function main() {
       answers.push(await call(client, mode, params));
     } catch (err) {
       if (!(err instanceof OpenAI.APIError || err instanceof Anthropic.APIError) || !err.status) throw err;
-      answers.push({ error: { status: err.status, code: err.code ?? err.error?.error?.code } });
+      answers.push({ error: { status: err.status, code: err.code ?? err.error?.error?.code, request_id: err.requestID } });
     }
   }
   process.stdout.write(JSON.stringify(answers));

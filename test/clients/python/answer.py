@@ -45,9 +45,9 @@ class Answer:
             choice["tools"][-1]["arguments"] += call.function.arguments or ""
 
 
-def refusal(status, code):
-    """A refusal: its HTTP status and the code of its document."""
-    return {"error": {"status": status, "code": code}}
+def refusal(status, code, request_id=None):
+    """A refusal: its HTTP status, the code of its document, and the SDK's request_id."""
+    return {"error": {"status": status, "code": code, "request_id": request_id}}
 
 
 def answer_all(chat):

@@ -95,7 +95,7 @@ def main():
             return function(client, request["mode"], request["params"])
         except (openai.APIStatusError, anthropic.APIStatusError) as err:
             body = err.body if isinstance(err.body, dict) else {}
-            return refusal(err.status_code, (body.get("error") or body).get("code"))
+            return refusal(err.status_code, (body.get("error") or body).get("code"), err.request_id)
 
     answer_all(call)
 

@@ -1,6 +1,6 @@
-// Command dialects has calls of the Responses API with openai-go. In and out as
-// for python/dialects.py; every reply and event has to fit the SDK's own types
-// exactly (strict.go).
+// Command dialects has calls of the Responses API with openai-go and of the Messages
+// API with anthropic-sdk-go. In and out as for python/dialects.py; every reply and
+// event has to fit the SDKs' own types exactly (strict.go).
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/openai/openai-go/v3"
 )
 
@@ -31,6 +32,7 @@ type tool struct {
 }
 
 type call struct {
+	API    string          `json:"api"` // responses, messages
 	Mode   string          `json:"mode"`
 	Params json.RawMessage `json:"params"`
 }
@@ -47,16 +49,16 @@ func run(ctx context.Context) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&calls); err != nil {
 		return fmt.Errorf("reading the calls: %w", err)
 	}
-	respond := newResponses()
+	apis := map[string]func(context.Context, call) (*called, error){"responses": newResponses(), "messages": newMessages()}
 	answers := make([]any, 0, len(calls))
 	for _, c := range calls {
-		got, err := respond(ctx, c)
-		status, code := refusal(err)
+		got, err := apis[c.API](ctx, c)
+		refused := refusal(err)
 		switch {
-		case status != 0:
-			answers = append(answers, map[string]any{"error": map[string]any{"status": status, "code": code}})
+		case refused != nil:
+			answers = append(answers, map[string]any{"error": refused})
 		case err != nil:
-			return fmt.Errorf("mode %s: %w", c.Mode, err)
+			return fmt.Errorf("%s, mode %s: %w", c.API, c.Mode, err)
 		default:
 			answers = append(answers, got)
 		}
@@ -64,12 +66,24 @@ func run(ctx context.Context) error {
 	return json.NewEncoder(os.Stdout).Encode(answers)
 }
 
-// refusal is the status and the code of the SDK's error for one; 0 for others.
-func refusal(err error) (status int, code string) {
+// refused is what an application has of an SDK's error.
+type refused struct {
+	Status    int    `json:"status"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+}
+
+// refusal is the refusal that an error tells of; nil is none.
+func refusal(err error) *refused {
 	if e, ok := errors.AsType[*openai.Error](err); ok {
-		return e.StatusCode, e.Code
+		return &refused{e.StatusCode, e.Code, e.Response.Header.Get("X-Request-Id")}
 	}
-	return 0, ""
+	if e, ok := errors.AsType[*anthropic.Error](err); ok {
+		var doc struct{ Error struct{ Code string } }
+		_ = json.Unmarshal([]byte(e.RawJSON()), &doc) // what is no document has no code
+		return &refused{e.StatusCode, doc.Error.Code, e.RequestID}
+	}
+	return nil
 }
 
 // streaming asks for a stream.

@@ -1,0 +1,122 @@
+package dialect
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"sealcar/apierror"
+	"sealcar/rewrite"
+)
+
+// Name is what an API calls a member of a chat, by a path: of the chat itself
+// (max_tokens), or, with a dot before it, of an element of a list (.image_url.url).
+// Of several that fit the first counts.
+type Name struct{ Chat, Own string }
+
+// places are where the messages of a chat are in the request that it was made of.
+// They are paths alone, for they are kept until the chat has been sent.
+type places []messagePlace
+
+type messagePlace struct {
+	self         string
+	parts, calls []string
+}
+
+func placesOf(c *Chat) places {
+	list := make(places, len(c.Messages))
+	for i, m := range c.Messages {
+		list[i].self = m.From
+		if parts, ok := m.Content.([]Part); ok { // else it is a text
+			list[i].parts = make([]string, len(parts))
+			for j := range parts {
+				list[i].parts[j] = parts[j].From
+			}
+		}
+		if len(m.ToolCalls) > 0 {
+			list[i].calls = make([]string, len(m.ToolCalls))
+			for j := range m.ToolCalls {
+				list[i].calls[j] = m.ToolCalls[j].From
+			}
+		}
+	}
+	return list
+}
+
+// What a place takes beside its text, in bytes.
+const (
+	messageSize = 64
+	stringSize  = 16
+)
+
+// size is what the places take in memory, in bytes.
+func (p places) size() (n int64) {
+	for _, m := range p {
+		n += messageSize + int64(len(m.self))
+		for _, list := range [][]string{m.parts, m.calls} {
+			for _, path := range list {
+				n += stringSize + int64(len(path))
+			}
+		}
+	}
+	return n
+}
+
+// inRequest names what a chat was refused for by its place in the request, if it
+// has one there: that is what the application knows. The route's settings go by the
+// chat's path, so the message tells that too.
+func (p places) inRequest(err error, names []Name) error {
+	refusal, ok := errors.AsType[*apierror.Error](err)
+	if !ok {
+		return err
+	}
+	own, known := p.find(refusal.Param, names)
+	if known && own == refusal.Param {
+		return err
+	}
+	e := *refusal
+	if known {
+		e = *refusal.Elsewhere(own)
+	}
+	e.Message += " (" + shown(refusal.Param) + " is its place in the chat that the request became, by which the route's settings go.)"
+	return &e
+}
+
+// find is the path in the request of a path in the chat.
+func (p places) find(path string, names []Name) (own string, ok bool) {
+	i, rest, ok := rewrite.Element(path, "messages")
+	if !ok {
+		// The list of tools is the same in both, and each may have members of other names.
+		if i, rest, ok := rewrite.Element(path, "tools"); ok {
+			return "tools[" + strconv.Itoa(i) + "]" + renamed(rest, names), true
+		}
+		return renamed(path, names), true
+	}
+	if i >= len(p) {
+		return "", false
+	}
+	own = p[i].self
+	if j, behind, ok := rewrite.Element(rest, ".content"); ok {
+		own, rest = at(p[i].parts, j), behind
+	} else if j, behind, ok := rewrite.Element(rest, ".tool_calls"); ok {
+		own, rest = at(p[i].calls, j), behind
+	}
+	return own + renamed(rest, names), own != ""
+}
+
+func at(list []string, i int) string {
+	if i >= len(list) {
+		return ""
+	}
+	return list[i]
+}
+
+// renamed is a path, or the end of one, by the names of the API.
+func renamed(path string, names []Name) string {
+	for _, n := range names {
+		if rest, ok := strings.CutPrefix(path, n.Chat); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return n.Own + rest
+		}
+	}
+	return path
+}
