@@ -105,7 +105,7 @@ func overHTTP2(ctx context.Context, c net.Conn, request []byte) (reply, error) {
 	if out.Header.Get("User-Agent") == "" {
 		out.Header.Set("User-Agent", "") // else the transport says its own
 	}
-	conn, err := (&http2.Transport{DisableCompression: true}).NewClientConn(c)
+	conn, err := (&http2.Transport{DisableCompression: true}).NewClientConn(c) //nolint:staticcheck // what takes its place dials, and this connection is there
 	if err != nil {
 		return reply{}, fmt.Errorf("beginning HTTP/2: %w", err)
 	}
