@@ -26,6 +26,7 @@ func messages(o *dialect.Object) []dialect.Message {
 			turn.End()
 		}
 	}
+	turns.NeedMessage(list)
 	return list
 }
 

@@ -23,6 +23,7 @@ func messages(instructions json.RawMessage, o *dialect.Object, known owned) []di
 		for _, item := range input.Items() {
 			h.item(item)
 		}
+		input.NeedMessage(h.messages)
 	}
 	return h.messages
 }
