@@ -231,7 +231,7 @@ func TestALongTypeIsInNoMessage(t *testing.T) {
 	long := strings.Repeat("x", 50)
 	for _, body := range []string{
 		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"` + long + `"}]}]}`,
-		`{"model":"m","max_tokens":1,"messages":[],"tools":[{"type":"` + long + `"}]}`,
+		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],"tools":[{"type":"` + long + `"}]}`,
 	} {
 		_, _, err := answer(t, dialectrig.Answering("application/json", `{}`), body)
 		if err == nil || strings.Contains(err.Error(), long) || !strings.Contains(err.Error(), `of type "…"`) {
