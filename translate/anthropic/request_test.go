@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/rewrite"
 	"sealcar/test/dialectrig"
@@ -223,6 +224,26 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("replied %s", reply)
 		}
 	})
+}
+
+// A refusal names what the application sent, and so no member that only the chat has.
+func TestARefusalNamesWhereAContentStands(t *testing.T) {
+	t.Parallel()
+	const request = `{"model":"m","max_tokens":1,"system":"s","messages":[{"role":"user","content":"a"},` +
+		`{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},` +
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"b"}]}]}`
+	for param, want := range map[string]string{
+		"messages[0].content":                     "system",
+		"messages[0].role":                        "system",
+		"messages[1].content":                     "messages[0].content",
+		"messages[1].role":                        "messages[0].role",
+		"messages[2].tool_calls[0].function.name": "messages[1].content[0].name",
+		"messages[3].content":                     "messages[2].content[0].content",
+		"messages[3].tool_call_id":                "messages[2].content[0].tool_use_id",
+	} {
+		_, _, err := answer(t, &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}, request)
+		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", want)
+	}
 }
 
 // A type may hold text, and a message may be logged.
