@@ -63,8 +63,9 @@ func (p places) size() (n int64) {
 }
 
 // inRequest names what a chat was refused for by its place in the request, if it
-// has one there: that is what the application knows. The route's settings go by the
-// chat's path, so the message tells that too.
+// has one there: that is what the application knows. The message tells the chat's path
+// too, for whoever looks for it there: the route's settings go by it where the policy
+// refuses.
 func (p places) inRequest(err error, names []Name) error {
 	refusal, ok := errors.AsType[*apierror.Error](err)
 	if !ok {
@@ -78,7 +79,11 @@ func (p places) inRequest(err error, names []Name) error {
 	if known {
 		e = *refusal.Elsewhere(own)
 	}
-	e.Message += " (" + shown(refusal.Param) + " is its place in the chat that the request became, by which the route's settings go.)"
+	e.Message += " (" + shown(refusal.Param) + " is its place in the chat that the request became"
+	if strings.HasPrefix(refusal.Code, "unsealable_") {
+		e.Message += ", by which the route's settings go"
+	}
+	e.Message += ".)"
 	return &e
 }
 

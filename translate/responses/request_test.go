@@ -205,6 +205,16 @@ func TestARefusalOfTheChatNamesThePlaceInTheRequest(t *testing.T) {
 	}
 }
 
+// Only what the policy refuses can be let through by a setting.
+func TestARefusalThatNoSettingLiftsNamesNone(t *testing.T) {
+	t.Parallel()
+	c := &dialectrig.Chats{Refuse: apierror.BadRequest("invalid_request", "messages[0].role", "messages[0].role: no.")}
+	_, _, err := answer(t, c, `{"model":"m","input":[{"role":"user","content":"u"}]}`)
+	if want := "invalid_request: input[0].role: no. (messages[0].role is its place in the chat that the request became.)"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // A text of its own is all that there is at its place.
 func TestARefusalOfAnInputThatIsATextNamesIt(t *testing.T) {
 	t.Parallel()
