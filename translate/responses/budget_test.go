@@ -111,7 +111,7 @@ func TestT84_ThePlacesOfARequestAreInsideTheBudget(t *testing.T) {
 	budget := payload.NewBudget(10_000 * kib)
 	s := &seal{budget: budget}
 	way := budget.Within(&responses.Transport{Settings: dialect.Settings{Base: s, BasePath: dialectrig.Base}})
-	_, err := way.RoundTrip(dialectrig.Post(exchange.With(t.Context(), new(exchange.Record)), t, responses.Path, body)) //nolint:bodyclose // there is none
+	_, err := way.RoundTrip(dialectrig.Post(exchange.With(t.Context(), new(exchange.Record)), t, responses.Path, body))
 	dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", "input[0].content")
 	const paths = 1000*len("input[0]") + 2000*len("input[0].content[0]") // at least
 	if beside := int(s.used) - 4*len(body); beside < paths {
