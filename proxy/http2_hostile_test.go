@@ -243,7 +243,10 @@ func TestT74_HTTP2ClientThatReadsNothingEnds(t *testing.T) {
 	upstream := &recorder{reply: func(*http.Request) (*http.Response, error) {
 		return answer(http.StatusOK, "text/event-stream", flood{}), nil
 	}}
-	r := start(t, upstream, testConfig(t, func(c *config.Config) { c.Timeouts.StreamIdle = soon }))
+	r := start(t, upstream, testConfig(t, func(c *config.Config) {
+		c.Timeouts.StreamIdle = soon
+		c.Timeouts.Idle = soon // on a slow machine the stream's time is over before its connection is full, and that ends idle
+	}))
 	f := r.frames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
 	_ = f.conn.(*tls.Conn).NetConn().(*raw).Conn.(*net.TCPConn).SetReadBuffer(4 << 10) // only so that it is over sooner
 	f.must(f.WriteWindowUpdate(0, 1<<30))
