@@ -12,6 +12,7 @@ type plainClient struct {
 	name    string
 	command func(t *testing.T) []string
 	offers  string // what of HTTP/2 and Expect the program asks for
+	speaks  string // the version of HTTP that is spoken then
 	tls     family // whose proxyTLS it is led by
 }
 
@@ -25,14 +26,17 @@ func plainClients() []plainClient {
 	details := func(bin, arg string) func(t *testing.T) []string { return with(nodeFile(bin, "node/details.cjs"), arg) }
 	curl := family{proxyTLS: []string{"https_proxy={proxy}", "CURL_CA_BUNDLE={bundle}"}}
 	return []plainClient{
-		{"httpx, http2=True", framework("httpx"), "HTTP/2", httpxFamily()},
-		{"aiohttp, expect100=True", framework("aiohttp"), "Expect", httpxFamily()},
-		{"undici, allowH2, Node 20", details("", "undici"), "HTTP/2", fetchFamily()},
-		{"node:https, Node 24", details("node24", "https"), "Expect", fetchFamily()},
-		{"net/http", goProgram("http"), "HTTP/2, Expect", goFamily()},
-		{"java.net.http.HttpClient", with(javaProgram("Details"), "JDK"), "HTTP/2, Expect", javaFamily()},
-		{"OkHttp", with(javaProgram("Details"), "OkHttp"), "HTTP/2, Expect", javaFamily()},
-		{"curl --http2", framework("curl"), "HTTP/2, Expect", curl},
+		{"httpx, http2=True", framework("httpx"), "HTTP/2", "1.1", httpxFamily()},
+		{"httpx, http2=True, http1=False", framework("httpx-2"), "nothing but HTTP/2", "2", httpxFamily()},
+		{"aiohttp, expect100=True", framework("aiohttp"), "Expect", "1.1", httpxFamily()},
+		{"undici, allowH2, Node 20", details("", "undici"), "HTTP/2", "1.1", fetchFamily()},
+		{"node:https, Node 24", details("node24", "https"), "Expect", "1.1", fetchFamily()},
+		{"node:http2, Node 20", details("", "http2"), "nothing but HTTP/2", "2", fetchFamily()},
+		{"net/http", goProgram("http"), "HTTP/2, Expect", "1.1", goFamily()},
+		{"java.net.http.HttpClient", with(javaProgram("Details"), "JDK"), "HTTP/2, Expect", "1.1", javaFamily()},
+		{"OkHttp", with(javaProgram("Details"), "OkHttp"), "HTTP/2, Expect", "1.1", javaFamily()},
+		{"curl --http2", framework("curl"), "HTTP/2, Expect", "1.1", curl},
+		{"curl --http2-prior-knowledge --no-alpn", framework("curl-2"), "nothing but HTTP/2, Expect", "2", curl},
 	}
 }
 
@@ -64,7 +68,7 @@ func tryDetails(t *testing.T, echo *endpoint, found *results) {
 			env := sealing.application(t, "", w.environment(places{proxy: side.proxy, host: arkHost, ca: side.ca}))
 			var got detail
 			output(t, c.command(t), env, scenarios()[1].task(goodModel).Request, &got)
-			if got.Version != "1.1" || !got.Done || got.RequestID != "request-1" || !slices.Equal(got.Cookies, cookies()) ||
+			if got.Version != c.speaks || !got.Done || got.RequestID != "request-1" || !slices.Equal(got.Cookies, cookies()) ||
 				got.Trailer != nil && *got.Trailer != checksum || got.Continued != nil && !*got.Continued {
 				t.Errorf("got %s", marshal(t, got))
 			} else {
@@ -90,7 +94,7 @@ func (r *results) writeDetails(b *strings.Builder) {
 	}
 }
 
-const detailsIntro = `By HTTPS_PROXY with https://, streamed. Applications that offer HTTP/2 are answered by HTTP/1.1,
-which every one of them takes; a client that speaks HTTP/2 without asking (prior knowledge) has
-to be told not to. Of replies that do not stream, trailers are left out: their length is known.
+const detailsIntro = `By HTTPS_PROXY with https://, streamed. Applications that can speak HTTP/1.1 beside HTTP/2 are answered
+by it; those that speak nothing else have HTTP/2 ([doors.md](doors.md)). Of replies that do not stream,
+trailers are left out: their length is known.
 `

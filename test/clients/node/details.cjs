@@ -1,11 +1,14 @@
 // A streamed chat by a plain HTTP client, which is the argument: undici (with
-// HTTP/2) or https (with Expect: 100-continue). In and out as for
-// python/details.py.
+// HTTP/2), https (with Expect: 100-continue) or http2 (which speaks nothing but
+// HTTP/2). In and out as for python/details.py.
 "use strict";
 
 const { subscribe } = require("node:diagnostics_channel");
 const { readFileSync } = require("node:fs");
+const { request: httpRequest } = require("node:http");
+const { connect } = require("node:http2");
 const { request: httpsRequest } = require("node:https");
+const { connect: connectTLS } = require("node:tls");
 const { EnvHttpProxyAgent, request } = require("undici");
 
 const url = process.env.APP_BASE_URL + "/chat/completions";
@@ -51,6 +54,33 @@ function byHTTPS() {
   });
 }
 
-({ undici: byUndici, https: byHTTPS })[process.argv[2]]().then((got) => {
+function tunnel({ hostname }) {
+  const proxy = new URL(process.env.HTTPS_PROXY);
+  return new Promise((resolve, reject) => {
+    httpRequest({ host: proxy.hostname, port: proxy.port, method: "CONNECT", path: `${hostname}:443` })
+      .on("connect", (_, socket) => resolve(connectTLS({ socket, servername: hostname, ALPNProtocols: ["h2"] })))
+      .on("error", reject).end();
+  });
+}
+
+async function byHTTP2() {
+  const { origin, pathname, hostname } = new URL(url);
+  const socket = await tunnel({ hostname });
+  const session = connect(origin, { createConnection: () => socket });
+  return new Promise((resolve, reject) => {
+    session.on("error", reject);
+    const stream = session.request({ ":method": "POST", ":path": pathname, ...headers });
+    let from, trailers = {}, text = "";
+    stream.setEncoding("utf8");
+    stream.on("response", (got) => { from = got; });
+    stream.on("trailers", (got) => { trailers = got; });
+    stream.on("data", (piece) => { text += piece; });
+    stream.on("error", reject);
+    stream.on("end", () => resolve(seen(session.alpnProtocol === "h2" ? "2" : session.alpnProtocol, from, trailers, null, text)));
+    stream.end(body);
+  });
+}
+
+({ undici: byUndici, https: byHTTPS, http2: byHTTP2 })[process.argv[2]]().then((got) => {
   process.stdout.write(JSON.stringify(got), () => process.exit()); // kept connections would hold it back
 });

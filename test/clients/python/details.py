@@ -1,6 +1,6 @@
 """A streamed chat by a plain HTTP client, which is the argument: httpx (with
-HTTP/2), aiohttp (with Expect: 100-continue) or curl (with both). Standard input:
-the request. Standard output: what came beside the chat, a JSON document; null is
+HTTP/2), aiohttp (with Expect: 100-continue) or curl (with both); httpx-2 and curl-2
+insist on HTTP/2. Standard input: the request. Standard output: what came beside the chat, a JSON document; null is
 what the client does not show."""
 
 import asyncio
@@ -19,10 +19,10 @@ HEADERS = {
 BODY = sys.stdin.read()
 
 
-def by_httpx():
+def by_httpx(http1=True):
     import httpx
 
-    with httpx.Client(http2=True).stream("POST", URL, content=BODY, headers=HEADERS) as reply:
+    with httpx.Client(http1=http1, http2=True).stream("POST", URL, content=BODY, headers=HEADERS) as reply:
         done = reply.read().decode().rstrip().endswith("[DONE]")
         return {
             "version": reply.http_version.removeprefix("HTTP/"), "cookies": reply.headers.get_list("set-cookie"),
@@ -44,8 +44,8 @@ async def by_aiohttp():
         }
 
 
-def by_curl():
-    command = ["curl", "--silent", "--show-error", "--http2", "--include", "--suppress-connect-headers", "--data-binary", "@-", URL]
+def by_curl(*protocol):
+    command = ["curl", "--silent", "--show-error", *protocol, "--include", "--suppress-connect-headers", "--data-binary", "@-", URL]
     for name, value in {**HEADERS, "Expect": "100-continue"}.items():
         command += ["--header", f"{name}: {value}"]
     lines = subprocess.run(command, input=BODY.encode(), capture_output=True, check=True).stdout.decode().splitlines()
@@ -59,5 +59,9 @@ def by_curl():
     }
 
 
-seen = {"httpx": by_httpx, "aiohttp": lambda: asyncio.run(by_aiohttp()), "curl": by_curl}[sys.argv[1]]()
+seen = {
+    "httpx": by_httpx, "httpx-2": lambda: by_httpx(http1=False),
+    "aiohttp": lambda: asyncio.run(by_aiohttp()),
+    "curl": lambda: by_curl("--http2"), "curl-2": lambda: by_curl("--http2-prior-knowledge", "--no-alpn"),
+}[sys.argv[1]]()
 json.dump(seen, sys.stdout)
