@@ -140,7 +140,7 @@ func (e *Error) retryable() bool {
 // may be content, or a credential that the peer repeats. What is left is fit
 // for a log.
 func Peerless(text string) string {
-	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "debug="} { // with which net/http begins before it quotes
+	for _, word := range []string{"malformed ", "invalid ", "bad ", "unsupported ", "too many ", "bogus ", "debug="} { // with which net/http begins before it quotes
 		if at := strings.Index(text, word); at >= 0 {
 			if quote := strings.IndexByte(text[at:], '"'); quote >= 0 {
 				text = text[:at+quote] + "…"

@@ -97,11 +97,15 @@ func checkImage(t *testing.T, image v1.Image, arch string) {
 	for _, l := range layers {
 		unpack(t, l, files)
 	}
-	self, err := os.ReadFile("/proc/self/exe")
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files["sealcar"] != string(self) {
+	content, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files["sealcar"] != string(content) {
 		t.Errorf("%s: another binary", arch)
 	}
 	for name := range files {

@@ -139,7 +139,7 @@ func writeTexts(dir, binary, own string) error {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // #nosec G301 -- they are public
 			return err
 		}
-		if err := os.WriteFile(file, e.content, fs.FileMode(e.mode)); err != nil {
+		if err := os.WriteFile(file, e.content, 0o644); err != nil { // #nosec G306 -- they are public
 			return err
 		}
 	}

@@ -81,3 +81,10 @@ func TestLicensesOfOtherSourcesAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnotherGoThanTheBinarysIsRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := goPart("go1.0"); err == nil || !strings.Contains(err.Error(), "the binary was built by go1.0") {
+		t.Error(err)
+	}
+}

@@ -152,6 +152,7 @@ func TestCauseIsBoundedAndItsQuotationsAreLeftOut(t *testing.T) {
 		`malformed HTTP response "x y"`:                 `malformed HTTP response …`,
 		`a: malformed MIME header line: "x"`:            `a: malformed MIME header line: …`,
 		`server sent GOAWAY; LastStreamID=1, debug="x"`: `server sent GOAWAY; LastStreamID=1, debug=…`,
+		`error reading preface: bogus greeting "x y"`:   `error reading preface: bogus greeting …`,
 		`remote error: tls: bad certificate`:            `remote error: tls: bad certificate`,
 		`reading "/etc/x": no such file`:                `reading "/etc/x": no such file`,
 		strings.Repeat("é", 200):                        strings.Repeat("é", 128),

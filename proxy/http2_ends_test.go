@@ -216,3 +216,23 @@ func TestT42_HTTP2ClientsNeedTheirToken(t *testing.T) {
 		t.Error("the token goes on")
 	}
 }
+
+// What comes in place of the preface net/http quotes in its log, and it may be
+// anything.
+func TestT63_AGreetingThatIsNoHTTP2IsNotLogged(t *testing.T) {
+	t.Parallel()
+	ca := newPKI(t)
+	r := start(t, new(recorder), testConfig(t, newTLSFiles(t, ca.server(t)).apply))
+	conn, err := r.overTLS(ca, nil, "h2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "canary greeting, and more than a preface"); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, conn) // however it ends
+	line := r.log.line(t, map[string]any{"level": "debug", "message": "net/http"})
+	if said, _ := line["said"].(string); !strings.Contains(said, "preface") || strings.Contains(said, "canary") {
+		t.Errorf("the log says %q", said)
+	}
+}

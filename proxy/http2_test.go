@@ -232,3 +232,20 @@ func TestReloadedAwayHostIsNotServedOverItsOldHTTP2Connection(t *testing.T) {
 	}
 	upstream.only(t)
 }
+
+// Trailers come after what was checked, so they end here.
+func TestHTTP2RequestTrailersAreNotPassedOn(t *testing.T) {
+	t.Parallel()
+	upstream := new(recorder)
+	r := start(t, upstream, testConfig(t))
+	f := r.frames()
+	stream := f.headers(false, head(field("trailer", "X-Session-Token"))...)
+	f.must(f.WriteData(stream, false, []byte(chat)))
+	f.must(f.send(stream, true, field("x-session-token", "t"), field("x-other", "u")))
+	if got := f.outcome(stream); got.status != "200" {
+		t.Fatal(got)
+	}
+	if s := upstream.only(t); s.Body != chat || s.Header["Trailer"] != nil || s.Header["X-Session-Token"] != nil || s.Header["X-Other"] != nil {
+		t.Errorf("upstream got %+v", s)
+	}
+}

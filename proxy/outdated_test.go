@@ -1,11 +1,16 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"sealcar/proxy"
 )
 
 // kubelet probes as the chart has it: a redirect is left alone.
@@ -46,27 +51,22 @@ func TestARefusedConfigurationIsAnEvent(t *testing.T) {
 // A pod that serves nobody is to be taken out, whatever else there is to tell.
 func TestAPodThatIsNotReadyFailsItsProbe(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	upstream := roundTripper(func(req *http.Request) (*http.Response, error) {
-		close(entered)
-		<-release
-		return new(recorder).RoundTrip(req)
+	var ready atomic.Bool
+	now := time.Now()
+	r := start(t, nil, testConfig(t), func(o *proxy.Options) {
+		o.Now = func() time.Time { return now } // it is always time to tell
+		protocols(map[string]*proxy.Protocol{"ark": {
+			RoundTripper: new(recorder), Ready: func(context.Context) (bool, string) { return ready.Load(), "certificate of m" },
+		}, "third": {RoundTripper: new(recorder)}})(o)
 	})
-	r := start(t, upstream, testConfig(t))
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		_, _ = r.ask(r.client(), "http://"+routedHost+"/v1/chat/completions")
-	}()
-	<-entered
+	eventually(t, func() bool { _, body := admin(t, r, "/readyz"); return strings.Contains(body, "route ark") }, func() string { return "never serving" })
 	r.ReloadFailed(errors.New("line 3: nonsense"))
-	stopped := make(chan error, 1)
-	go func() { stopped <- r.stop() }()
-	eventually(t, func() bool { status, _ := kubelet(t, r); return status == http.StatusServiceUnavailable }, func() string { return "it drains and its probe succeeds" })
-	close(release)
-	<-answered
-	if err := <-stopped; err != nil {
-		t.Error(err)
+	if status, body := kubelet(t, r); status != http.StatusServiceUnavailable || !strings.Contains(body, "certificate of m") {
+		t.Errorf("%d %s", status, body)
+	}
+	ready.Store(true)
+	if status, body := kubelet(t, r); status != http.StatusFound {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

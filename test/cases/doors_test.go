@@ -14,8 +14,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"sealcar/proxy"
 )
 
@@ -105,15 +103,20 @@ func overHTTP2(ctx context.Context, c net.Conn, request []byte) (reply, error) {
 	if out.Header.Get("User-Agent") == "" {
 		out.Header.Set("User-Agent", "") // else the transport says its own
 	}
-	conn, err := (&http2.Transport{DisableCompression: true}).NewClientConn(c) //nolint:staticcheck // what takes its place dials, and this connection is there
-	if err != nil {
-		return reply{}, fmt.Errorf("beginning HTTP/2: %w", err)
+	transport := &http.Transport{
+		DisableCompression: true,
+		Protocols:          new(http.Protocols),
+		DialTLSContext:     func(context.Context, string, string) (net.Conn, error) { return c, nil },
 	}
-	resp, err := conn.RoundTrip(out.WithContext(ctx))
+	transport.Protocols.SetHTTP2(true)
+	resp, err := transport.RoundTrip(out.WithContext(ctx))
 	if err != nil {
 		return reply{broken: err}, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.ProtoMajor != 2 {
+		return reply{}, fmt.Errorf("the reply is %s", resp.Proto)
+	}
 	got, err := io.ReadAll(resp.Body)
 	return reply{resp.StatusCode, resp.Header, got, err}, nil
 }

@@ -65,11 +65,7 @@ type thinking struct {
 // readThinking reads whether the model may think, and tells whether the
 // application wants to see it.
 func readThinking(o *dialect.Object, chat *dialect.Chat) (wanted bool) {
-	v, ok := o.Take("thinking")
-	if !ok {
-		return false
-	}
-	t, ok := v.Object()
+	v, t, ok := o.TakeObject("thinking")
 	if !ok {
 		return false
 	}
@@ -90,11 +86,7 @@ func readThinking(o *dialect.Object, chat *dialect.Chat) (wanted bool) {
 
 // readOutput reads the form of the answer.
 func readOutput(o *dialect.Object, chat *dialect.Chat) {
-	v, ok := o.Take("output_config")
-	if !ok {
-		return
-	}
-	config, ok := v.Object()
+	_, config, ok := o.TakeObject("output_config")
 	if !ok {
 		return
 	}

@@ -15,14 +15,12 @@ func readTools(o *dialect.Object, chat *dialect.Chat) {
 			}
 		}
 	}
-	if v, ok := o.Take("tool_choice"); ok {
-		if choice, ok := v.Object(); ok {
-			chat.ToolChoice = toolChoice(v, choice)
-			if choice.True("disable_parallel_tool_use") {
-				chat.ParallelToolCalls = json.RawMessage("false")
-			}
-			choice.End()
+	if v, choice, ok := o.TakeObject("tool_choice"); ok {
+		chat.ToolChoice = toolChoice(v, choice)
+		if choice.True("disable_parallel_tool_use") {
+			chat.ParallelToolCalls = json.RawMessage("false")
 		}
+		choice.End()
 	}
 }
 

@@ -81,6 +81,15 @@ func (o *Object) Take(name string) (v Value, ok bool) {
 	return o.value(i), o.members[i].Value.Kind != 'n'
 }
 
+// TakeObject takes a member that is to be an object; ok tells whether it is there and
+// is one. v is the object's place, to refuse it by.
+func (o *Object) TakeObject(name string) (v Value, inner *Object, ok bool) {
+	if v, ok = o.Take(name); ok {
+		inner, ok = v.Object()
+	}
+	return v, inner, ok
+}
+
 func (o *Object) value(i int) Value {
 	return Value{node: o.members[i].Value, path: o.at(o.members[i].Name), reading: o.reading}
 }

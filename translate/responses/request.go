@@ -111,11 +111,7 @@ type thinking struct {
 
 // kindOf reads a parameter that has a type and nothing else that matters.
 func kindOf(o *dialect.Object, name string, read func(v dialect.Value, kind string) any) any {
-	v, ok := o.Take(name)
-	if !ok {
-		return nil
-	}
-	parameter, ok := v.Object()
+	v, parameter, ok := o.TakeObject(name)
 	if !ok {
 		return nil
 	}
@@ -125,11 +121,7 @@ func kindOf(o *dialect.Object, name string, read func(v dialect.Value, kind stri
 
 // readText reads the form of the answer.
 func readText(o *dialect.Object, chat *dialect.Chat, echo *response) {
-	v, ok := o.Take("text")
-	if !ok {
-		return
-	}
-	text, ok := v.Object()
+	v, text, ok := o.TakeObject("text")
 	if !ok {
 		return
 	}
@@ -169,11 +161,7 @@ func responseFormat(v dialect.Value) *dialect.Format {
 // readReasoning reads how much the model may think. Summaries cannot be had, but
 // what the model thinks comes whole if it comes at all.
 func readReasoning(o *dialect.Object, chat *dialect.Chat, echo *response) {
-	v, ok := o.Take("reasoning")
-	if !ok {
-		return
-	}
-	reasoning, ok := v.Object()
+	v, reasoning, ok := o.TakeObject("reasoning")
 	if !ok {
 		return
 	}
