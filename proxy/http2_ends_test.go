@@ -246,6 +246,9 @@ func TestT42_HTTP2ClientsNeedTheirToken(t *testing.T) {
 	if got := f.outcome(f.post(own)); got.status != "401" || codeOf(got.body) != "client_unauthenticated" {
 		t.Errorf("without a token: %v", got)
 	}
+	if got := f.outcome(f.post(own, field(":path", "http://"+routedHost+"/v1/x"))); got.status != "401" || got.header.Get("Www-Authenticate") == "" {
+		t.Errorf("without a token, as to a proxy: %v", got)
+	}
 	if got := f.outcome(f.post(own, field("x-sealcar-token", appToken))); got.status != "200" {
 		t.Errorf("with one: %v", got)
 	}
