@@ -79,9 +79,29 @@ func (e *Error) Elsewhere(param string) *Error {
 	was, _, _ := strings.Cut(e.Param, `["`) // messages leave out names that are no plain words
 	is, _, _ := strings.Cut(param, `["`)
 	if was != "" {
-		moved.Message = strings.Replace(e.Message, was, is, 1)
+		moved.Message = replaceName(e.Message, was, is)
 	}
 	return &moved
+}
+
+// replaceName replaces the first was in text that is not a part of a longer name, as
+// stop is of stopped.
+func replaceName(text, was, is string) string {
+	for from := 0; ; {
+		at := strings.Index(text[from:], was)
+		if at < 0 {
+			return text
+		}
+		start, end := from+at, from+at+len(was)
+		if (start == 0 || !inName(text[start-1])) && (end == len(text) || !inName(text[end])) {
+			return text[:start] + is + text[end:]
+		}
+		from = end
+	}
+}
+
+func inName(c byte) bool {
+	return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 // Document is the JSON document, without a trailing newline. It holds no

@@ -32,3 +32,21 @@ func TestOnlyWhatMayHelpIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// What a message says beside the place stays as it is.
+func TestElsewhereReplacesAWholeName(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"stop must be an array":                    "stop_sequences must be an array",
+		"unstoppable: stopped, non-stop, stop.":    "unstoppable: stopped, non-stop, stop_sequences.",
+		"nothing was sent, for stop[?] is unknown": "nothing was sent, for stop_sequences[?] is unknown",
+		"stop stop":                                "stop_sequences stop",
+		"stop":                                     "stop_sequences",
+		"stop_words are stopped":                   "stop_words are stopped",
+	} {
+		got := apierror.BadRequest("c", "stop", message).Elsewhere("stop_sequences")
+		if got.Message != want || got.Param != "stop_sequences" {
+			t.Errorf("%q became %q at %s, want %q", message, got.Message, got.Param, want)
+		}
+	}
+}

@@ -38,7 +38,8 @@ func doorOf(r *http.Request) string {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := p.acquire()
 	if t == nil {
-		(&apierror.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: "sealcar is stopping; try again"}).Write(w)
+		stopping := &apierror.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: "sealcar is stopping; try again"}
+		inForm(stopping, p.options.ErrorForm, r.Header).Write(w)
 		return
 	}
 	defer p.release(t)
@@ -82,12 +83,17 @@ func (v *visit) refuse(e *apierror.Error) {
 	h.Set("X-Request-Id", v.record.ID)
 	h.Set("Request-Id", v.record.ID)
 	v.record.ReportRequest(h)
-	if v.errorForm != nil && e.Form == nil {
-		formed := *e
-		formed.Form = v.errorForm(v.request.Header)
-		e = &formed
+	inForm(e, v.errorForm, v.request.Header).Write(v.reply)
+}
+
+// inForm is e in the form that whoever sent these headers reads, unless it has one.
+func inForm(e *apierror.Error, formOf func(http.Header) func(*apierror.Error) []byte, sent http.Header) *apierror.Error {
+	if formOf == nil || e.Form != nil {
+		return e
 	}
-	e.Write(v.reply)
+	formed := *e
+	formed.Form = formOf(sent)
+	return &formed
 }
 
 // refusal is the 400 that most of them are.

@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sealcar/apierror"
 	"sealcar/config"
 	"sealcar/proxy"
 )
@@ -100,6 +102,31 @@ func TestT82_DrainLetsOpenStreamsEnd(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// SDKs read what they are told at the end in their API's form, too.
+func TestAStoppedProxyAnswersInTheFormOfTheAPI(t *testing.T) {
+	t.Parallel()
+	r := start(t, new(recorder), testConfig(t), func(o *proxy.Options) {
+		o.ErrorForm = func(h http.Header) func(*apierror.Error) []byte {
+			if h.Get("Anthropic-Version") == "" {
+				return nil
+			}
+			return func(e *apierror.Error) []byte { return []byte("another form: " + e.Code) }
+		}
+	})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"2023-06-01": "another form: stopping\n", "": `{"error":{`} {
+		req := newPost(t.Context(), t, routedURL, strings.NewReader(chat))
+		req.Header.Set("Anthropic-Version", version)
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		if w.Code != http.StatusServiceUnavailable || !strings.HasPrefix(w.Body.String(), want) {
+			t.Errorf("version %q: got %d %s", version, w.Code, w.Body)
+		}
 	}
 }
 

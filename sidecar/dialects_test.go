@@ -61,6 +61,9 @@ func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
 		"an image of a tool's result": {"/v1/messages", `"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[` + block + `]}]}]`, "false", "messages[0].content[0].content[1].source.url"},
 		"a tool":                      {"/v1/messages", `"system":"s","messages":[{"role":"user","content":"a"}],` + tool, "false", "tools[0].name"},
 		"a tool's use":                {"/v1/messages", `"messages":[{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"c","name":"f","input":{}}]}]`, "false", "messages[0].content[1].name"},
+		"no item":                     {"/v1/responses", `"input":[]`, "false", "input"},
+		"no item but thoughts":        {"/v1/responses", `"input":[{"type":"reasoning","id":"rs_1","summary":[]}]`, "false", "input"},
+		"no turn":                     {"/v1/messages", `"messages":[]`, "false", "messages"},
 		"words that end an answer":    {"/v1/messages", `"messages":[{"role":"user","content":"a"}],"stop_sequences":["secret"]`, "false", "stop_sequences"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +78,7 @@ func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
 			if err := json.Unmarshal([]byte(answer), &doc); err != nil {
 				t.Fatal(err)
 			}
-			if status != http.StatusBadRequest || doc.Error.Param != tc.param || !strings.HasPrefix(doc.Error.Message, tc.param+" ") {
+			if status != http.StatusBadRequest || doc.Error.Param != tc.param || !strings.HasPrefix(doc.Error.Message, tc.param+" ") || strings.Contains(doc.Error.Message, "must be") {
 				t.Errorf("got %d at %q, want %q: %s", status, doc.Error.Param, tc.param, doc.Error.Message)
 			}
 		})

@@ -14,7 +14,7 @@ func messages(o *dialect.Object) []dialect.Message {
 		said := partsOf(system)
 		said.refuseCalls("of system")
 		said.refuseResults("of system")
-		list = append(list, dialect.Message{From: system.Path(), Role: "system", Content: said.content()})
+		list = append(list, dialect.Message{From: system.Path(), ContentFrom: system.Path(), Role: "system", Content: said.content()})
 	}
 	turns, ok := o.Take("messages")
 	if !ok {
@@ -26,6 +26,7 @@ func messages(o *dialect.Object) []dialect.Message {
 			turn.End()
 		}
 	}
+	turns.NeedMessage(list)
 	return list
 }
 
@@ -55,7 +56,7 @@ func messagesOf(from string, turn *dialect.Object) []dialect.Message {
 	}
 	list := said.results
 	if len(said.parts) > 0 || len(said.calls) > 0 || len(list) == 0 {
-		list = append(list, dialect.Message{From: from, Role: role, Content: said.content(), ToolCalls: said.calls})
+		list = append(list, dialect.Message{From: from, ContentFrom: content.Path(), Role: role, Content: said.content(), ToolCalls: said.calls})
 	}
 	return list
 }
@@ -162,7 +163,7 @@ func resultOf(from string, block *dialect.Object) dialect.Message {
 		said := partsOf(content)
 		said.refuseCalls("of a tool")
 		said.refuseResults("of a tool")
-		m.Content = said.content()
+		m.ContentFrom, m.Content = content.Path(), said.content()
 	}
 	return m
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sealcar/apierror"
 	"sealcar/exchange"
 	"sealcar/rewrite"
 	"sealcar/test/dialectrig"
@@ -225,13 +226,33 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// A refusal names what the application sent, and so no member that only the chat has.
+func TestARefusalNamesWhereAContentStands(t *testing.T) {
+	t.Parallel()
+	const request = `{"model":"m","max_tokens":1,"system":"s","messages":[{"role":"user","content":"a"},` +
+		`{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},` +
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"b"}]}]}`
+	for param, want := range map[string]string{
+		"messages[0].content":                     "system",
+		"messages[0].role":                        "system",
+		"messages[1].content":                     "messages[0].content",
+		"messages[1].role":                        "messages[0].role",
+		"messages[2].tool_calls[0].function.name": "messages[1].content[0].name",
+		"messages[3].content":                     "messages[2].content[0].content",
+		"messages[3].tool_call_id":                "messages[2].content[0].tool_use_id",
+	} {
+		_, _, err := answer(t, &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}, request)
+		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", want)
+	}
+}
+
 // A type may hold text, and a message may be logged.
 func TestALongTypeIsInNoMessage(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 50)
 	for _, body := range []string{
 		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"` + long + `"}]}]}`,
-		`{"model":"m","max_tokens":1,"messages":[],"tools":[{"type":"` + long + `"}]}`,
+		`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],"tools":[{"type":"` + long + `"}]}`,
 	} {
 		_, _, err := answer(t, dialectrig.Answering("application/json", `{}`), body)
 		if err == nil || strings.Contains(err.Error(), long) || !strings.Contains(err.Error(), `of type "…"`) {

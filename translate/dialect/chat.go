@@ -39,11 +39,12 @@ type StreamOptions struct {
 
 // Message is one message of a chat.
 type Message struct {
-	From       string          `json:"-"` // its place in the request; "" if it has none there
-	Role       string          `json:"role"`
-	Content    any             `json:"content"` // a string's JSON text, a list of parts, or nil for null
-	ToolCalls  []ToolCall      `json:"tool_calls,omitempty"`
-	ToolCallID json.RawMessage `json:"tool_call_id,omitempty"`
+	From        string          `json:"-"` // its place in the request; "" if it has none there
+	ContentFrom string          `json:"-"` // that of its content: From itself where a message is no more than that
+	Role        string          `json:"role"`
+	Content     any             `json:"content"` // a string's JSON text, a list of parts, or nil for null
+	ToolCalls   []ToolCall      `json:"tool_calls,omitempty"`
+	ToolCallID  json.RawMessage `json:"tool_call_id,omitempty"`
 }
 
 // Part is one part of a message's content.

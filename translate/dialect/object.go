@@ -177,6 +177,14 @@ func (v Value) Refuse(why string) {
 	v.Fail(apierror.BadRequest("unsupported_parameter", v.path, "nothing was sent, for "+shown(v.path)+" "+why))
 }
 
+// NeedMessage refuses the request if what v holds became no message of the chat: a
+// chat is nothing without one.
+func (v Value) NeedMessage(list []Message) {
+	if len(list) == 0 {
+		v.Fail(apierror.BadRequest("invalid_request", v.path, v.path+" has no message, so nothing was sent; send at least one"))
+	}
+}
+
 // Path is the value's place in the request.
 func (v Value) Path() string { return v.path }
 

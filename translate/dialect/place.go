@@ -19,14 +19,14 @@ type Name struct{ Chat, Own string }
 type places []messagePlace
 
 type messagePlace struct {
-	self         string
-	parts, calls []string
+	self, content string
+	parts, calls  []string
 }
 
 func placesOf(c *Chat) places {
 	list := make(places, len(c.Messages))
 	for i, m := range c.Messages {
-		list[i].self = m.From
+		list[i].self, list[i].content = m.From, m.ContentFrom
 		if parts, ok := m.Content.([]Part); ok { // else it is a text
 			list[i].parts = make([]string, len(parts))
 			for j := range parts {
@@ -45,14 +45,14 @@ func placesOf(c *Chat) places {
 
 // What a place takes beside its text, in bytes.
 const (
-	messageSize = 64
+	messageSize = 80
 	stringSize  = 16
 )
 
 // size is what the places take in memory, in bytes.
 func (p places) size() (n int64) {
 	for _, m := range p {
-		n += messageSize + int64(len(m.self))
+		n += messageSize + int64(len(m.self)+len(m.content))
 		for _, list := range [][]string{m.parts, m.calls} {
 			for _, path := range list {
 				n += stringSize + int64(len(path))
@@ -63,8 +63,9 @@ func (p places) size() (n int64) {
 }
 
 // inRequest names what a chat was refused for by its place in the request, if it
-// has one there: that is what the application knows. The route's settings go by the
-// chat's path, so the message tells that too.
+// has one there: that is what the application knows. The message tells the chat's path
+// too, for whoever looks for it there: the route's settings go by it where the policy
+// refuses.
 func (p places) inRequest(err error, names []Name) error {
 	refusal, ok := errors.AsType[*apierror.Error](err)
 	if !ok {
@@ -78,7 +79,11 @@ func (p places) inRequest(err error, names []Name) error {
 	if known {
 		e = *refusal.Elsewhere(own)
 	}
-	e.Message += " (" + shown(refusal.Param) + " is its place in the chat that the request became, by which the route's settings go.)"
+	e.Message += " (" + shown(refusal.Param) + " is its place in the chat that the request became"
+	if strings.HasPrefix(refusal.Code, "unsealable_") {
+		e.Message += ", by which the route's settings go"
+	}
+	e.Message += ".)"
 	return &e
 }
 
@@ -95,13 +100,25 @@ func (p places) find(path string, names []Name) (own string, ok bool) {
 	if i >= len(p) {
 		return "", false
 	}
-	own = p[i].self
-	if j, behind, ok := rewrite.Element(rest, ".content"); ok {
-		own, rest = at(p[i].parts, j), behind
-	} else if j, behind, ok := rewrite.Element(rest, ".tool_calls"); ok {
-		own, rest = at(p[i].calls, j), behind
-	}
+	own, rest = p[i].find(rest)
 	return own + renamed(rest, names), own != ""
+}
+
+// find is the place of what a path leads to from the message, and the rest of the
+// path, which leads on from there.
+func (m messagePlace) find(path string) (own, rest string) {
+	if j, rest, ok := rewrite.Element(path, ".tool_calls"); ok {
+		return at(m.calls, j), rest
+	}
+	j, rest, part := rewrite.Element(path, ".content")
+	switch {
+	case part && len(m.parts) > 0:
+		return at(m.parts, j), rest
+	case part, path == ".content", m.self == m.content: // instructions have no role
+		return m.content, ""
+	default:
+		return m.self, path
+	}
 }
 
 func at(list []string, i int) string {

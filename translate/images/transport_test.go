@@ -7,6 +7,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -270,6 +272,30 @@ func TestT50_ImagesThatComeTooSlowly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			newRig(t, func(r *rig) { r.Timeout = 50 * time.Millisecond }).refuses(newSite(t, h).URL, http.StatusGatewayTimeout, "image_timeout")
 		})
+	}
+}
+
+// What an image's server says before its answer is for nobody: the application asked
+// another.
+func TestT35_InterimResponsesOfImagesStayHere(t *testing.T) {
+	t.Parallel()
+	shot := picture(t)
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "<https://evil.example.com/>")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
+		if r.URL.Path != "/2" {
+			http.Redirect(w, r, "/2", http.StatusFound)
+			return
+		}
+		serve("image/png", shot)(w, r)
+	})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
+		t.Errorf("the application is told of a %d with %v", status, header)
+		return nil
+	}})
+	if sent, _, err := newRig(t).sendIn(ctx, chat(s.URL)); err != nil || sent != chat(dataURL("image/png", shot)) || s.visits.Load() != 2 {
+		t.Errorf("sent %s (%v) after %d visits", sent, err, s.visits.Load())
 	}
 }
 

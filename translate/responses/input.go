@@ -12,17 +12,18 @@ import (
 func messages(instructions json.RawMessage, o *dialect.Object, known owned) []dialect.Message {
 	h := &history{known: known}
 	if instructions != nil {
-		h.say("instructions", "system", instructions)
+		h.say("instructions", "instructions", "system", instructions)
 	}
 	input, ok := o.Take("input")
 	switch {
 	case !ok:
 	case input.Is('"'):
-		h.say(input.Path(), "user", input.Raw(`"`))
+		h.say(input.Path(), input.Path(), "user", input.Raw(`"`))
 	default:
 		for _, item := range input.Items() {
 			h.item(item)
 		}
+		input.NeedMessage(h.messages)
 	}
 	return h.messages
 }
@@ -33,8 +34,8 @@ type history struct {
 	known    owned // what can be referred to
 }
 
-func (h *history) say(from, role string, content any) {
-	h.messages = append(h.messages, dialect.Message{From: from, Role: role, Content: content})
+func (h *history) say(from, contentFrom, role string, content any) {
+	h.messages = append(h.messages, dialect.Message{From: from, ContentFrom: contentFrom, Role: role, Content: content})
 }
 
 // item adds one item of the input.
@@ -96,7 +97,7 @@ func (h *history) message(from string, item *dialect.Object) {
 		v.Refuse("is none of user, assistant, system and developer")
 	}
 	if content, ok := item.Take("content"); ok {
-		h.say(from, role, contentOf(content))
+		h.say(from, content.Path(), role, contentOf(content))
 	}
 }
 
@@ -115,7 +116,7 @@ func (h *history) call(from string, item *dialect.Object) {
 func (h *history) called(call dialect.ToolCall) {
 	last := len(h.messages) - 1
 	if last < 0 || h.messages[last].Role != "assistant" {
-		h.say(call.From, "assistant", nil)
+		h.say(call.From, "", "assistant", nil)
 		last++
 	}
 	h.messages[last].ToolCalls = append(h.messages[last].ToolCalls, call)
@@ -127,7 +128,7 @@ func (h *history) result(from string, item *dialect.Object) {
 	item.Need("output")
 	id := item.Raw("call_id", `"`)
 	if output, ok := item.Take("output"); ok {
-		h.messages = append(h.messages, dialect.Message{From: from, Role: "tool", Content: contentOf(output), ToolCallID: id})
+		h.messages = append(h.messages, dialect.Message{From: from, ContentFrom: output.Path(), Role: "tool", Content: contentOf(output), ToolCallID: id})
 	}
 }
 

@@ -174,5 +174,5 @@ func (i *remembered) say(h *history) {
 		}})
 		return
 	}
-	h.say("", "assistant", dialect.Content([]dialect.Part{dialect.TextPart(dialect.Encode(i.text))}))
+	h.say("", "", "assistant", dialect.Content([]dialect.Part{dialect.TextPart(dialect.Encode(i.text))}))
 }

@@ -171,10 +171,15 @@ func TestARefusalOfTheChatNamesThePlaceInTheRequest(t *testing.T) {
 		"messages":                                     "input",
 		"messages[1].content[1].image_url.url":         "input[0].content[1].image_url",
 		"messages[1].content[1].image_url.detail":      "input[0].content[1].detail",
+		"messages[0]":                                  "instructions",
+		"messages[0].role":                             "instructions",
+		"messages[0].content":                          "instructions",
 		"messages[1].role":                             "input[0].role",
+		"messages[1].content":                          "input[0].content",
 		"messages[2].tool_calls[1].id":                 "input[3].call_id",
 		"messages[2].tool_calls[0].function.arguments": "input[2].arguments",
 		"messages[3].tool_call_id":                     "input[4].call_id",
+		"messages[3].content":                          "input[4].output",
 		"messages[3].content[1]":                       "input[4].output[1]",
 		"tools[0].function.parameters":                 "tools[0].parameters",
 		"tool_choice.function.name":                    "tool_choice.name",
@@ -197,6 +202,26 @@ func TestARefusalOfTheChatNamesThePlaceInTheRequest(t *testing.T) {
 		if err.Error() != says {
 			t.Errorf("at %q: %v, want %s", param, err, says)
 		}
+	}
+}
+
+// Only what the policy refuses can be let through by a setting.
+func TestARefusalThatNoSettingLiftsNamesNone(t *testing.T) {
+	t.Parallel()
+	c := &dialectrig.Chats{Refuse: apierror.BadRequest("invalid_request", "messages[0].role", "messages[0].role: no.")}
+	_, _, err := answer(t, c, `{"model":"m","input":[{"role":"user","content":"u"}]}`)
+	if want := "invalid_request: input[0].role: no. (messages[0].role is its place in the chat that the request became.)"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A text of its own is all that there is at its place.
+func TestARefusalOfAnInputThatIsATextNamesIt(t *testing.T) {
+	t.Parallel()
+	for _, param := range []string{"messages[0]", "messages[0].role", "messages[0].content", "messages[0].content[0]"} {
+		c := &dialectrig.Chats{Refuse: apierror.BadRequest("unsealable_content", param, param+": no.")}
+		_, _, err := answer(t, c, `{"model":"m","input":"u"}`)
+		dialectrig.WantCode(t, err, http.StatusBadRequest, "unsealable_content", "input")
 	}
 }
 
