@@ -36,7 +36,7 @@ demo: build ## both ends on loopback and two chats, shown side by side
 
 # The other modules, and what only they and their tests need, belong to the whole.
 ifeq ($(PKG),./...)
-test: clients chart-tools test-alerts test-image test-faults
+test: clients chart-tools test-alerts test-image test-faults test-socket
 endif
 
 .PHONY: test
@@ -46,6 +46,10 @@ test: ## every test, shuffled, with the race detector (TESTFLAGS), or those of P
 .PHONY: test-faults
 test-faults: ## the tests of a bad network
 	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
+
+.PHONY: test-socket
+test-socket: ## the system calls whose place others take under the race detector
+	$(GO) test ./socket ./upstream
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart

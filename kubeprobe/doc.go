@@ -7,6 +7,9 @@
 // (Kubernetes 1.29 to 1.36: pkg/probe/http/http.go, DoHTTPProbe and RedirectChecker;
 // pkg/kubelet/prober/prober.go, probe)
 //
+// A problem is told for 15 seconds, so the probe's periodSeconds has to be less than
+// 15; the charts' is 5, where Kubernetes' default is 10. Its path has Query.
+//
 // Start at Warning. What it says is on a port without authentication, and all who
 // may read Events see it: say what is wrong, never what is in a file.
 package kubeprobe

@@ -9,10 +9,17 @@ import (
 	"unicode/utf8"
 )
 
+// Query is the query in the path of a probe that is answered by a Warning. A kubelet
+// sends it as it stands (Kubernetes 1.29 to 1.36: pkg/probe/http/request.go,
+// formatURL), and an image that is older than its chart ignores it, where it would
+// have no page of another name and never be ready.
+const Query = "kubelet"
+
 // A problem is told for telling, and again after each interval. Event by Event a
 // kubelet lets 25 through for a pod and then one in five minutes (client-go
 // tools/record, EventSourceObjectSpamFilter), and one wrong ConfigMap can be that of a
-// thousand pods. An Event is kept for an hour by default.
+// thousand pods. An Event is kept for an hour by default. A kubelet hears of it only
+// if it probes more often than every 15 s.
 const (
 	telling  = 15 * time.Second
 	interval = 15 * time.Minute

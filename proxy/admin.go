@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sealcar/apierror"
+	"sealcar/kubeprobe"
 )
 
 // adminTimeout bounds each part of an exchange on the admin port, and
@@ -26,7 +27,6 @@ func (p *Proxy) newAdmin() *http.Server {
 		_, _ = w.Write([]byte("ok\n")) // a prober that is gone needs no answer
 	})
 	mux.HandleFunc("GET /readyz", p.serveReady)
-	mux.HandleFunc("GET /readyz/kubelet", p.serveKubelet)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{}))
 	return &http.Server{
 		Handler:           p.withoutPages(mux),
@@ -96,21 +96,14 @@ type routeReady struct {
 	Certificates []CertificateState `json:"certificates,omitempty"`
 }
 
+// serveReady answers the readiness probe of a pod (?kubelet) in such a way that what
+// has changed and cannot be used becomes an Event of the pod, which stays ready.
 func (p *Proxy) serveReady(w http.ResponseWriter, r *http.Request) {
-	writeReady(w, r, p.readiness(r.Context()))
-}
-
-// serveKubelet is serveReady for the readiness probe of a pod: what has changed and
-// cannot be used becomes an Event of the pod, which stays ready.
-func (p *Proxy) serveKubelet(w http.ResponseWriter, r *http.Request) {
-	state := p.readiness(r.Context())
-	if !state.Ready || !p.warning.Answer(w, p.refusedChanges()) {
-		writeReady(w, r, state)
+	query, state := r.URL.Query(), p.readiness(r.Context())
+	if state.Ready && query.Has(kubeprobe.Query) && p.warning.Answer(w, p.refusedChanges()) {
+		return
 	}
-}
-
-func writeReady(w http.ResponseWriter, r *http.Request, state readiness) {
-	if !r.URL.Query().Has("verbose") {
+	if !query.Has("verbose") {
 		state.Routes = nil
 	}
 	body, err := json.Marshal(state)

@@ -100,7 +100,6 @@ func (v *visit) mayLeave() *apierror.Error {
 
 // enterConnect decides whether a CONNECT is taken apart or tunnelled.
 func (v *visit) enterConnect(s self) *apierror.Error {
-	v.record.Door = doorConnect
 	r := v.request
 	if innerOf(r) != nil {
 		return refusal("nested_connect", "A CONNECT inside a CONNECT cannot be sealed. Use sealcar as the only proxy, and give a proxy beyond it to the route as upstream_proxy.")

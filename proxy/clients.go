@@ -74,13 +74,6 @@ func (c *clients) admit(v *visit) *apierror.Error {
 // 11.7.1 for a proxy's, 11.6.1 for a server's).
 func unauthenticated(v *visit, cause error) *apierror.Error {
 	e := &apierror.Error{Status: http.StatusUnauthorized, Code: "client_unauthenticated", Cause: cause}
-	v.record.Door = doorBaseURL
-	switch {
-	case v.request.Method == http.MethodConnect:
-		v.record.Door = doorConnect
-	case v.request.URL.IsAbs():
-		v.record.Door = doorAbsolute
-	}
 	if v.record.Door != doorBaseURL {
 		v.reply.Header().Set("Proxy-Authenticate", `Basic realm="sealcar"`)
 		e.Status = http.StatusProxyAuthRequired

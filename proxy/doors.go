@@ -18,6 +18,22 @@ const (
 	doorBaseURL      = "base-url"      // GET /path, to us as the API server
 )
 
+// doorOf tells the door by the form of a request; a target that is sealcar itself
+// makes it doorBaseURL later. HTTP/2 to the data port is never a proxy's (asHTTP1).
+func doorOf(r *http.Request) string {
+	inner := innerOf(r)
+	switch {
+	case r.Method == http.MethodConnect:
+		return doorConnect
+	case inner != nil:
+		return inner.door
+	case r.ProtoMajor < 2 && r.URL.IsAbs():
+		return doorAbsolute
+	default:
+		return doorBaseURL
+	}
+}
+
 // ServeHTTP is where every request comes in, through whichever door.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := p.acquire()
@@ -30,7 +46,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{
 		table:   t,
 		start:   p.options.Now(),
-		record:  &exchange.Record{ID: p.newID(), Treatment: exchange.Refused}, // until something is sent
+		record:  &exchange.Record{ID: p.newID(), Door: doorOf(r), Treatment: exchange.Refused}, // until something is sent
 		request: r,
 
 		errorForm: p.options.ErrorForm,
@@ -87,7 +103,7 @@ func refusal(code, format string, args ...any) *apierror.Error {
 
 // enter finds out where a request wants to go and whether it may.
 func (v *visit) enter(s self) *apierror.Error {
-	if refused := v.checkHTTP2(); refused != nil {
+	if refused := v.asHTTP1(); refused != nil {
 		return refused
 	}
 	if v.request.Method == http.MethodConnect {
@@ -110,19 +126,17 @@ func (v *visit) enter(s self) *apierror.Error {
 	return v.takeDirect()
 }
 
-// findTarget sets the door and the target, or reports base-URL mode.
+// findTarget sets the target, or reports base-URL mode.
 func (v *visit) findTarget(s self) (base bool, refused *apierror.Error) {
 	r := v.request
 	inner := innerOf(r)
 	switch {
 	case inner != nil:
-		v.record.Door, v.target = inner.door, inner.target
+		v.target = inner.target
 		refused = sameTarget(r.Host, inner)
-	case r.URL.IsAbs():
-		v.record.Door = doorAbsolute
+	case v.record.Door == doorAbsolute:
 		v.target, refused = absoluteTarget(r.URL)
 	default:
-		v.record.Door = doorBaseURL
 		return v.findOrigin(s)
 	}
 	if refused == nil && s.isDataPort(v.target) {

@@ -194,3 +194,35 @@ func TestRefusalsHaveTheIDOfTheirLine(t *testing.T) {
 		t.Errorf("the upstream's refusal has the ids %q, %q", got["X-Request-Id"], got["Request-Id"])
 	}
 }
+
+// A provider finds a request by its own id, not by sealcar's.
+func TestTheLogHasTheIDOfTheUpstream(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		header http.Header
+		want   any
+	}{
+		"OpenAI's":     {http.Header{"X-Request-Id": {"req_1"}, "Request-Id": {"other"}}, "req_1"},
+		"Anthropic's":  {http.Header{"Request-Id": {"req_2"}}, "req_2"},
+		"long":         {http.Header{"X-Request-Id": {strings.Repeat("x", 200)}}, strings.Repeat("x", 128)},
+		"not a text":   {http.Header{"X-Request-Id": {"a\tb\xff"}}, "a\tb\ufffd"},
+		"none":         {http.Header{}, nil},
+		"not answered": {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, &recorder{reply: func(*http.Request) (*http.Response, error) {
+				if tt.header == nil {
+					return nil, fmt.Errorf("sending: %w", mismatch{})
+				}
+				resp := answer(http.StatusServiceUnavailable, "application/json", strings.NewReader(`{"error":"busy"}`))
+				maps.Copy(resp.Header, tt.header)
+				return resp, nil
+			}}, testConfig(t))
+			do(t, r.client(), newPost(t.Context(), t, routedURL, strings.NewReader(chat)))
+			if got := r.log.line(t, map[string]any{"message": "request"})["upstream_id"]; got != tt.want {
+				t.Errorf("the log has %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

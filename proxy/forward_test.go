@@ -410,6 +410,7 @@ func TestUnroutedPlainHTTPIsForwardedAsMeant(t *testing.T) {
 	var got *http.Request
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Clone(context.Background())
+		w.Header().Set("X-Request-Id", "strangers")
 		http.Redirect(w, r, "http://elsewhere.example.com/", http.StatusFound)
 	})
 	r := start(t, new(recorder), testConfig(t))
@@ -427,6 +428,9 @@ func TestUnroutedPlainHTTPIsForwardedAsMeant(t *testing.T) {
 	line := r.log.line(t, map[string]any{"message": "request", "treatment": "forwarded", "host": "127.0.0.1"})
 	if _, ok := line["path"]; ok || strings.Contains(r.log.String(), "%zz") {
 		t.Errorf("the log tells a stranger's path: %v", line)
+	}
+	if strings.Contains(r.log.String(), "strangers") {
+		t.Errorf("the log tells a stranger's id: %v", line)
 	}
 }
 

@@ -52,6 +52,43 @@ func TestHTTP2ReplyThatBreaksOffIsNeverAComplete(t *testing.T) {
 	r.log.line(t, map[string]any{"message": "request", "aborted": "bad_tag", "protocol": "HTTP/2.0"})
 }
 
+// It is the upstream whose patience ends, however long ago the last write was.
+func TestT76_StalledHTTP2ReplyEnds(t *testing.T) {
+	t.Parallel()
+	r := start(t, &recorder{reply: func(r *http.Request) (*http.Response, error) {
+		begin := &ctxBody{r.Context(), strings.NewReader("data: x\n\n")}
+		return answer(http.StatusOK, "text/event-stream", &dawdling{Reader: begin, left: 8}), nil
+	}}, testConfig(t, func(c *config.Config) { c.Timeouts.StreamIdle = soon }))
+	resp, err := r.insistent().Do(newPost(t.Context(), t, secureURL, strings.NewReader(chat)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if body, err := io.ReadAll(resp.Body); err == nil || string(body) != "data: x\n\n" {
+		t.Errorf("a stalled reply ended with %v: %q", err, body)
+	}
+	if line := r.log.line(t, map[string]any{"message": "request"}); line["aborted"] != "stream_idle" {
+		t.Errorf("the log says %v", line)
+	}
+}
+
+// dawdling is a body whose first read is followed by some that bring nothing.
+type dawdling struct {
+	io.Reader
+	begun bool
+	left  int
+}
+
+func (d *dawdling) Read(p []byte) (int, error) {
+	if d.begun && d.left > 0 {
+		d.left--
+		time.Sleep(soon / 4)
+		return 0, nil
+	}
+	d.begun = true
+	return d.Reader.Read(p)
+}
+
 func TestHTTP2EventsAreFlushedOneByOne(t *testing.T) {
 	t.Parallel()
 	events := make(chan string, 1)
@@ -208,6 +245,9 @@ func TestT42_HTTP2ClientsNeedTheirToken(t *testing.T) {
 	own := field(":authority", r.Addr().String())
 	if got := f.outcome(f.post(own)); got.status != "401" || codeOf(got.body) != "client_unauthenticated" {
 		t.Errorf("without a token: %v", got)
+	}
+	if got := f.outcome(f.post(own, field(":path", "http://"+routedHost+"/v1/x"))); got.status != "401" || got.header.Get("Www-Authenticate") == "" {
+		t.Errorf("without a token, as to a proxy: %v", got)
 	}
 	if got := f.outcome(f.post(own, field("x-sealcar-token", appToken))); got.status != "200" {
 		t.Errorf("with one: %v", got)

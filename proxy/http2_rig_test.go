@@ -281,4 +281,4 @@ func codeOf(body string) string {
 func field(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }
 
 // soon is a time that comes at once, where a test waits for a time-out.
-const soon = 200 * time.Millisecond
+const soon = time.Second

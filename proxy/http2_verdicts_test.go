@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -111,6 +112,25 @@ func TestT51_HTTP2Verdicts(t *testing.T) {
 				t.Errorf("%d requests went through", n)
 			}
 		})
+	}
+}
+
+func TestHTTP2RefusalsTellWhatToDoNext(t *testing.T) {
+	t.Parallel()
+	f := start(t, new(recorder), testConfig(t)).frames()
+	for next, change := range map[string]hpack.HeaderField{
+		"Send the method alone":   field(":method", "POST /v1/x"),
+		"Send the path alone":     field(":path", "https://"+routedHost+"/v1/x"),
+		"Encode the space as %20": field(":path", "/v1/a b"),
+		"Leave Host out":          field("host", thirdHost),
+		"Leave it out":            field("+content-length", "0"),
+		"Trim the value":          field("x-a", " 1"),
+	} {
+		stream := f.headers(false, head(field("content-length", "27"), change)...)
+		_ = f.WriteData(stream, true, []byte(chat))
+		if got := f.outcome(stream); codeOf(got.body) != "malformed_request" || !strings.Contains(got.body, ". "+next) {
+			t.Errorf("%v: %v", change, got)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ func (i *interim) judged(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
+		removeHopByHop(http.Header(header)) // HTTP/2 has no such headers at all (RFC 9113 section 8.2.2)
 		exchange.DropOwnHeaders(http.Header(header))
 		return i.another()
 	}})
@@ -65,6 +66,7 @@ func (i *interim) pass(status int, header textproto.MIMEHeader) error {
 	}
 	own := i.visit.reply.Header()
 	before := maps.Clone(own)
+	removeHopByHop(http.Header(header))
 	exchange.DropOwnHeaders(http.Header(header))
 	exchange.DropDetours(http.Header(header))
 	maps.Copy(own, header)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -109,6 +110,7 @@ func (p *Proxy) logRequest(v *visit) {
 	if v.request.ProtoMajor > 1 {
 		e.Str("protocol", v.request.Proto)
 	}
+	logUpstreamID(e, v)
 	if v.refusal != nil {
 		e.Str("code", v.refusal.Code)
 		addCause(e, v.refusal.Cause)
@@ -118,6 +120,15 @@ func (p *Proxy) logRequest(v *visit) {
 		addCause(e, v.broken)
 	}
 	e.Msg("request")
+}
+
+// logUpstreamID tells by what id the provider knows the request, if it has answered:
+// OpenAI's name for it, then Anthropic's.
+func logUpstreamID(e *zerolog.Event, v *visit) {
+	header := v.reply.Header()
+	if id := cmp.Or(header.Get("X-Request-Id"), header.Get("Request-Id")); id != "" && v.route != nil && v.refusal == nil {
+		e.Str("upstream_id", clip(id))
+	}
 }
 
 // logClear tells what was in clear beside the sealed content: where, never what.

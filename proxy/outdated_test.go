@@ -20,7 +20,7 @@ func kubelet(t *testing.T, r *rig) (status int, body string) {
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	resp, body := get(t, client, "http://"+r.AdminAddr().String()+"/readyz/kubelet")
+	resp, body := get(t, client, "http://"+r.AdminAddr().String()+"/readyz?kubelet")
 	return resp.StatusCode, body
 }
 

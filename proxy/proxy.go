@@ -46,8 +46,10 @@ type Options struct {
 type Protocol struct {
 	// RoundTripper gets each request with the upstream's URL, Host and path and
 	// with the application's body, unbuffered: it buffers and bounds that
-	// itself. It fills the exchange.Record of the request's context. An
-	// *apierror.Error in its error's chain reaches the application as it is.
+	// itself, and does so first, for over HTTP/2 a body that stays unread holds
+	// up those of other requests. It fills the exchange.Record of the request's
+	// context. An *apierror.Error in its error's chain reaches the application
+	// as it is.
 	RoundTripper http.RoundTripper
 	// Ready says whether the route could serve now, and why or why not; nil
 	// means always. It should not outlast ctx, which ends with the probe.

@@ -61,6 +61,7 @@ func (r *reply) Write(b []byte) (int, error) {
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	r.note(err)
+	r.disarm()
 	return n, err
 }
 
@@ -69,6 +70,7 @@ func (r *reply) FlushError() error {
 	r.arm()
 	err := r.control.Flush()
 	r.note(err)
+	r.disarm()
 	return err
 }
 
@@ -77,6 +79,14 @@ func (r *reply) arm() {
 	if r.patience > 0 {
 		r.due = time.Now().Add(r.patience)
 		_ = r.control.SetWriteDeadline(r.due) // if it fails so will the write
+	}
+}
+
+// disarm ends the bound of a write that is over. In HTTP/1.1 it concerns writes
+// alone; in HTTP/2 net/http has it end a stream that waits for its upstream too.
+func (r *reply) disarm() {
+	if r.framed && r.patience > 0 {
+		_ = r.control.SetWriteDeadline(time.Time{}) // fails only if the connection is gone
 	}
 }
 

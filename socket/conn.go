@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 )
 
 // Large is the length, in bytes, from which on reads and writes are package net's.
@@ -114,19 +113,4 @@ func (t *transfer) write(fd uintptr) bool {
 		}
 	}
 	return true
-}
-
-// CanTell says that Quiet can.
-const CanTell = true
-
-// Quiet reports whether a connection is open and has nothing to read. It asks the
-// socket alone, whatever its deadlines are.
-func Quiet(raw syscall.RawConn) bool {
-	quiet := false
-	err := raw.Control(func(fd uintptr) {
-		var one [1]byte
-		_, _, err := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&one[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package syscall does it
-		quiet = err == syscall.EAGAIN
-	})
-	return err == nil && quiet
 }

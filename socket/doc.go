@@ -10,8 +10,10 @@
 // few processors costs as much as the rest of the way through a hop.
 //
 // The watching thread is also what interrupts goroutines that compute for long. So
-// that it is awake when there is much to compute, reads and writes of Large and
-// more are left to package net.
+// that it is awake when there is much to compute, reads of Large and more, which
+// bodies of some size come by, are left to package net, and so are such writes. TLS
+// writes records, which are smaller. Any other system call, such as that of the log,
+// wakes it too.
 //
 // What is no TCP connection, and other systems than Linux on amd64 and arm64, keep
 // what package net does.

@@ -4,8 +4,8 @@ package socket
 
 import "syscall"
 
-// CanTell says that Quiet cannot.
-const CanTell = false
+// CanTellQuiet says that Quiet does not know.
+const CanTellQuiet = false
 
 // Quiet says no.
 func Quiet(syscall.RawConn) bool { return false }

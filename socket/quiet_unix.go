@@ -1,20 +1,16 @@
-//go:build unix && !(linux && (amd64 || arm64))
+//go:build unix
 
 package socket
 
 import "syscall"
 
-// CanTell says that Quiet can.
-const CanTell = true
+// CanTellQuiet says that Quiet knows.
+const CanTellQuiet = true
 
 // Quiet reports whether a connection is open and has nothing to read. It asks the
 // socket alone, whatever its deadlines are.
 func Quiet(raw syscall.RawConn) bool {
 	quiet := false
-	err := raw.Control(func(fd uintptr) {
-		var one [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
-	})
+	err := raw.Control(func(fd uintptr) { quiet = peek(fd) == syscall.EAGAIN })
 	return err == nil && quiet
 }

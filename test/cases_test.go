@@ -54,6 +54,9 @@ func fillIn(page string, byCase map[string][]string) (filled string, problems []
 		if len(byCase[number]) == 0 && !excused {
 			problems = append(problems, number+" has no test, and its verdict does not begin with \"Not applicable, because \"")
 		}
+		if len(byCase[number]) > 0 && excused {
+			problems = append(problems, fmt.Sprintf("%s is not applicable, its verdict says, and %v try it", number, byCase[number]))
+		}
 		return fmt.Sprintf("| %s |%s|%s| %s |", number, cells[2], cells[3], names(byCase[number]))
 	})
 	for _, number := range slices.Sorted(maps.Keys(byCase)) {
@@ -135,6 +138,7 @@ func TestWhatTheTableOfCasesLacksIsSeen(t *testing.T) {
 		"excused":   {head + "| T1 | x | Not applicable, because of y | |\n", nil, head + "| T1 | x | Not applicable, because of y |  |\n"},
 
 		"a case without a test": {head + "| T1 | x | y | `a.TestT1_Gone` |\n", nil, "T1 has no test"},
+		"an excuse with a test": {head + "| T1 | x | Not applicable, because of y | |\n", map[string][]string{"T1": {"a.TestT1_X"}}, "T1 is not applicable"},
 		"a test without a case": {head, map[string][]string{"T9": {"a.TestT9_X"}}, "no line for T9"},
 		"a case twice":          {head + "| T1 | x | y | |\n| T1 | x | y | |\n", map[string][]string{"T1": {"a.TestT1_X"}}, "two lines"},
 	}

@@ -55,7 +55,7 @@ func NewPool(t *http.Transport, next http.RoundTripper) *Pool {
 		maxHeader: t.MaxResponseHeaderBytes,
 	}
 	p.tls.NextProtos = []string{"http/1.1"}
-	if t.Proxy == nil && socket.CanTell {
+	if t.Proxy == nil && socket.CanTellQuiet {
 		p.hosts = map[string][]*conn{}
 	}
 	return p

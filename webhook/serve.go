@@ -31,9 +31,9 @@ const (
 )
 
 // Server is the webhook's server: POST /pods, by HTTPS, is for the API server; GET
-// /healthz, /readyz and /readyz/kubelet (the same, but what is Outdated becomes an Event
-// of the pod), on a port of their own, are for the kubelet. What any pod can send to
-// the first leaves the second free, or it could have the webhook restarted.
+// /healthz and /readyz, on a port of their own, are for the kubelet: what is Outdated
+// becomes an Event of the pod by /readyz?kubelet. What any pod can send to the first
+// leaves the second free, or it could have the webhook restarted.
 type Server struct {
 	Handler     *Handler
 	Certificate func() (*tls.Certificate, error) // asked for each handshake
@@ -117,14 +117,13 @@ func (s Server) probes() http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	warning := kubeprobe.Warning{Now: time.Now}
-	mux.HandleFunc("GET /readyz", s.ready(func(http.ResponseWriter, string) bool { return false }))
-	mux.HandleFunc("GET /readyz/kubelet", s.ready(warning.Answer))
+	mux.HandleFunc("GET /readyz", s.ready(&warning))
 	return mux
 }
 
-// ready answers a probe; while it succeeds, warn may answer in its place.
-func (s Server) ready(warn func(w http.ResponseWriter, problem string) bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+// ready answers a probe; while it succeeds, a kubelet's may be answered with a warning.
+func (s Server) ready(warning *kubeprobe.Warning) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if s.Ready != nil {
 			if err := s.Ready(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -135,7 +134,7 @@ func (s Server) ready(warn func(w http.ResponseWriter, problem string) bool) htt
 		if s.Outdated != nil {
 			problem = s.Outdated()
 		}
-		if !warn(w, problem) {
+		if !r.URL.Query().Has(kubeprobe.Query) || !warning.Answer(w, problem) {
 			_, _ = w.Write([]byte("ok\n"))
 		}
 	}

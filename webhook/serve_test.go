@@ -162,12 +162,12 @@ func TestWhatIsOutdatedIsAnEvent(t *testing.T) {
 		}
 	}
 	outdated.Store(true)
-	expect("/readyz/kubelet", http.StatusServiceUnavailable, "not just yet") // first things first
+	expect("/readyz?kubelet", http.StatusServiceUnavailable, "not just yet") // first things first
 	ready.Store(true)
-	expect("/readyz/kubelet", http.StatusFound, "the new settings are wrong")
+	expect("/readyz?kubelet", http.StatusFound, "the new settings are wrong")
 	expect("/readyz", http.StatusOK, "ok")
 	outdated.Store(false)
-	expect("/readyz/kubelet", http.StatusOK, "ok")
+	expect("/readyz?kubelet", http.StatusOK, "ok")
 }
 
 func TestNothingIsAnsweredWithoutACertificate(t *testing.T) {

@@ -24,9 +24,10 @@ func advice(c *cluster) {
 	for name, tt := range map[string]struct{ manifest, want string }{
 		"a pod":                    {lone("", ""), ""},
 		"a pod that is right":      {lone(`sealcar/inject: "true"`, "sealcar/cpu: 20m, sealcar/skip-containers: a"), ""},
-		"somebody's":               {lone("app.kubernetes.io/name: sealcar, app: sealcar, team/sealcar: x", "sealcar: x"), ""},
+		"somebody's":               {lone("app.kubernetes.io/name: sealcar, app: sealcar, team/sealcar: x, sealcart.io/x: x", "sealcar: x, sealcarx/y: x"), ""},
 		"a pod's label":            {lone(`sealcar/injct: "true"`, ""), "sealcar knows no label sealcar/injct of a pod; there is sealcar/inject"},
 		"another domain":           {lone(`sealcar.io/inject: "true"`, ""), "sealcar knows no label sealcar.io/inject"},
+		"another name":             {lone("", "sealcar-sidecar/cpu: 20m"), "sealcar knows no annotation sealcar-sidecar/cpu"},
 		"a pod's annotation":       {lone(`sealcar/inject: "true"`, "sealcar/configmap: mine"), "sealcar knows no annotation sealcar/configmap of a pod"},
 		"an annotation as a label": {lone("", `sealcar/inject: "true"`), "a sidecar is asked for by the label sealcar/inject"},
 		"a Deployment":             {workload("Deployment", "apps/v1", "", `, sealcar/inject: "true"`, ""), ""},
@@ -37,6 +38,7 @@ func advice(c *cluster) {
 		"a Job's template":         {workload("Job", "batch/v1", "", `, sealcar/x: x`, ""), "sealcar knows no label sealcar/x"},
 		"a CronJob's template":     {workload("CronJob", "batch/v1", "", "", "sealcar/x: x"), "sealcar knows no annotation sealcar/x"},
 		"a namespace":              {space("sealcar/inject: enabled"), ""},
+		"somebody's namespace":     {space("sealcart.io/x: x"), ""},
 		"a namespace's value":      {space(`sealcar/inject: "true"`), `label sealcar/inject: "true" of a namespace does nothing; its pods get sidecars by the value enabled`},
 		"a namespace's label":      {space("sealcar/injection: enabled"), "sealcar knows no label sealcar/injection of a namespace"},
 	} {

@@ -44,9 +44,9 @@ startupProbe:
   failureThreshold: 60
 readinessProbe:
   httpGet:
-    path: /readyz/kubelet # a refused configuration becomes an Event
+    path: /readyz?kubelet # a refused configuration becomes an Event; older images ignore the query
     port: {{ .adminPort }}
-  periodSeconds: 5
+  periodSeconds: 5 # less than the 15 s for which it is told
   timeoutSeconds: 2
 livenessProbe:
   httpGet:
