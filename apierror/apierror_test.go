@@ -40,9 +40,9 @@ func TestElsewhereReplacesAWholeName(t *testing.T) {
 		"stop must be an array":                    "stop_sequences must be an array",
 		"unstoppable: stopped, non-stop, stop.":    "unstoppable: stopped, non-stop, stop_sequences.",
 		"nothing was sent, for stop[?] is unknown": "nothing was sent, for stop_sequences[?] is unknown",
-		"stop stop":                                "stop_sequences stop",
-		"stop":                                     "stop_sequences",
-		"stop_words are stopped":                   "stop_words are stopped",
+		"stop stop":              "stop_sequences stop",
+		"stop":                   "stop_sequences",
+		"stop_words are stopped": "stop_words are stopped",
 	} {
 		got := apierror.BadRequest("c", "stop", message).Elsewhere("stop_sequences")
 		if got.Message != want || got.Param != "stop_sequences" {

@@ -50,7 +50,7 @@ func newClient(out http.RoundTripper) *http.Client {
 
 // fetch gets one image.
 func (f *fetcher) fetch(ctx context.Context, url string) (image, error) {
-	req, err := http.NewRequestWithContext(traceless{ctx}, http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(withoutValues(ctx), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return image{}, errAddress
 	}
@@ -78,13 +78,15 @@ func (f *fetcher) fetch(ctx context.Context, url string) (image, error) {
 	return f.admit(image{mediaType, data})
 }
 
-// traceless is a context that ends when another does and has none of its values:
-// among those is a trace by which interim responses (1xx) reach the application, and
-// an image's server has nothing to say to it.
-type traceless struct{ context.Context }
+// withoutValues is a context that ends with ctx and has none of its values: among
+// those is a trace by which interim responses (1xx) reach the application, and an
+// image's server has nothing to say to it.
+func withoutValues(ctx context.Context) context.Context { return valueless{ctx} }
+
+type valueless struct{ context.Context }
 
 // Value gives nil.
-func (traceless) Value(any) any { return nil }
+func (valueless) Value(any) any { return nil }
 
 // read reads an image, if it is not over the limit.
 func (f *fetcher) read(ctx context.Context, resp *http.Response) ([]byte, error) {
