@@ -70,8 +70,11 @@ func check(p *Pod, w wishes) error {
 	if value, set := p.Metadata.Labels[injectLabel]; set && value != "true" && value != "false" {
 		return fmt.Errorf("label %s: %q is not true or false", injectLabel, value)
 	}
-	for _, c := range p.Spec.Containers {
-		if c.Name == containerName {
+	if p.Spec.OS.Name == "windows" {
+		return fmt.Errorf("the pod is for Windows, which the sidecar is not; label it %s: \"false\"", injectLabel)
+	}
+	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
+		if c.Name == containerName && !c.isSidecar() {
 			return fmt.Errorf("the pod has a container named %q, as the sidecar is named; give it another name", c.Name)
 		}
 	}

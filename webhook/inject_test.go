@@ -194,6 +194,9 @@ func TestPodsThatCannotBeInjected(t *testing.T) {
 		{"a long Secret", podWith(`"sealcar/secrets":"` + strings.Repeat("a", 49) + `"`), "at most 48 characters"},
 		{"an empty ConfigMap", podWith(`"sealcar/config-map":""`), `annotation sealcar/config-map: "" is not the name`},
 		{"a label", `{"metadata":{"labels":{"sealcar/inject":"True"}},"spec":{"containers":[{"name":"app"}]}}`, `label sealcar/inject: "True" is not true or false`},
+		{"an init container with our name, which is no sidecar", `{"metadata":{},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"the same with our marks", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"Windows", `{"metadata":{},"spec":{"os":{"name":"windows"},"containers":[{"name":"app"}]}}`, `the pod is for Windows, which the sidecar is not; label it sealcar/inject: "false"`},
 		{"a container with our name", `{"metadata":{},"spec":{"containers":[{"name":"app"},{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
 		{"options of the JVM from elsewhere", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{"configMapKeyRef":{"name":"jvm","key":"options"}}}]}]}}`, `container "app" takes JAVA_TOOL_OPTIONS from elsewhere`},
 		{"such an init container", `{"metadata":{},"spec":{"containers":[],"initContainers":[{"name":"prepare","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, `container "prepare" takes JAVA_TOOL_OPTIONS from elsewhere`},
@@ -217,9 +220,10 @@ func TestPodsThatAreSpared(t *testing.T) {
 		{"kube-system", "kube-system", podWith(""), "its namespace is excluded", false},
 		{"ours", "apps", `{"metadata":{"labels":{"app.kubernetes.io/part-of":"sealcar"}}}`, "it is a part of sealcar", false},
 		{"hostNetwork", "apps", `{"spec":{"hostNetwork":true}}`, "with hostNetwork its loopback is that of the node", true},
-		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
-		{"another injector's", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"b2/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
-		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
+		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"another injector's", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"b2/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "", false},
+		{"an ordinary init container of our name", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
 		{"any other", "apps", podWith(""), "", false},
 	} {
 		p, err := webhook.DecodePod([]byte(tt.pod))

@@ -80,6 +80,26 @@ c.?env.orValue([]).filter(e, !(e.name in {{ $names | uniq | toJson }}) || (e.nam
 (variables.configMap == "" ? {{ include "sealcar.cel" $known }} : {{ include "sealcar.cel" $unknown }})
 {{- end -}}
 
+{{/*
+sealcar.injector.hasSidecar: whether the pod has a sidecar named sealcar, as a CEL
+expression. An init container without restartPolicy Always is none: it would be gone
+before the application starts.
+*/}}
+{{- define "sealcar.injector.hasSidecar" -}}
+object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar' && c.?restartPolicy.orValue('') == 'Always')
+{{- end -}}
+
+{{/* sealcar.injector.nameTaken: whether another container has its name, as a CEL expression. */}}
+{{- define "sealcar.injector.nameTaken" -}}
+(object.spec.containers.exists(c, c.name == 'sealcar') ||
+ object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar' && c.?restartPolicy.orValue('') != 'Always'))
+{{- end -}}
+
+{{/* sealcar.injector.isWindows: whether the pod is for Windows, as a CEL expression. */}}
+{{- define "sealcar.injector.isWindows" -}}
+object.spec.?os.?name.orValue('') == 'windows'
+{{- end -}}
+
 {{/* sealcar.injector.constraints: of its policies, the pods that they are about. */}}
 {{- define "sealcar.injector.constraints" -}}
 matchConstraints:
@@ -100,7 +120,7 @@ matchConditions:
     expression: "!object.spec.?hostNetwork.orValue(false)"
   - name: no-sidecar-of-its-own # nor one of another injector's, whose settings differ
     expression: |-
-      !object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar') ||
+      !{{ include "sealcar.injector.hasSidecar" . }} ||
       (object.metadata.?annotations[?'sealcar/status'].orValue('') == 'injected' &&
        object.metadata.?annotations[?'sealcar/injected-by'].orValue('') == {{ include "sealcar.injector.name" . | quote }})
 {{- end -}}
