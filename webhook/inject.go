@@ -36,6 +36,9 @@ func Spared(p *Pod, namespace string, s *Settings) (reason string, told bool) {
 // still need, most often nothing. An error is for the pod's author: the pod asks
 // for something that cannot be done.
 func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
+	if err := checkNames(p.Metadata); err != nil {
+		return nil, err
+	}
 	w, err := readWishes(p.Metadata.Annotations, s.Annotations)
 	if err != nil {
 		return nil, err

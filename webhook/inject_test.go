@@ -103,6 +103,7 @@ func TestWhatIsInjected(t *testing.T) {
 		{"options of the JVM from elsewhere are a skipped container's own", `{"metadata":{"annotations":{"sealcar/skip-containers":"app"}},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, map[string]any{
 			app + "/env/JAVA_TOOL_OPTIONS/value": nil,
 		}},
+		{"marks of ours, and what is somebody's", `{"metadata":{"labels":{"sealcar/gateway":"client","sealcar/injected":"true","sealcart/x":"x"},"annotations":{"sealcar/keys":"x","sealcart/x":"x"}},"spec":{"containers":[{"name":"app"}]}}`, map[string]any{side + "/args/0": "run"}},
 		{"a status from another pod makes no sidecar", podWith(`"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"`), map[string]any{side + "/args/0": "run", "/spec/volumes/sealcar-ca/name": "sealcar-ca"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,6 +197,8 @@ func TestPodsThatCannotBeInjected(t *testing.T) {
 		{"a label", `{"metadata":{"labels":{"sealcar/inject":"True"}},"spec":{"containers":[{"name":"app"}]}}`, `label sealcar/inject: "True" is not true or false`},
 		{"an init container with our name, which is no sidecar", `{"metadata":{},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
 		{"the same with our marks", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"an annotation that there is none of", podWith(`"sealcar/configmap":"mine"`), "sealcar knows no annotation sealcar/configmap of a pod; there is sealcar/config-map, sealcar/cpu, sealcar/image, sealcar/log-level, sealcar/memory, sealcar/memory-limit, sealcar/secrets, sealcar/skip-containers, sealcar/strict"},
+		{"a label that there is none of", `{"metadata":{"labels":{"sealcar/injct":"true"}},"spec":{"containers":[{"name":"app"}]}}`, "sealcar knows no label sealcar/injct of a pod; there is sealcar/inject"},
 		{"Windows", `{"metadata":{},"spec":{"os":{"name":"windows"},"containers":[{"name":"app"}]}}`, `the pod is for Windows, which the sidecar is not; label it sealcar/inject: "false"`},
 		{"a container with our name", `{"metadata":{},"spec":{"containers":[{"name":"app"},{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
 		{"options of the JVM from elsewhere", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{"configMapKeyRef":{"name":"jvm","key":"options"}}}]}]}}`, `container "app" takes JAVA_TOOL_OPTIONS from elsewhere`},
