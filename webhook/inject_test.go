@@ -71,10 +71,16 @@ func TestWhatIsInjected(t *testing.T) {
 			"/spec/nodeName": "n", "/spec/volumes/0/name": "v", app + "/env/A/value": "b", app + "/volumeMounts/v/mountPath": "/v", "/metadata/labels/l": "m",
 		}},
 		{"a NO_PROXY of its own cannot lead around", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"no_proxy","value":"*"},{"name":"A","value":"b"}]}]}}`, map[string]any{
-			app + "/env/0/name": "A", app + "/env/no_proxy/value": "localhost,127.0.0.1,::1,$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local",
+			app + "/env/A/value": "b", app + "/env/no_proxy/value": "localhost,127.0.0.1,::1,$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local",
 		}},
 		{"options of the JVM stay in front", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","value":"-Xmx1g"}]}]}}`, map[string]any{
 			app + "/env/JAVA_TOOL_OPTIONS/value": "-Xmx1g " + javaOptions(t),
+		}},
+		{"own variables may refer to ours, and options of the JVM to own ones", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"A","value":"$(HTTPS_PROXY)"},{"name":"JAVA_TOOL_OPTIONS","value":"-Da=$(A)"},{"name":"B","value":"$(JAVA_TOOL_OPTIONS)"}]}]}}`, map[string]any{
+			app + "/env/14/name": "A", app + "/env/15/name": "JAVA_TOOL_OPTIONS", app + "/env/15/value": "-Da=$(A) " + javaOptions(t), app + "/env/16/name": "B", app + "/env/17": nil,
+		}},
+		{"own variables may refer to our options of the JVM", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"B","value":"$(JAVA_TOOL_OPTIONS)"}]}]}}`, map[string]any{
+			app + "/env/14/name": "JAVA_TOOL_OPTIONS", app + "/env/15/name": "B", app + "/env/16": nil,
 		}},
 		{"a configuration of the injector's", podWith(""), map[string]any{
 			side + "/env/SEALCAR_CONFIG_YAML/value": "egress: {default: deny}", side + "/env/SEALCAR_CONFIG": nil, side + "/env/SEALCAR_STRICT": nil,
