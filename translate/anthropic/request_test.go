@@ -65,6 +65,14 @@ func TestRequestBecomesAChat(t *testing.T) {
 			chatOf(sayU, `"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"a":9007199254740993},"strict":true}},`+max7+`,"temperature":0.70,"top_p":1e0,"stop":["a","b"],"reasoning_effort":"low","thinking":{"type":"auto"},"service_tier":"default","stream":true,"stream_options":{"include_usage":true}`),
 		},
 		"thinking": {with(`,"thinking":{"type":"enabled","budget_tokens":1024}`), chatOf(sayU, max7+`,"thinking":{"type":"enabled"}`)},
+		"edits of the conversation that change nothing here": {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":{"type":"thinking_turns","value":1}}]}`), chatOf(sayU, max7)},
+		"no edits":   {with(`,"context_management":{"edits":[]}`), chatOf(sayU, max7)},
+		"null edits": {with(`,"context_management":{"edits":null}`), chatOf(sayU, max7)},
+		"what Claude Code asks": {
+			`{"model":"m","max_tokens":32000,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"text","text":"u","cache_control":{"type":"ephemeral"}}]}],` +
+				`"tools":[` + tool + `],"metadata":{"user_id":"{\"device_id\":\"d\"}"},"thinking":{"type":"adaptive"},"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},"output_config":{"effort":"high"},"stream":true}`,
+			chatOf(`{"role":"system","content":"s"},`+sayU, `"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"n":1.50}}}],"max_tokens":32000,"reasoning_effort":"high","thinking":{"type":"auto"},"stream":true,"stream_options":{"include_usage":true}`),
+		},
 		"what is left out, and what says nothing": {
 			with(`,"metadata":{"user_id":"u1"},"cache_control":{"type":"ephemeral"},"service_tier":"auto","speed":"standard","container":null,"top_k":null,"mcp_servers":[],"novelty":{}`),
 			chatOf(sayU, max7),
@@ -100,6 +108,11 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"container":           {with(`,"container":"c"`), "unsupported_parameter", "container"},
 		"MCP":                 {with(`,"mcp_servers":[{}]`), "unsupported_parameter", "mcp_servers"},
 		"place":               {with(`,"inference_geo":"us"`), "unsupported_parameter", "inference_geo"},
+		"results cleared":     {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"},{"type":"clear_tool_uses_20250919"}]}`), "unsupported_parameter", "context_management.edits[1]"},
+		"an edit of no type":  {with(`,"context_management":{"edits":[{}]}`), "unsupported_parameter", "context_management.edits[0]"},
+		"no edit":             {with(`,"context_management":{"edits":[5]}`), "invalid_request", "context_management.edits[0]"},
+		"unknown in editing":  {with(`,"context_management":{"edits":[],"x":1}`), "unknown_parameter", "context_management.x"},
+		"unknown in an edit":  {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","x":1}]}`), "unknown_parameter", "context_management.edits[0].x"},
 		"speed":               {with(`,"speed":"fast"`), "unsupported_parameter", "speed"},
 		"thinking":            {with(`,"thinking":{"type":"much"}`), "unsupported_parameter", "thinking"},
 		"format":              {with(`,"output_config":{"format":{"type":"xml"}}`), "unsupported_parameter", "output_config.format"},
