@@ -56,7 +56,7 @@ func TestRequestBecomesAChat(t *testing.T) {
 			`{"model":"m","messages":[{"role":"user","content":"u"}],"thinking":{"type":"disabled"}}`,
 		},
 		"what is left out, and what says nothing": {
-			`{"model":"m","input":"u","metadata":{"a":"b"},"store":true,"truncation":"disabled","include":["reasoning.encrypted_content"],"max_tool_calls":3,"stream_options":{"include_obfuscation":true},"previous_response_id":null,"background":false,"conversation":null,"top_logprobs":0,"novelty":[],"stream":false,"temperature":null}`,
+			`{"model":"m","input":"u","metadata":{"a":"b"},"client_metadata":{"x-codex-installation-id":"i"},"store":true,"truncation":"disabled","include":["reasoning.encrypted_content"],"max_tool_calls":3,"stream_options":{"include_obfuscation":true},"previous_response_id":null,"background":false,"conversation":null,"top_logprobs":0,"novelty":[],"stream":false,"temperature":null}`,
 			`{"model":"m","messages":[{"role":"user","content":"u"}]}`,
 		},
 	}
