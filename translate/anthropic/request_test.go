@@ -55,7 +55,7 @@ func TestRequestBecomesAChat(t *testing.T) {
 				`{"role":"assistant","content":null,"tool_calls":[{"id":"c3","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"","tool_call_id":"c3"}`, max7),
 		},
 		"tools": {
-			with(`,"tools":[` + tool + `,{"type":"custom","name":"g","input_schema":{}}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}`),
+			with(`,"tools":[` + tool + `,{"type":"custom","name":"g","input_schema":{},"defer_loading":false,"allowed_callers":["direct"],"input_examples":[]}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}`),
 			chatOf(sayU, `"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"n":1.50}}},{"type":"function","function":{"name":"g","parameters":{}}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,`+max7),
 		},
 		"any tool":  {with(`,"tool_choice":{"type":"any"}`), chatOf(sayU, `"tool_choice":"required",`+max7)},
@@ -131,7 +131,10 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"unknown in a turn":   {turns(`{"role":"user","content":"x","name":"n"}`), "unknown_parameter", "messages[0].name"},
 		"unknown in a block":  {block("user", `{"type":"text","text":"x","more":"y"}`), "unknown_parameter", "messages[0].content[0].more"},
 		"unknown in a source": {block("user", `{"type":"image","source":{"type":"url","url":"u","more":"y"}}`), "unknown_parameter", "messages[0].content[0].source.more"},
-		"unknown in a tool":   {with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`), "unknown_parameter", "tools[0].defer_loading"},
+		"tool found later":    {with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`), "unsupported_parameter", "tools[0].defer_loading"},
+		"tool for programs":   {with(`,"tools":[{"name":"n","input_schema":{},"allowed_callers":["direct","code_execution_20250825"]}]`), "unsupported_parameter", "tools[0].allowed_callers[1]"},
+		"tool with examples":  {with(`,"tools":[{"name":"n","input_schema":{},"input_examples":[{"a":1}]}]`), "unsupported_parameter", "tools[0].input_examples"},
+		"unknown in a tool":   {with(`,"tools":[{"name":"n","input_schema":{},"x":true}]`), "unknown_parameter", "tools[0].x"},
 		"unknown in a choice": {with(`,"tool_choice":{"type":"auto","x":1}`), "unknown_parameter", "tool_choice.x"},
 		"unknown in thinking": {with(`,"thinking":{"type":"enabled","x":1}`), "unknown_parameter", "thinking.x"},
 		"unknown in output":   {with(`,"output_config":{"x":1}`), "unknown_parameter", "output_config.x"},
@@ -151,6 +154,24 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 				t.Errorf("sent %s", c.Sent)
 			}
 		})
+	}
+}
+
+// A refusal is of use if it says what to do.
+func TestARefusalNamesTheNextStep(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]string{
+		with(`,"context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}`):       "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS=1",
+		with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`):              "leave it out",
+		with(`,"tools":[{"name":"n","input_schema":{},"allowed_callers":["programs"]}]`):    "allow direct alone",
+		with(`,"tools":[{"name":"n","input_schema":{},"input_examples":[{}]}]`):             "the tool's description",
+		turns(`{"role":"user","content":[{"type":"document","source":{"type":"base64"}}]}`): "in a block of type text",
+		turns(`{"role":"user","content":5}`):                                                "must be a string or an array",
+	} {
+		_, _, err := answer(t, dialectrig.Answering("application/json", whole), request)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", request, err, want)
+		}
 	}
 }
 
