@@ -56,6 +56,15 @@ func TestModelsForAnthropicsSDKsBelowEveryBase(t *testing.T) {
 	}
 }
 
+// Two base paths of the default route lead to the same one.
+func TestAPathWithoutARouteIsToldEachBaseOnce(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).run(t, "revocation: {mode: off}")
+	if _, answer := post(t, "http://"+p.Addr().String()+"/nowhere", "{}", nil); !strings.Contains(answer, "serves here: /v1, /api/v3, /api/compatible/v1.") {
+		t.Errorf("got %s", answer)
+	}
+}
+
 // What a route's policy refuses is named by its place in what the application sent,
 // though the policy judges the chat that it became, with its tools moved.
 func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
