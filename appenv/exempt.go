@@ -9,23 +9,59 @@ import (
 	"unicode"
 )
 
+// LeftOut is an exception from the proxy that the application has and that is not
+// kept.
+type LeftOut struct {
+	Entry string // as the application has it, without credentials
+	Why   string
+}
+
+// LeftOuts are the exceptions from the proxy that Variables does not keep: the
+// application would miss them, and nobody else says so.
+func LeftOuts(s Settings, getenv func(string) string) []LeftOut {
+	var left []LeftOut
+	for _, entry := range entries(getenv("NO_PROXY"), getenv("no_proxy")) {
+		if why := dangerous(entry, s.Hosts); why != "" {
+			left = append(left, LeftOut{Entry: entry[strings.LastIndex(entry, "@")+1:], Why: why})
+		}
+	}
+	return left
+}
+
 // exemptions are what goes around the proxy: this machine, the cluster, and
 // what the application's lists name, each once, but nothing that covers a
 // routed host, and nothing of which no one can say what it covers.
 func exemptions(hosts []string, lists ...string) []string {
 	// httpx takes no address ranges, and curl no *.name.
-	entries := []string{"localhost", "127.0.0.1", "::1", ".svc", ".cluster.local"}
+	lists = append([]string{"localhost,127.0.0.1,::1,.svc,.cluster.local"}, lists...)
+	return slices.DeleteFunc(entries(lists...), func(entry string) bool { return dangerous(entry, hosts) != "" })
+}
+
+// entries are those of all lists, each once.
+func entries(lists ...string) []string {
+	var all []string
 	for _, list := range lists {
-		entries = append(entries, strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
-	}
-	var kept []string
-	for _, entry := range entries {
-		covers := strings.Trim(entry, "*.") == "" || slices.ContainsFunc(hosts, func(h string) bool { return exempts(entry, h) })
-		if isPlain(entry) && !covers && !slices.Contains(kept, entry) {
-			kept = append(kept, entry)
+		for _, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+			if !slices.Contains(all, entry) {
+				all = append(all, entry)
+			}
 		}
 	}
-	return kept
+	return all
+}
+
+// dangerous tells why an entry may not be kept, "" if it may.
+func dangerous(entry string, hosts []string) string {
+	if strings.Trim(entry, "*.") == "" {
+		return "it would lead every request around sealcar, in clear"
+	}
+	if i := slices.IndexFunc(hosts, func(h string) bool { return exempts(entry, h) }); i >= 0 {
+		return "it would lead requests to " + hosts[i] + " around sealcar, in clear"
+	}
+	if !isPlain(entry) {
+		return "clients read it differently; give names, addresses and ranges, with commas between them"
+	}
+	return ""
 }
 
 // isPlain tells whether an entry is a name, a pattern, an address or a range, with

@@ -86,6 +86,29 @@ func TestNoExemptionCoversARoutedHost(t *testing.T) {
 	}
 }
 
+// What the application had and has no longer would fail without a word.
+func TestExemptionsThatAreLeftOutAreNamed(t *testing.T) {
+	t.Parallel()
+	environ := map[string]string{
+		"NO_PROXY": "db.internal,intranet.corp;other.corp, *,.volces.com,localhost",
+		"no_proxy": "*,http://user:secret@odd.corp",
+	}
+	const unread = "clients read it differently; give names, addresses and ranges, with commas between them"
+	want := []appenv.LeftOut{
+		{Entry: "intranet.corp;other.corp", Why: unread},
+		{Entry: "*", Why: "it would lead every request around sealcar, in clear"},
+		{Entry: ".volces.com", Why: "it would lead requests to ark.cn-beijing.volces.com around sealcar, in clear"},
+		{Entry: "odd.corp", Why: unread},
+	}
+	s := appenv.Settings{ProxyURL: proxyURL, Hosts: []string{"other.example", "ark.cn-beijing.volces.com"}}
+	if got := appenv.LeftOuts(s, getenv(environ)); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := appenv.LeftOuts(s, getenv(values(t, appenv.Variables(s, getenv(environ))))); len(got) != 0 {
+		t.Errorf("of what was set before, %+v is left out", got)
+	}
+}
+
 func TestAnExemptionOfEverythingIsNeverKept(t *testing.T) {
 	t.Parallel()
 	for _, entry := range []string{"*", ".", "*.", "*.*"} {

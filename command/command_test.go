@@ -37,6 +37,8 @@ func TestCommandsHaveTheirStatusAndOutput(t *testing.T) {
 		{"env for zsh", nil, []string{"env", "--shell", "zsh"}, 0, "", "export HTTP_PROXY='http://127.0.0.1:8080'\n"},
 		{"env in place of a proxy", []string{"HTTPS_PROXY=http://user:secret@proxy.example:3128"}, []string{"env"}, 0, "HTTPS_PROXY was proxy.example:3128; sealcar takes its place", "export HTTPS_PROXY='http://127.0.0.1:8080'\n"},
 		{"exec in place of a proxy", []string{"https_proxy=http://proxy.example:3128"}, []string{"exec", "--", "true"}, 0, "https_proxy was proxy.example:3128", ""},
+		{"env without an exception from the proxy", []string{"NO_PROXY=intranet.corp;other.corp"}, []string{"env"}, 0, `NO_PROXY's "intranet.corp;other.corp" is left out: clients read it differently`, "export NO_PROXY='localhost,127.0.0.1,::1,.svc,.cluster.local'\n"},
+		{"exec without an exception from the proxy", []string{"no_proxy=*"}, []string{"exec", "--", "true"}, 0, `NO_PROXY's "*" is left out`, ""},
 		{"env for Java", nil, []string{"env", "--for", "java", "--shell", "fish"}, 0, "", "set -gx JAVA_TOOL_OPTIONS '-Dhttp.proxyHost=127.0.0.1"},
 		{"env for PowerShell", nil, []string{"env", "--for", "go", "--base-url", "--shell", "powershell"}, 0, "", "$env:OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1'\n"},
 		{"env of a wide listener", []string{"SEALCAR_LISTEN=0.0.0.0:8080", "SEALCAR_UNSAFE_LISTEN=true"}, []string{"env"}, 0, "", "export HTTP_PROXY='http://localhost:8080'\n"},

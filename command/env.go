@@ -53,6 +53,7 @@ URL as well; --base-url does so for the others.`,
 			}
 			warnMissing(p.Stderr, settings.BundleFile)
 			warnReplaced(p, c, settings)
+			warnLeftOut(p, settings)
 			_, err = io.WriteString(p.Stdout, script)
 			return err
 		}),
@@ -111,6 +112,13 @@ func warnReplaced(p Process, c *config.Config, s appenv.Settings) {
 	}
 	for _, v := range appenv.Replaced(s, p.Getenv) {
 		_, _ = fmt.Fprintf(p.Stderr, "sealcar: %s was %s; sealcar takes its place, and goes out without it: if the network needs that proxy, set upstream_proxy on the routes (hosts without a route are reached directly, or not at all)\n", v.Name, v.Value)
+	}
+}
+
+// warnLeftOut says which exceptions from the proxy the application loses.
+func warnLeftOut(p Process, s appenv.Settings) {
+	for _, left := range appenv.LeftOuts(s, p.Getenv) {
+		_, _ = fmt.Fprintf(p.Stderr, "sealcar: NO_PROXY's %q is left out: %s\n", left.Entry, left.Why)
 	}
 }
 

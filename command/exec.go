@@ -85,6 +85,7 @@ func execute(ctx context.Context, p Process, f execFlags, args []string) error {
 		settings.BaseURL, settings.AnthropicBaseURL = baseURLOf(&c, settings.ProxyURL), anthropicBaseURLOf(&c, settings.ProxyURL)
 	}
 	warnReplaced(p, &c, settings)
+	warnLeftOut(p, settings)
 	status, err := runChild(p, path, args, appenv.Merge(p.Environ, appenv.Variables(settings, p.Getenv)))
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {

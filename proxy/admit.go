@@ -22,12 +22,16 @@ func (v *visit) takeBaseURL(s self) *apierror.Error {
 	return v.takeRoute(route, route.targets[0])
 }
 
-// basePaths are the paths that base-URL mode serves, for messages.
+// basePaths are the paths that base-URL mode serves, each once, for messages.
 func (t *table) basePaths() []string {
 	var paths []string
 	for _, r := range t.routes {
 		for _, b := range r.BasePaths {
-			paths = append(paths, b.From, b.To)
+			for _, path := range []string{b.From, b.To} {
+				if !slices.Contains(paths, path) {
+					paths = append(paths, path)
+				}
+			}
 		}
 	}
 	return paths

@@ -37,6 +37,34 @@ func TestErrorsForAnthropicsSDKsHaveTheirForm(t *testing.T) {
 	}
 }
 
+// An SDK of Anthropic's puts /v1/models behind whatever base it has.
+func TestModelsForAnthropicsSDKsBelowEveryBase(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.run(t, "revocation: {mode: off}")
+	for _, path := range []string{"/v1/models", "/api/v3/models", "/api/v3/v1/models", "/api/compatible/v1/models/m"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Addr().String()+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", "key")
+		req.Header.Set("Anthropic-Version", "2023-06-01")
+		// "the chat arrived" are the upstream's words for everything.
+		if status, answer := do(t, req); status != http.StatusNotFound || answer != `{"type":"error","error":{"type":"not_found_error","message":"the chat arrived"}}` {
+			t.Errorf("%s: status %d: %s", path, status, answer)
+		}
+	}
+}
+
+// Two base paths of the default route lead to the same one.
+func TestAPathWithoutARouteIsToldEachBaseOnce(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).run(t, "revocation: {mode: off}")
+	if _, answer := post(t, "http://"+p.Addr().String()+"/nowhere", "{}", nil); !strings.Contains(answer, "serves here: /v1, /api/v3, /api/compatible/v1.") {
+		t.Errorf("got %s", answer)
+	}
+}
+
 // What a route's policy refuses is named by its place in what the application sent,
 // though the policy judges the chat that it became, with its tools moved.
 func TestARefusalNamesThePlaceInTheRequestOfAnotherAPI(t *testing.T) {
@@ -96,6 +124,12 @@ func post(t *testing.T, url, body string, headers map[string]string) (status int
 	for name, value := range headers {
 		req.Header.Set(name, value)
 	}
+	return do(t, req)
+}
+
+// do sends a request and gives the answer.
+func do(t *testing.T, req *http.Request) (status int, answer string) {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

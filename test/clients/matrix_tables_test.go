@@ -44,6 +44,7 @@ func openAINames() map[string]string {
 func openAITable() table {
 	route := []string{
 		"strict: true", "move_tools: true",
+		"strip: [user, metadata, prompt_cache_key, safety_identifier]",
 		"base_paths: [{from: /v1, to: /api/v3}]",
 		"credentials: {source: file, replace: true, api_key_file: \"{api-key}\"}",
 		"models:",
@@ -75,7 +76,14 @@ func openAITable() table {
 
 const openAIIntro = `The application has OpenAI's address built in, asks for OpenAI's models and sends a key of
 OpenAI's. A route for its host makes all three the endpoint's: the application's key stays on this
-machine, and every reply names the model that was asked for. This is the route:
+machine, and every reply names the model that was asked for.
+
+Nothing that says something leaves in clear: ` + "`strip`" + ` takes out what is for OpenAI's own accounting,
+and a request that has ` + "`stop`, `logit_bias`, a message's `name`" + ` or the schema of structured outputs
+(` + "`response_format`, `text.format`" + `) is refused with 400 ` + "`unsealable_field`" + `, for ark-v1 cannot seal
+them. Structured outputs work where the schema may be read: with ` + "`residue: refuse`" + ` in place of
+` + "`strict: true`, and `residue_exceptions: [{path: response_format, residue: report}]`" + ` ([residue.md](residue.md)).
+This is the route:
 `
 
 // yaml is a setup as a configuration file has it.

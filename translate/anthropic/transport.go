@@ -15,9 +15,9 @@ import (
 // before it, which a base path may have mapped already.
 const Path = "/messages"
 
-// Transport carries POST /messages as a chat that its Base seals, and passes
-// everything else on to Base as it is, but for the API's further endpoints, which
-// it refuses.
+// Transport carries POST /messages as a chat that its Base seals, and GET /models
+// of the API's clients as the upstream's own. Everything else it passes on to Base
+// as it is, but for what the API has further below /messages, which it refuses.
 //
 // Faults of a request or of a reply are *apierror.Error in Anthropic's form; a
 // stream that fails ends in an error event and then in a read error.
@@ -25,8 +25,10 @@ type Transport struct{ dialect.Settings }
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	below, ok := t.cut(req.URL.Path)
+	below, ok := t.cut(req.URL.Path, Path)
 	switch {
+	case t.asksForModels(req):
+		return t.models(req)
 	case !ok:
 		return t.Base.RoundTrip(req)
 	case below == "" && req.Method == http.MethodPost:
@@ -51,10 +53,11 @@ func identify(resp *http.Response) {
 	}
 }
 
-// cut gives what a path has below the endpoint, "" or with a slash before it.
-func (t *Transport) cut(path string) (below string, ok bool) {
-	for _, endpoint := range []string{t.BasePath + Path, t.BasePath + "/v1" + Path} {
-		if below, ok = strings.CutPrefix(path, endpoint); ok && (below == "" || below[0] == '/') {
+// cut gives what a path has below one of the API's endpoints, "" or with a slash
+// before it.
+func (t *Transport) cut(path, endpoint string) (below string, ok bool) {
+	for _, base := range []string{t.BasePath, t.BasePath + "/v1"} {
+		if below, ok = strings.CutPrefix(path, base+endpoint); ok && (below == "" || below[0] == '/') {
 			return below, true
 		}
 	}

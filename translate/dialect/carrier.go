@@ -126,10 +126,7 @@ func (s Settings) checkHeaders(h http.Header) error {
 func (c Carrier) turnBack(resp *http.Response, stream bool, t *turning) error {
 	limits := payload.Limits{Reply: c.MaxReplyBytes, Event: c.MaxEventBytes}.Opened()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		if c.Error == nil {
-			return nil
-		}
-		return payload.Replace(resp, limits.Reply, func(doc []byte) ([]byte, error) { return c.failure(resp, doc), nil })
+		return c.Refusal(resp)
 	}
 	if err := t.keep(t.reply.Kept(0)); err != nil {
 		return err
@@ -150,6 +147,15 @@ func (c Carrier) turnBack(resp *http.Response, stream bool, t *turning) error {
 	default:
 		return apierror.BadReply("reply_unreadable", fmt.Sprintf("the upstream answered with Content-Type %.60q to a request with stream %t", resp.Header.Get("Content-Type"), stream), nil)
 	}
+}
+
+// Refusal gives resp, an error of the upstream, the API's form.
+func (c Carrier) Refusal(resp *http.Response) error {
+	if c.Error == nil {
+		return nil
+	}
+	limits := payload.Limits{Reply: c.MaxReplyBytes}.Opened()
+	return payload.Replace(resp, limits.Reply, func(doc []byte) ([]byte, error) { return c.failure(resp, doc), nil })
 }
 
 // failure is an error of the upstream in the API's form.
