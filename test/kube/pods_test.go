@@ -42,6 +42,9 @@ func firstRequest(c *cluster) {
 			c.t.Error(err)
 		}
 	})
+	wait := commands(c, "helm install")[1] // that a newcomer is told to wait by is a pod too
+	probe, _, _ := strings.Cut(wait[strings.Index(wait, "kubectl "):], " && ")
+	c.run("sh", "-c", probe)
 	c.removed("pod/first")
 	c.apply(pod("first", "", "", "serve", ":8088"))
 	if out := c.logs("first:", "first", "app"); !strings.Contains(out, "first: You said: first <nil>") {

@@ -7,7 +7,7 @@ sealcar.injector.settings: of injected sidecars, as the library chart takes them
 {{- $_ := set $s "config" (include "sealcar.enclave.sidecarConfig" .) -}}
 {{- end -}}
 {{- $_ := set $s "image" .Values.image -}}
-{{- $_ := set $s.image "tag" (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- $_ := set $s.image "tag" (.Values.image.tag | default (.Chart.AppVersion | replace "+" "_")) -}}
 {{- toJson $s -}}
 {{- end -}}
 
