@@ -40,7 +40,7 @@ func advice(c *cluster) {
 		"a namespace":              {space("sealcar/inject: enabled"), ""},
 		"a namespace like a pod":   {space(`sealcar/inject: "true"`), ""},
 		"somebody's namespace":     {space("sealcart.io/x: x"), ""},
-		"a namespace's value":      {space(`sealcar/inject: "yes"`), `label sealcar/inject: "yes" of a namespace does nothing; its pods get sidecars by the value enabled`},
+		"a namespace's value":      {space(`sealcar/inject: "yes"`), `label sealcar/inject: "yes" of a namespace does nothing; its pods get sidecars by the value enabled or true`},
 		"a namespace's label":      {space("sealcar/injection: enabled"), "sealcar knows no label sealcar/injection of a namespace"},
 	} {
 		out := c.told(tt.manifest, namespace)
