@@ -118,13 +118,16 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* sealcar.configEnv: where its configuration is. */}}
+{{/*
+sealcar.configEnv: where its configuration is. In a variable's value Kubernetes takes $$
+for $, and $(NAME) for another variable.
+*/}}
 {{- define "sealcar.configEnv" -}}
 {{- if .configMap -}}
 - name: SEALCAR_CONFIG
   value: /etc/sealcar/sealcar.yaml
 {{- else if .config -}}
 - name: SEALCAR_CONFIG_YAML
-  value: {{ toJson .config }}
+  value: {{ .config | replace "$" "$$" | toJson }}
 {{- end -}}
 {{- end -}}
