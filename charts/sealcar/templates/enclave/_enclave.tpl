@@ -36,6 +36,9 @@ others in each.
 {{- $_ := set $keys "api-key" (printf "sk-%s" (randAlphaNum 40)) -}}
 {{- $_ := set $keys "ak" (printf "AKLT%s" (randAlphaNum 40)) -}}
 {{- $_ := set $keys "sk" (randAlphaNum 40) -}}
+{{- if eq .Values.enclave.keys.rotation "prepare" -}}{{/* the Secret that was prepared is gone */}}
+{{- include "sealcar.enclave.rotate" (list $keys "prepare") -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set .Release "sealcarKeys" $keys -}}
 {{- end -}}
