@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +22,33 @@ const (
 	secretsKey        = "sealcar/secrets"
 	skipContainersKey = "sealcar/skip-containers"
 )
+
+// The rest of our names that a pod may have: marks of the injector, and what other
+// parts of the chart put on pods or look for.
+const (
+	keysKey      = "sealcar/keys"
+	gatewayLabel = "sealcar/gateway"
+)
+
+// checkNames refuses labels and annotations of ours that there are none of: their
+// author asks for something, misspelt, and would get the default in its place.
+func checkNames(m Metadata) error {
+	if err := checkKnown("label", m.Labels, []string{injectLabel, injectedLabel, gatewayLabel}, []string{injectLabel}); err != nil {
+		return err
+	}
+	wanted := slices.Sorted(slices.Values(append(keys(), skipContainersKey)))
+	return checkKnown("annotation", m.Annotations, append(slices.Clone(wanted), statusKey, injectedByKey, keysKey), wanted)
+}
+
+// checkKnown tells of the known ones those that are for a pod's author.
+func checkKnown(what string, given map[string]string, known, told []string) error {
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if strings.HasPrefix(key, "sealcar/") && !slices.Contains(known, key) {
+			return fmt.Errorf("sealcar knows no %s %s of a pod; there is %s", what, key, strings.Join(told, ", "))
+		}
+	}
+	return nil
+}
 
 // wishes are the annotations, read. Empty is what the settings say.
 type wishes struct {

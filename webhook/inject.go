@@ -36,6 +36,9 @@ func Spared(p *Pod, namespace string, s *Settings) (reason string, told bool) {
 // still need, most often nothing. An error is for the pod's author: the pod asks
 // for something that cannot be done.
 func Inject(p *Pod, s *Settings) ([]PatchOp, error) {
+	if err := checkNames(p.Metadata); err != nil {
+		return nil, err
+	}
 	w, err := readWishes(p.Metadata.Annotations, s.Annotations)
 	if err != nil {
 		return nil, err
@@ -70,8 +73,11 @@ func check(p *Pod, w wishes) error {
 	if value, set := p.Metadata.Labels[injectLabel]; set && value != "true" && value != "false" {
 		return fmt.Errorf("label %s: %q is not true or false", injectLabel, value)
 	}
-	for _, c := range p.Spec.Containers {
-		if c.Name == containerName {
+	if p.Spec.OS.Name == "windows" {
+		return fmt.Errorf("the pod is for Windows, which the sidecar is not; label it %s: \"false\"", injectLabel)
+	}
+	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
+		if c.Name == containerName && !c.isSidecar() {
 			return fmt.Errorf("the pod has a container named %q, as the sidecar is named; give it another name", c.Name)
 		}
 	}
@@ -89,13 +95,13 @@ func check(p *Pod, w wishes) error {
 // own with our names are left out, for one could lead around the sidecar.
 func redirect(path string, containers []Container, w wishes, env, mounts []object) []PatchOp {
 	var ops []PatchOp
-	names, mountNames := namesOf(env), namesOf(mounts)
+	mountNames := namesOf(mounts)
 	for i, c := range containers {
 		if slices.Contains(w.skipped, c.Name) {
 			continue
 		}
 		at := path + "/" + strconv.Itoa(i)
-		if changed := append(without(c.Env, names), withOwnOptions(c.Env, env)...); !reflect.DeepEqual(changed, c.Env) {
+		if changed := environment(c.Env, env); !reflect.DeepEqual(changed, c.Env) {
 			ops = append(ops, PatchOp{"add", at + "/env", changed})
 		}
 		if changed := append(without(c.VolumeMounts, mountNames), mounts...); !reflect.DeepEqual(changed, c.VolumeMounts) {
@@ -105,22 +111,29 @@ func redirect(path string, containers []Container, w wishes, env, mounts []objec
 	return ops
 }
 
-// withOwnOptions is ours with a container's own options for the JVM in front of
-// our own, of which the last wins.
-func withOwnOptions(own, ours []object) []object {
-	i := slices.IndexFunc(own, func(o object) bool { return nameOf(o) == javaToolOptions })
+// environment is a container's own with ours in front, so that variables of its own
+// that refer to them, as $(HTTPS_PROXY), get their values. Its own options for the JVM
+// stay where they are, for they may refer to what comes before; ours are appended,
+// and of options the last wins.
+func environment(own, ours []object) []object {
+	named := func(o object) bool { return nameOf(o) == javaToolOptions }
+	i := slices.IndexFunc(ours, named)
 	if i < 0 {
-		return ours
+		return append(slices.Clone(ours), without(own, namesOf(ours))...)
 	}
-	options, _ := own[i]["value"].(string)
-	joined := make([]object, len(ours))
-	for j, o := range ours {
-		joined[j] = o
-		if value, _ := o["value"].(string); nameOf(o) == javaToolOptions {
-			joined[j] = object{"name": javaToolOptions, "value": appended(options, value)}
+	front, options := without(ours, map[string]bool{javaToolOptions: true}), ours[i]
+	own = without(own, namesOf(front))
+	if !slices.ContainsFunc(own, named) {
+		front = append(front, options)
+	}
+	for j, o := range own {
+		if named(o) {
+			value, _ := o["value"].(string)
+			added, _ := options["value"].(string)
+			own[j] = object{"name": javaToolOptions, "value": appended(value, added)}
 		}
 	}
-	return joined
+	return append(front, own...)
 }
 
 // appended is idempotent, as all of Inject is.

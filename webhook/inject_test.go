@@ -71,10 +71,16 @@ func TestWhatIsInjected(t *testing.T) {
 			"/spec/nodeName": "n", "/spec/volumes/0/name": "v", app + "/env/A/value": "b", app + "/volumeMounts/v/mountPath": "/v", "/metadata/labels/l": "m",
 		}},
 		{"a NO_PROXY of its own cannot lead around", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"no_proxy","value":"*"},{"name":"A","value":"b"}]}]}}`, map[string]any{
-			app + "/env/0/name": "A", app + "/env/no_proxy/value": "localhost,127.0.0.1,::1,$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local",
+			app + "/env/A/value": "b", app + "/env/no_proxy/value": "localhost,127.0.0.1,::1,$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local",
 		}},
 		{"options of the JVM stay in front", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","value":"-Xmx1g"}]}]}}`, map[string]any{
 			app + "/env/JAVA_TOOL_OPTIONS/value": "-Xmx1g " + javaOptions(t),
+		}},
+		{"own variables may refer to ours, and options of the JVM to own ones", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"A","value":"$(HTTPS_PROXY)"},{"name":"JAVA_TOOL_OPTIONS","value":"-Da=$(A)"},{"name":"B","value":"$(JAVA_TOOL_OPTIONS)"}]}]}}`, map[string]any{
+			app + "/env/14/name": "A", app + "/env/15/name": "JAVA_TOOL_OPTIONS", app + "/env/15/value": "-Da=$(A) " + javaOptions(t), app + "/env/16/name": "B", app + "/env/17": nil,
+		}},
+		{"own variables may refer to our options of the JVM", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"B","value":"$(JAVA_TOOL_OPTIONS)"}]}]}}`, map[string]any{
+			app + "/env/14/name": "JAVA_TOOL_OPTIONS", app + "/env/15/name": "B", app + "/env/16": nil,
 		}},
 		{"a configuration of the injector's", podWith(""), map[string]any{
 			side + "/env/SEALCAR_CONFIG_YAML/value": "egress: {default: deny}", side + "/env/SEALCAR_CONFIG": nil, side + "/env/SEALCAR_STRICT": nil,
@@ -103,6 +109,7 @@ func TestWhatIsInjected(t *testing.T) {
 		{"options of the JVM from elsewhere are a skipped container's own", `{"metadata":{"annotations":{"sealcar/skip-containers":"app"}},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, map[string]any{
 			app + "/env/JAVA_TOOL_OPTIONS/value": nil,
 		}},
+		{"marks of ours, and what is somebody's", `{"metadata":{"labels":{"sealcar/gateway":"client","sealcar/injected":"true","sealcart/x":"x"},"annotations":{"sealcar/keys":"x","sealcart/x":"x"}},"spec":{"containers":[{"name":"app"}]}}`, map[string]any{side + "/args/0": "run"}},
 		{"a status from another pod makes no sidecar", podWith(`"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"`), map[string]any{side + "/args/0": "run", "/spec/volumes/sealcar-ca/name": "sealcar-ca"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,6 +201,11 @@ func TestPodsThatCannotBeInjected(t *testing.T) {
 		{"a long Secret", podWith(`"sealcar/secrets":"` + strings.Repeat("a", 49) + `"`), "at most 48 characters"},
 		{"an empty ConfigMap", podWith(`"sealcar/config-map":""`), `annotation sealcar/config-map: "" is not the name`},
 		{"a label", `{"metadata":{"labels":{"sealcar/inject":"True"}},"spec":{"containers":[{"name":"app"}]}}`, `label sealcar/inject: "True" is not true or false`},
+		{"an init container with our name, which is no sidecar", `{"metadata":{},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"the same with our marks", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
+		{"an annotation that there is none of", podWith(`"sealcar/configmap":"mine"`), "sealcar knows no annotation sealcar/configmap of a pod; there is sealcar/config-map, sealcar/cpu, sealcar/image, sealcar/log-level, sealcar/memory, sealcar/memory-limit, sealcar/secrets, sealcar/skip-containers, sealcar/strict"},
+		{"a label that there is none of", `{"metadata":{"labels":{"sealcar/injct":"true"}},"spec":{"containers":[{"name":"app"}]}}`, "sealcar knows no label sealcar/injct of a pod; there is sealcar/inject"},
+		{"Windows", `{"metadata":{},"spec":{"os":{"name":"windows"},"containers":[{"name":"app"}]}}`, `the pod is for Windows, which the sidecar is not; label it sealcar/inject: "false"`},
 		{"a container with our name", `{"metadata":{},"spec":{"containers":[{"name":"app"},{"name":"sealcar"}]}}`, `the pod has a container named "sealcar"`},
 		{"options of the JVM from elsewhere", `{"metadata":{},"spec":{"containers":[{"name":"app","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{"configMapKeyRef":{"name":"jvm","key":"options"}}}]}]}}`, `container "app" takes JAVA_TOOL_OPTIONS from elsewhere`},
 		{"such an init container", `{"metadata":{},"spec":{"containers":[],"initContainers":[{"name":"prepare","env":[{"name":"JAVA_TOOL_OPTIONS","valueFrom":{}}]}]}}`, `container "prepare" takes JAVA_TOOL_OPTIONS from elsewhere`},
@@ -217,9 +229,10 @@ func TestPodsThatAreSpared(t *testing.T) {
 		{"kube-system", "kube-system", podWith(""), "its namespace is excluded", false},
 		{"ours", "apps", `{"metadata":{"labels":{"app.kubernetes.io/part-of":"sealcar"}}}`, "it is a part of sealcar", false},
 		{"hostNetwork", "apps", `{"spec":{"hostNetwork":true}}`, "with hostNetwork its loopback is that of the node", true},
-		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
-		{"another injector's", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"b2/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "it has a sidecar already, of its own or of another injector", true},
-		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
+		{"a sidecar of its own", "apps", `{"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"another injector's", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"b2/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "it has a sidecar already, of its own or of another injector", true},
+		{"one that was injected", "apps", `{"metadata":{"annotations":{"sealcar/status":"injected","sealcar/injected-by":"default/sealcar-injector"}},"spec":{"initContainers":[{"name":"sealcar","restartPolicy":"Always"}]}}`, "", false},
+		{"an ordinary init container of our name", "apps", `{"spec":{"initContainers":[{"name":"sealcar"}]}}`, "", false},
 		{"any other", "apps", podWith(""), "", false},
 	} {
 		p, err := webhook.DecodePod([]byte(tt.pod))

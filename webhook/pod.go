@@ -40,16 +40,29 @@ type Metadata struct {
 // Spec is what of a PodSpec matters here.
 type Spec struct {
 	HostNetwork    bool        `json:"hostNetwork"`
+	OS             OS          `json:"os"`
 	InitContainers []Container `json:"initContainers"`
 	Containers     []Container `json:"containers"`
 	Volumes        []object    `json:"volumes"`
 }
 
+// OS is that of the nodes that a pod is for. Its name is most often empty.
+type OS struct {
+	Name string `json:"name"`
+}
+
 // Container is what of a container matters here.
 type Container struct {
-	Name         string   `json:"name"`
-	Env          []object `json:"env"`
-	VolumeMounts []object `json:"volumeMounts"`
+	Name          string   `json:"name"`
+	RestartPolicy string   `json:"restartPolicy"` // of init containers
+	Env           []object `json:"env"`
+	VolumeMounts  []object `json:"volumeMounts"`
+}
+
+// isSidecar tells whether an init container is a sidecar of our name. Without
+// restartPolicy Always it would be gone before the application starts.
+func (c Container) isSidecar() bool {
+	return c.Name == containerName && c.RestartPolicy == "Always"
 }
 
 // DecodePod reads a pod as an API server sends it.
@@ -80,9 +93,9 @@ func decode(text []byte, into any, strict bool) error {
 	return nil
 }
 
-// hasSidecar tells whether there is a container of our name.
+// hasSidecar tells whether there is a sidecar of our name.
 func (p *Pod) hasSidecar() bool {
-	return slices.ContainsFunc(p.Spec.InitContainers, func(c Container) bool { return c.Name == containerName })
+	return slices.ContainsFunc(p.Spec.InitContainers, Container.isSidecar)
 }
 
 // injectedBy tells whether the injector of a name was here before. The annotations

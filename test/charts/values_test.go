@@ -65,6 +65,17 @@ func TestReadmesAreThoseOfTheValues(t *testing.T) {
 	}
 }
 
+// TestTheNotesWaitAsTheDocumentationDoes: test/kube runs the command of the
+// documentation, so the notes have the same.
+func TestTheNotesWaitAsTheDocumentationDoes(t *testing.T) {
+	t.Parallel()
+	probe := regexp.MustCompile(`for i in .*kubectl run probe .*grep -q sealcar/status`)
+	want, got := probe.FindString(read(t, "docs/kubernetes.md")), probe.FindString(read(t, "charts/sealcar/templates/NOTES.txt"))
+	if want == "" || got != want {
+		t.Errorf("NOTES.txt waits by\n%s\nand docs/kubernetes.md by\n%s", got, want)
+	}
+}
+
 func TestAlertsAndDashboardNameMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	sources := read(t, "proxy/*.go")

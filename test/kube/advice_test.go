@@ -28,7 +28,7 @@ func advice(c *cluster) {
 		"a pod's label":            {lone(`sealcar/injct: "true"`, ""), "sealcar knows no label sealcar/injct of a pod; there is sealcar/inject"},
 		"another domain":           {lone(`sealcar.io/inject: "true"`, ""), "sealcar knows no label sealcar.io/inject"},
 		"another name":             {lone("", "sealcar-sidecar/cpu: 20m"), "sealcar knows no annotation sealcar-sidecar/cpu"},
-		"a pod's annotation":       {lone(`sealcar/inject: "true"`, "sealcar/configmap: mine"), "sealcar knows no annotation sealcar/configmap of a pod"},
+		"a pod's annotation":       {lone("", "sealcar/configmap: mine"), "sealcar knows no annotation sealcar/configmap of a pod"},
 		"an annotation as a label": {lone("", `sealcar/inject: "true"`), "a sidecar is asked for by the label sealcar/inject"},
 		"a Deployment":             {workload("Deployment", "apps/v1", "", `, sealcar/inject: "true"`, ""), ""},
 		"a Deployment's label":     {workload("Deployment", "apps/v1", `, sealcar/inject: "true"`, "", ""), "is to be on the pods (spec.template.metadata.labels)"},
@@ -38,8 +38,9 @@ func advice(c *cluster) {
 		"a Job's template":         {workload("Job", "batch/v1", "", `, sealcar/x: x`, ""), "sealcar knows no label sealcar/x"},
 		"a CronJob's template":     {workload("CronJob", "batch/v1", "", "", "sealcar/x: x"), "sealcar knows no annotation sealcar/x"},
 		"a namespace":              {space("sealcar/inject: enabled"), ""},
+		"a namespace like a pod":   {space(`sealcar/inject: "true"`), ""},
 		"somebody's namespace":     {space("sealcart.io/x: x"), ""},
-		"a namespace's value":      {space(`sealcar/inject: "true"`), `label sealcar/inject: "true" of a namespace does nothing; its pods get sidecars by the value enabled`},
+		"a namespace's value":      {space(`sealcar/inject: "yes"`), `label sealcar/inject: "yes" of a namespace does nothing; its pods get sidecars by the value enabled`},
 		"a namespace's label":      {space("sealcar/injection: enabled"), "sealcar knows no label sealcar/injection of a namespace"},
 	} {
 		out := c.told(tt.manifest, namespace)

@@ -42,6 +42,9 @@ func firstRequest(c *cluster) {
 			c.t.Error(err)
 		}
 	})
+	wait := commands(c, "helm install")[1] // that a newcomer is told to wait by is a pod too
+	probe, _, _ := strings.Cut(wait[strings.Index(wait, "kubectl "):], " && ")
+	c.run("sh", "-c", probe)
 	c.removed("pod/first")
 	c.apply(pod("first", "", "", "serve", ":8088"))
 	if out := c.logs("first:", "first", "app"); !strings.Contains(out, "first: You said: first <nil>") {
@@ -184,6 +187,9 @@ func refusals(c *cluster) {
 		{"\n  annotations: {sealcar/memory: lots}", "", `annotation sealcar/memory: "lots" is not a quantity such as 50m or 64Mi`},
 		{"\n  annotations: {sealcar/config-map: \"\"}", "", `annotation sealcar/config-map: "" is not the name of a ConfigMap`},
 		{"\n  annotations: {sealcar/secrets: \"a, b.c\"}", "", `annotation sealcar/secrets: "a, b.c" is not names of Secrets`},
+		{"\n  annotations: {sealcar/configmap: mine}", "", "sealcar knows no annotation sealcar/configmap of a pod; there is sealcar/config-map, sealcar/cpu"},
+		{"", "  initContainers: [{name: sealcar, image: APP}]", `a container named "sealcar"`},
+		{"", "  os: {name: windows}", "the pod is for Windows"},
 		{"", "  initContainers: [{name: java, image: APP, env: [{name: JAVA_TOOL_OPTIONS, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}]", "takes JAVA_TOOL_OPTIONS from elsewhere"},
 	} {
 		if out, err := c.dryRun(pod("p", tt.more, tt.spec, "chat", "x")); err == nil || !strings.Contains(err.Error(), tt.want) {

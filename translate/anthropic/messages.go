@@ -93,11 +93,11 @@ func (b *blocks) content() any {
 // partsOf reads a content: a string, or blocks.
 func partsOf(v dialect.Value) *blocks {
 	b := new(blocks)
-	if v.Is('"') {
-		b.parts = append(b.parts, dialect.TextPart(v.Raw(`"`)))
-		return b
+	text, items := v.TextOrItems()
+	if text != nil {
+		b.parts = append(b.parts, dialect.TextPart(text))
 	}
-	for _, v := range v.Items() {
+	for _, v := range items {
 		if block, ok := v.Object(); ok {
 			b.add(v, block)
 			block.Drop("cache_control")
@@ -131,6 +131,8 @@ func (b *blocks) add(v dialect.Value, block *dialect.Object) {
 	case "thinking", "redacted_thinking":
 		// A chat has no place for it, and models do without.
 		block.Drop("thinking", "signature", "data")
+	case "document", "search_result", "container_upload":
+		v.Refuse("is a file, and files cannot be sealed: send what it says in a block of type text")
 	default:
 		v.Refuse("is a block of type " + dialect.Quoted(kind) + ", which " + noPart)
 	}

@@ -47,10 +47,11 @@ func translate(o *dialect.Object) (*dialect.Chat, dialect.Reply) {
 	thinks := readThinking(o, chat)
 	readOutput(o, chat)
 	readService(o, chat)
+	readContextManagement(o)
 	if v, ok := o.Take("thread"); ok {
 		v.Fail(apierror.BadRequest("thread_unsupported", v.Path(), "nothing was sent, for thread has the API keep the conversation, and nothing is kept: send the whole conversation without it, as the SDKs' tool runners do by themselves"))
 	}
-	o.Refuse(noPart, "top_k", "container", "mcp_servers", "context_management", "inference_geo", "diagnostics")
+	o.Refuse(noPart, "top_k", "container", "mcp_servers", "inference_geo", "diagnostics")
 	// Who the user is, and what is to be cached, makes no difference to the answer.
 	o.Drop("metadata", "cache_control")
 	o.End()

@@ -55,7 +55,7 @@ func TestRequestBecomesAChat(t *testing.T) {
 				`{"role":"assistant","content":null,"tool_calls":[{"id":"c3","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"","tool_call_id":"c3"}`, max7),
 		},
 		"tools": {
-			with(`,"tools":[` + tool + `,{"type":"custom","name":"g","input_schema":{}}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}`),
+			with(`,"tools":[` + tool + `,{"type":"custom","name":"g","input_schema":{},"defer_loading":false,"allowed_callers":["direct"],"input_examples":[]}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}`),
 			chatOf(sayU, `"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"n":1.50}}},{"type":"function","function":{"name":"g","parameters":{}}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,`+max7),
 		},
 		"any tool":  {with(`,"tool_choice":{"type":"any"}`), chatOf(sayU, `"tool_choice":"required",`+max7)},
@@ -65,6 +65,14 @@ func TestRequestBecomesAChat(t *testing.T) {
 			chatOf(sayU, `"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"a":9007199254740993},"strict":true}},`+max7+`,"temperature":0.70,"top_p":1e0,"stop":["a","b"],"reasoning_effort":"low","thinking":{"type":"auto"},"service_tier":"default","stream":true,"stream_options":{"include_usage":true}`),
 		},
 		"thinking": {with(`,"thinking":{"type":"enabled","budget_tokens":1024}`), chatOf(sayU, max7+`,"thinking":{"type":"enabled"}`)},
+		"edits of the conversation that change nothing here": {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":{"type":"thinking_turns","value":1}}]}`), chatOf(sayU, max7)},
+		"no edits":   {with(`,"context_management":{"edits":[]}`), chatOf(sayU, max7)},
+		"null edits": {with(`,"context_management":{"edits":null}`), chatOf(sayU, max7)},
+		"what Claude Code asks": {
+			`{"model":"m","max_tokens":32000,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"text","text":"u","cache_control":{"type":"ephemeral"}}]}],` +
+				`"tools":[` + tool + `],"metadata":{"user_id":"{\"device_id\":\"d\"}"},"thinking":{"type":"adaptive"},"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},"output_config":{"effort":"high"},"stream":true}`,
+			chatOf(`{"role":"system","content":"s"},`+sayU, `"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"n":1.50}}}],"max_tokens":32000,"reasoning_effort":"high","thinking":{"type":"auto"},"stream":true,"stream_options":{"include_usage":true}`),
+		},
 		"what is left out, and what says nothing": {
 			with(`,"metadata":{"user_id":"u1"},"cache_control":{"type":"ephemeral"},"service_tier":"auto","speed":"standard","container":null,"top_k":null,"mcp_servers":[],"novelty":{}`),
 			chatOf(sayU, max7),
@@ -100,6 +108,11 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"container":           {with(`,"container":"c"`), "unsupported_parameter", "container"},
 		"MCP":                 {with(`,"mcp_servers":[{}]`), "unsupported_parameter", "mcp_servers"},
 		"place":               {with(`,"inference_geo":"us"`), "unsupported_parameter", "inference_geo"},
+		"results cleared":     {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"},{"type":"clear_tool_uses_20250919"}]}`), "unsupported_parameter", "context_management.edits[1]"},
+		"an edit of no type":  {with(`,"context_management":{"edits":[{}]}`), "unsupported_parameter", "context_management.edits[0]"},
+		"no edit":             {with(`,"context_management":{"edits":[5]}`), "invalid_request", "context_management.edits[0]"},
+		"unknown in editing":  {with(`,"context_management":{"edits":[],"x":1}`), "unknown_parameter", "context_management.x"},
+		"unknown in an edit":  {with(`,"context_management":{"edits":[{"type":"clear_thinking_20251015","x":1}]}`), "unknown_parameter", "context_management.edits[0].x"},
 		"speed":               {with(`,"speed":"fast"`), "unsupported_parameter", "speed"},
 		"thinking":            {with(`,"thinking":{"type":"much"}`), "unsupported_parameter", "thinking"},
 		"format":              {with(`,"output_config":{"format":{"type":"xml"}}`), "unsupported_parameter", "output_config.format"},
@@ -118,7 +131,10 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"unknown in a turn":   {turns(`{"role":"user","content":"x","name":"n"}`), "unknown_parameter", "messages[0].name"},
 		"unknown in a block":  {block("user", `{"type":"text","text":"x","more":"y"}`), "unknown_parameter", "messages[0].content[0].more"},
 		"unknown in a source": {block("user", `{"type":"image","source":{"type":"url","url":"u","more":"y"}}`), "unknown_parameter", "messages[0].content[0].source.more"},
-		"unknown in a tool":   {with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`), "unknown_parameter", "tools[0].defer_loading"},
+		"tool found later":    {with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`), "unsupported_parameter", "tools[0].defer_loading"},
+		"tool for programs":   {with(`,"tools":[{"name":"n","input_schema":{},"allowed_callers":["direct","code_execution_20250825"]}]`), "unsupported_parameter", "tools[0].allowed_callers[1]"},
+		"tool with examples":  {with(`,"tools":[{"name":"n","input_schema":{},"input_examples":[{"a":1}]}]`), "unsupported_parameter", "tools[0].input_examples"},
+		"unknown in a tool":   {with(`,"tools":[{"name":"n","input_schema":{},"x":true}]`), "unknown_parameter", "tools[0].x"},
 		"unknown in a choice": {with(`,"tool_choice":{"type":"auto","x":1}`), "unknown_parameter", "tool_choice.x"},
 		"unknown in thinking": {with(`,"thinking":{"type":"enabled","x":1}`), "unknown_parameter", "thinking.x"},
 		"unknown in output":   {with(`,"output_config":{"x":1}`), "unknown_parameter", "output_config.x"},
@@ -138,6 +154,24 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 				t.Errorf("sent %s", c.Sent)
 			}
 		})
+	}
+}
+
+// A refusal is of use if it says what to do.
+func TestARefusalNamesTheNextStep(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]string{
+		with(`,"context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}`):       "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS=1",
+		with(`,"tools":[{"name":"n","input_schema":{},"defer_loading":true}]`):              "leave it out",
+		with(`,"tools":[{"name":"n","input_schema":{},"allowed_callers":["programs"]}]`):    "allow direct alone",
+		with(`,"tools":[{"name":"n","input_schema":{},"input_examples":[{}]}]`):             "the tool's description",
+		turns(`{"role":"user","content":[{"type":"document","source":{"type":"base64"}}]}`): "in a block of type text",
+		turns(`{"role":"user","content":5}`):                                                "must be a string or an array",
+	} {
+		_, _, err := answer(t, dialectrig.Answering("application/json", whole), request)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", request, err, want)
+		}
 	}
 }
 

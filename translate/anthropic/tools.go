@@ -32,6 +32,9 @@ func toolOf(v dialect.Value, tool *dialect.Object) dialect.Tool {
 	tool.Need("name")
 	tool.Need("input_schema")
 	tool.Drop("cache_control", "eager_input_streaming")
+	tool.Refuse("has the API's own servers load the tool once a search finds it: leave it out, so that the model sees the tool at once", "defer_loading")
+	tool.Refuse("has the API's own servers read them: write the examples into the tool's description", "input_examples")
+	readCallers(tool)
 	defer tool.End()
 	return dialect.Tool{Type: "function", Function: dialect.Function{
 		Name:        tool.Raw("name", `"`),
@@ -39,6 +42,20 @@ func toolOf(v dialect.Value, tool *dialect.Object) dialect.Tool {
 		Parameters:  tool.Raw("input_schema", "{"),
 		Strict:      tool.Raw("strict", "t"),
 	}}
+}
+
+// readCallers reads who may call a tool. A chat knows one caller, the model
+// itself, which is direct; the others are programs that the API's servers run.
+func readCallers(tool *dialect.Object) {
+	callers, ok := tool.Take("allowed_callers")
+	if !ok {
+		return
+	}
+	for _, v := range callers.Items() {
+		if caller := v.Text(); caller != "direct" {
+			v.Refuse("lets " + dialect.Quoted(caller) + " call the tool, which only the API's own servers run: leave it out, or allow direct alone")
+		}
+	}
 }
 
 func toolChoice(v dialect.Value, choice *dialect.Object) any {

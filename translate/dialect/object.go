@@ -238,6 +238,16 @@ func (v Value) Items() []Value {
 	return items
 }
 
+// TextOrItems is a string as its JSON text, or the elements of an array; anything
+// else is a fault.
+func (v Value) TextOrItems() (text json.RawMessage, items []Value) {
+	text = v.Raw(`"[`)
+	if v.Is('[') {
+		return nil, v.Items()
+	}
+	return text, nil
+}
+
 // shown is a path in a message, which may be logged: without names that are no
 // plain words, for those may be text.
 func shown(path string) string {

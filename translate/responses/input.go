@@ -15,16 +15,18 @@ func messages(instructions json.RawMessage, o *dialect.Object, known owned) []di
 		h.say("instructions", "instructions", "system", instructions)
 	}
 	input, ok := o.Take("input")
-	switch {
-	case !ok:
-	case input.Is('"'):
-		h.say(input.Path(), input.Path(), "user", input.Raw(`"`))
-	default:
-		for _, item := range input.Items() {
-			h.item(item)
-		}
-		input.NeedMessage(h.messages)
+	if !ok {
+		return h.messages
 	}
+	text, items := input.TextOrItems()
+	if text != nil {
+		h.say(input.Path(), input.Path(), "user", text)
+		return h.messages
+	}
+	for _, item := range items {
+		h.item(item)
+	}
+	input.NeedMessage(h.messages)
 	return h.messages
 }
 
@@ -134,11 +136,12 @@ func (h *history) result(from string, item *dialect.Object) {
 
 // contentOf is the content of a message: a string or parts.
 func contentOf(v dialect.Value) any {
-	if v.Is('"') {
-		return v.Raw(`"`)
+	text, items := v.TextOrItems()
+	if text != nil {
+		return text
 	}
 	var parts []dialect.Part
-	for _, item := range v.Items() {
+	for _, item := range items {
 		if part, ok := item.Object(); ok {
 			parts = append(parts, partOf(item, part))
 			parts[len(parts)-1].From = item.Path()
@@ -162,6 +165,9 @@ func partOf(v dialect.Value, part *dialect.Object) dialect.Part {
 		part.Need("image_url")
 		image := dialect.ImageURL{URL: part.Raw("image_url", `"`), Detail: part.Raw("detail", `"`)}
 		return dialect.Part{Type: "image_url", ImageURL: &image}
+	case "input_file":
+		v.Refuse("is a file, and files cannot be sealed: send what it says in a part of type input_text")
+		return dialect.Part{}
 	default:
 		v.Refuse("is a part of type " + dialect.Quoted(kind) + ", which " + noPart)
 		return dialect.Part{}

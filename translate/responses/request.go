@@ -82,7 +82,8 @@ func refuse(o *dialect.Object) {
 			}
 		}
 	}
-	o.Drop("stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options")
+	o.Drop("stream_options", "max_tool_calls", "prompt_cache_retention", "prompt_cache_options",
+		"client_metadata") // what Codex says of itself, beside the metadata
 }
 
 // readArk reads what Ark's Responses API has beyond OpenAI's ("Create a response"

@@ -56,7 +56,7 @@ func TestRequestBecomesAChat(t *testing.T) {
 			`{"model":"m","messages":[{"role":"user","content":"u"}],"thinking":{"type":"disabled"}}`,
 		},
 		"what is left out, and what says nothing": {
-			`{"model":"m","input":"u","metadata":{"a":"b"},"store":true,"truncation":"disabled","include":["reasoning.encrypted_content"],"max_tool_calls":3,"stream_options":{"include_obfuscation":true},"previous_response_id":null,"background":false,"conversation":null,"top_logprobs":0,"novelty":[],"stream":false,"temperature":null}`,
+			`{"model":"m","input":"u","metadata":{"a":"b"},"client_metadata":{"x-codex-installation-id":"i"},"store":true,"truncation":"disabled","include":["reasoning.encrypted_content"],"max_tool_calls":3,"stream_options":{"include_obfuscation":true},"previous_response_id":null,"background":false,"conversation":null,"top_logprobs":0,"novelty":[],"stream":false,"temperature":null}`,
 			`{"model":"m","messages":[{"role":"user","content":"u"}]}`,
 		},
 	}
@@ -113,7 +113,8 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 		"unknown, odd name":    {with(`"a b":1`), "unknown_parameter", `["a b"]`},
 		"unknown in an item":   {item(`{"role":"user","content":"x","name":"n"}`), "unknown_parameter", "input[1].name"},
 		"unknown in a part":    {part(`{"type":"input_text","text":"x","more":"y"}`), "unknown_parameter", "input[1].content[0].more"},
-		"unknown in a tool":    {with(`"tools":[{"type":"function","name":"n","defer_loading":true}]`), "unknown_parameter", "tools[0].defer_loading"},
+		"tool found later":     {with(`"tools":[{"type":"function","name":"n","defer_loading":true}]`), "unsupported_parameter", "tools[0].defer_loading"},
+		"unknown in a tool":    {with(`"tools":[{"type":"function","name":"n","x":true}]`), "unknown_parameter", "tools[0].x"},
 		"unknown in a choice":  {with(`"tool_choice":{"type":"function","name":"n","x":1}`), "unknown_parameter", "tool_choice.x"},
 		"unknown in text":      {with(`"text":{"x":1}`), "unknown_parameter", "text.x"},
 		"unknown in a format":  {with(`"text":{"format":{"type":"json_object","x":1}}`), "unknown_parameter", "text.format.x"},
@@ -141,6 +142,23 @@ func TestWhatAChatCannotSayIsRefused(t *testing.T) {
 				t.Errorf("sent %s", c.Sent)
 			}
 		})
+	}
+}
+
+// A refusal is of use if it says what to do.
+func TestARefusalNamesTheNextStep(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]string{
+		`{"model":"m","input":"u","tools":[{"type":"function","name":"n","defer_loading":true}]}`:       "leave it out",
+		`{"model":"m","input":[{"role":"user","content":[{"type":"input_file","file_data":"data:"}]}]}`: "in a part of type input_text",
+		`{"model":"m","input":[{"role":"user","content":5}]}`:                                           "must be a string or an array",
+		`{"model":"m","input":5}`:                   "must be a string or an array",
+		`{"model":"m","input":"u","tool_choice":5}`: "must be a string or an object",
+	} {
+		_, _, err := answer(t, dialectrig.Answering("application/json", whole), request)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", request, err, want)
+		}
 	}
 }
 

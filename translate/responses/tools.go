@@ -14,8 +14,8 @@ func readTools(o *dialect.Object, chat *dialect.Chat, echo *response) {
 		echo.Tools = v.Raw("[")
 	}
 	if v, ok := o.Take("tool_choice"); ok {
-		chat.ToolChoice = toolChoice(v)
 		echo.ToolChoice = v.Raw(`"{`)
+		chat.ToolChoice = toolChoice(v)
 	}
 	chat.ParallelToolCalls = o.Raw("parallel_tool_calls", "t")
 	echo.ParallelToolCalls = orElse(chat.ParallelToolCalls, "true")
@@ -27,6 +27,7 @@ func toolOf(v dialect.Value, tool *dialect.Object) dialect.Tool {
 		return dialect.Tool{}
 	}
 	tool.Need("name")
+	tool.Refuse("has the API's own servers load the tool once a search finds it: leave it out, so that the model sees the tool at once", "defer_loading")
 	defer tool.End()
 	return dialect.Tool{Type: "function", Function: dialect.Function{
 		Name:        tool.Raw("name", `"`),

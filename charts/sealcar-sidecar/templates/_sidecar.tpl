@@ -10,7 +10,7 @@ sealcar.sidecar: the container, for the list of initContainers; put it first.
 {{- range list "sealcar" "sealcar-sidecar" -}}
 {{- with index $.Subcharts . -}}{{- $library = .Chart -}}{{- end -}}
 {{- end -}}
-{{- $_ := set $s.image "tag" ($s.image.tag | default $library.AppVersion) -}}
+{{- $_ := set $s.image "tag" ($s.image.tag | default ($library.AppVersion | replace "+" "_")) -}}
 {{- list (fromYaml (include "sealcar.container" $s)) | toYaml -}}
 {{- end -}}
 
@@ -26,7 +26,7 @@ more; what is open still (timeouts.drain) is what an application left behind.
 {{- fail (printf "sealcar: port and adminPort are both %d; choose two" (int .port)) -}}
 {{- end -}}
 name: sealcar
-image: {{ include "sealcar.image" .image }}
+image: {{ include "sealcar.image" .image | quote }}
 imagePullPolicy: {{ .image.pullPolicy }}
 restartPolicy: Always # a native sidecar: up before the application, gone after it, no hindrance to a Job's end
 args: [run]
@@ -118,13 +118,16 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* sealcar.configEnv: where its configuration is. */}}
+{{/*
+sealcar.configEnv: where its configuration is. In a variable's value Kubernetes takes $$
+for $, and $(NAME) for another variable.
+*/}}
 {{- define "sealcar.configEnv" -}}
 {{- if .configMap -}}
 - name: SEALCAR_CONFIG
   value: /etc/sealcar/sealcar.yaml
 {{- else if .config -}}
 - name: SEALCAR_CONFIG_YAML
-  value: {{ toJson .config }}
+  value: {{ .config | replace "$" "$$" | toJson }}
 {{- end -}}
 {{- end -}}

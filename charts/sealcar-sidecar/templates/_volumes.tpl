@@ -27,7 +27,7 @@ mount, for the pod's list.
 {{- with .trustBundle }}
 - name: sealcar-trust
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- range .secrets }}
 {{ include "sealcar.secretVolume" . }}
@@ -38,13 +38,13 @@ mount, for the pod's list.
 {{- define "sealcar.configVolume" -}}
 - name: sealcar-config
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end -}}
 
 {{/* sealcar.secretVolume: of the Secret of a name. Its mode: it is mounted by the sidecar alone, whose user has no group (fsGroup) in somebody else's pod. */}}
 {{- define "sealcar.secretVolume" -}}
 - name: sealcar-secret-{{ . }}
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0444
 {{- end -}}

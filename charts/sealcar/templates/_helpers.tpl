@@ -12,7 +12,7 @@
 {{/* sealcar.selector: labels that tell the pods of a part. */}}
 {{- define "sealcar.selector" -}}
 app.kubernetes.io/name: sealcar
-app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
@@ -21,19 +21,19 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $root := index . 0 -}}
 {{ include "sealcar.selector" . }}
 app.kubernetes.io/part-of: sealcar
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{/* sealcar.ownImage: the image of this chart, with the tag it has by default. */}}
 {{- define "sealcar.ownImage" -}}
-{{- include "sealcar.image" (set (deepCopy .Values.image) "tag" (.Values.image.tag | default .Chart.AppVersion)) -}}
+{{- include "sealcar.image" (set (deepCopy .Values.image) "tag" (.Values.image.tag | default (.Chart.AppVersion | replace "+" "_"))) -}}
 {{- end -}}
 
 {{/* sealcar.test.container: what the containers of helm test have in common. */}}
 {{- define "sealcar.test.container" -}}
-image: {{ include "sealcar.ownImage" . }}
+image: {{ include "sealcar.ownImage" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 resources:
   requests: {cpu: 10m, memory: 32Mi}
@@ -95,7 +95,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ include "sealcar.name" . }}
-  namespace: {{ (index . 0).Release.Namespace }}
+  namespace: {{ (index . 0).Release.Namespace | quote }}
   labels:
     {{- include "sealcar.labels" . | nindent 4 }}
 spec:

@@ -1,7 +1,10 @@
-{{/* sealcar.gateway.names: the names that applications call it by, as a JSON list below "names". */}}
+{{/* sealcar.gateway.names: the names and the fixed address that applications call it by, as a JSON list below "names". */}}
 {{- define "sealcar.gateway.names" -}}
 {{- $name := include "sealcar.name" (list . "gateway") -}}
 {{- $names := list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) (printf "%s.%s.svc.cluster.local" $name .Release.Namespace) -}}
+{{- with .Values.gateway.service.clusterIP -}}
+{{- $names = append $names (ternary (printf "[%s]" .) . (contains ":" .)) -}}
+{{- end -}}
 {{- dict "names" (concat $names .Values.gateway.names | uniq) | toJson -}}
 {{- end -}}
 
@@ -93,21 +96,21 @@ of the first key, at its indentation, unless the text has its own.
 - name: config
   configMap: {name: {{ include "sealcar.name" (list . "gateway") }}}
 - name: tls
-  secret: {secretName: {{ required "gateway.tlsSecret is required: a Secret of type kubernetes.io/tls for the names of the gateway's Service" $g.tlsSecret }}, defaultMode: 0440}
+  secret: {secretName: {{ required "gateway.tlsSecret is required: a Secret of type kubernetes.io/tls for the names of the gateway's Service" $g.tlsSecret | quote }}, defaultMode: 0440}
 {{- with $g.clients.tokensSecret }}
 - name: tokens
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- with $g.clients.caSecret }}
 - name: client-ca
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- with $g.interceptionSecret }}
 - name: interception
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- range $g.secrets }}
 - name: secret-{{ . }}
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}

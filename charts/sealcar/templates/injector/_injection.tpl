@@ -7,7 +7,7 @@ sealcar.injector.settings: of injected sidecars, as the library chart takes them
 {{- $_ := set $s "config" (include "sealcar.enclave.sidecarConfig" .) -}}
 {{- end -}}
 {{- $_ := set $s "image" .Values.image -}}
-{{- $_ := set $s.image "tag" (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- $_ := set $s.image "tag" (.Values.image.tag | default (.Chart.AppVersion | replace "+" "_")) -}}
 {{- toJson $s -}}
 {{- end -}}
 
@@ -73,6 +73,21 @@ each part of the list; a Secret's name becomes part of a volume's, a DNS label w
   | toJson -}}
 {{- end -}}
 
+{{/* sealcar.injector.ownLabels: labels of ours that a pod may have, the first by its author's hand, in JSON. The webhook has the same list. */}}
+{{- define "sealcar.injector.ownLabels" -}}
+{{- list "sealcar/inject" "sealcar/injected" "sealcar/gateway" | toJson -}}
+{{- end -}}
+
+{{/* sealcar.injector.wishes: annotations that a pod's author sets, in JSON. */}}
+{{- define "sealcar.injector.wishes" -}}
+{{- append (keys (fromJson (include "sealcar.injector.annotations" .))) "sealcar/skip-containers" | sortAlpha | toJson -}}
+{{- end -}}
+
+{{/* sealcar.injector.ownAnnotations: annotations of ours that a pod may have, in JSON. */}}
+{{- define "sealcar.injector.ownAnnotations" -}}
+{{- concat (fromJsonArray (include "sealcar.injector.wishes" .)) (list "sealcar/status" "sealcar/injected-by" "sealcar/keys") | toJson -}}
+{{- end -}}
+
 {{/* sealcar.injector.excluded: namespaces whose pods are never touched, in JSON. A cluster that could not start its own pods would be lost. */}}
 {{- define "sealcar.injector.excluded" -}}
 {{- concat (list "kube-system") .Values.injector.excludedNamespaces | uniq | toJson -}}
@@ -98,7 +113,7 @@ each part of the list; a Secret's name becomes part of a volume's, a DNS label w
 matchExpressions:
   - key: sealcar/inject
     operator: {{ ternary "In" "NotIn" (eq . "namespaces") }}
-    values: [enabled]
+    values: [enabled, "true"] # the second is the value that pods have
 {{- end -}}
 
 {{/* sealcar.injector.pods: selector of the pods of the same. One labelled with neither true nor false is selected in order to be refused: its author wants something. */}}

@@ -60,24 +60,55 @@ variables.secrets.map(s, dyn({{ include "sealcar.injector.named" (list (first (i
 {{- end -}}
 
 {{/*
-sealcar.injector.clientEnv: the environment of container c, as a CEL expression.
-Its own options of the JVM stay in front of ours, of which the last wins; where they
-are taken from elsewhere, they stay for the validation to refuse.
+sealcar.injector.clientEnv: the environment of container c, as a CEL expression: ours in
+front, so that variables of its own that refer to them get their values. Its own options
+of the JVM stay where they are, for they may refer to what comes before; ours are
+appended, and of options the last wins. Where they are taken from elsewhere, they stay
+for the validation to refuse.
 */}}
 {{- define "sealcar.injector.clientEnv" -}}
 {{- $i := fromJson (include "sealcar.injection" .) -}}
-{{- $known := $i.inline.appEnv -}}
-{{- $unknown := $i.configMap.appEnv -}}
-{{- $own := `c.?env.orValue([]).filter(e, e.name == "JAVA_TOOL_OPTIONS").map(e, e.?value.orValue(""))` -}}
-{{- range concat $known $unknown -}}
-{{- if eq .name "JAVA_TOOL_OPTIONS" -}}
-{{- $_ := set . "value" (printf `@cel (%s.map(o, o.endsWith(%s) ? o : o + " " + %s) + [%s])[0]` $own (toJson .value) (toJson .value) (toJson .value)) -}}
-{{- end -}}
-{{- end -}}
 {{- $names := list -}}
-{{- range $known -}}{{- $names = append $names .name -}}{{- end -}}
-c.?env.orValue([]).filter(e, !(e.name in {{ $names | uniq | toJson }}) || (e.name == "JAVA_TOOL_OPTIONS" && has(e.valueFrom))) +
-(variables.configMap == "" ? {{ include "sealcar.cel" $known }} : {{ include "sealcar.cel" $unknown }})
+{{- $front := dict -}}
+{{- $options := dict -}}
+{{- range $which := list "inline" "configMap" -}}
+{{- $kept := list -}}
+{{- range (index $i $which).appEnv -}}
+{{- if eq .name "JAVA_TOOL_OPTIONS" -}}
+{{- $_ := set $options $which .value -}}
+{{- else -}}
+{{- $kept = append $kept . -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $front $which $kept -}}
+{{- end -}}
+{{- $ours := printf `(variables.configMap == "" ? %s : %s)` (toJson $options.inline) (toJson $options.configMap) -}}
+{{- $own := `c.?env.orValue([])` -}}
+(variables.configMap == "" ? {{ include "sealcar.cel" $front.inline }} : {{ include "sealcar.cel" $front.configMap }}) +
+({{ $own }}.exists(e, e.name == "JAVA_TOOL_OPTIONS") ? [] : [dyn({"name": dyn("JAVA_TOOL_OPTIONS"), "value": dyn({{ $ours }})})]) +
+{{ $own }}.filter(e, !(e.name in {{ $names | uniq | toJson }})).map(e, e.name != "JAVA_TOOL_OPTIONS" || has(e.valueFrom) ? dyn(e) :
+  dyn({"name": dyn(e.name), "value": dyn(e.?value.orValue("").endsWith({{ $ours }}) ? e.value : e.?value.orValue("") + " " + {{ $ours }})}))
+{{- end -}}
+
+{{/*
+sealcar.injector.hasSidecar: whether the pod has a sidecar named sealcar, as a CEL
+expression. An init container without restartPolicy Always is none: it would be gone
+before the application starts.
+*/}}
+{{- define "sealcar.injector.hasSidecar" -}}
+object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar' && c.?restartPolicy.orValue('') == 'Always')
+{{- end -}}
+
+{{/* sealcar.injector.nameTaken: whether another container has its name, as a CEL expression. */}}
+{{- define "sealcar.injector.nameTaken" -}}
+(object.spec.containers.exists(c, c.name == 'sealcar') ||
+ object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar' && c.?restartPolicy.orValue('') != 'Always'))
+{{- end -}}
+
+{{/* sealcar.injector.isWindows: whether the pod is for Windows, as a CEL expression. */}}
+{{- define "sealcar.injector.isWindows" -}}
+object.spec.?os.?name.orValue('') == 'windows'
 {{- end -}}
 
 {{/* sealcar.injector.constraints: of its policies, the pods that they are about. */}}
@@ -100,7 +131,7 @@ matchConditions:
     expression: "!object.spec.?hostNetwork.orValue(false)"
   - name: no-sidecar-of-its-own # nor one of another injector's, whose settings differ
     expression: |-
-      !object.spec.?initContainers.orValue([]).exists(c, c.name == 'sealcar') ||
+      !{{ include "sealcar.injector.hasSidecar" . }} ||
       (object.metadata.?annotations[?'sealcar/status'].orValue('') == 'injected' &&
        object.metadata.?annotations[?'sealcar/injected-by'].orValue('') == {{ include "sealcar.injector.name" . | quote }})
 {{- end -}}

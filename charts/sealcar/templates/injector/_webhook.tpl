@@ -48,7 +48,7 @@ admissionReviewVersions: [v1]
 clientConfig:
   service:
     name: {{ include "sealcar.name" (list . "webhook") }}
-    namespace: {{ .Release.Namespace }}
+    namespace: {{ .Release.Namespace | quote }}
     path: /pods
     port: 443
   {{- if $tls.existingSecret }}
