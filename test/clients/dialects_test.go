@@ -179,7 +179,7 @@ func TestOtherAPIsAreRefusedAsTheirSDKsExpect(t *testing.T) {
 			refused := []call{
 				{"responses", "whole", json.RawMessage("{" + someModel + `"input":"x","previous_response_id":"resp_1"}`)},
 				{"responses", "events", json.RawMessage("{" + someModel + `"input":"x","tools":[{"type":"web_search"}]}`)},
-				{"messages", "whole", json.RawMessage("{" + someModel + `"max_tokens":1,"messages":[],"container":"c"}`)},
+				{"messages", "whole", json.RawMessage("{" + someModel + `"max_tokens":1,"messages":[{"role":"user","content":"hi"}],"container":"c"}`)},
 				{"messages", "events", json.RawMessage("{" + someModel + `"max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"}}]}]}`)},
 			}
 			var got []called
