@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"sealcar/enclave"
+	"sealcar/test/inprocess"
 )
 
 // seen is what a backend got.
@@ -151,7 +152,7 @@ func TestUnreachableBackendIsABadGateway(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	address := strings.TrimPrefix(server.URL, "http://")
-	var lines syncBuffer
+	var lines inprocess.Log
 	e := start(t, enclave.Options{Backend: server.URL, AcceptPlaintext: true, Log: zerolog.New(&lines)})
 	for _, r := range []reply{e.post(t, chatPath, hello), e.do(t, e.request(t, http.MethodGet, "/api/v3/models", ""))} {
 		if r.StatusCode != http.StatusBadGateway || errorCode(t, r) != "backend_unreachable" || strings.Contains(string(r.body), address) {
@@ -161,8 +162,8 @@ func TestUnreachableBackendIsABadGateway(t *testing.T) {
 	if err := e.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(lines.b.String(), address); n != 2 {
-		t.Errorf("the log says %d times what failed, want 2: %s", n, lines.b.String())
+	if n := strings.Count(lines.String(), address); n != 2 {
+		t.Errorf("the log says %d times what failed, want 2: %s", n, lines.String())
 	}
 }
 

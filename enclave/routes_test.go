@@ -1,18 +1,17 @@
 package enclave_test
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
 
 	"sealcar/enclave"
+	"sealcar/test/inprocess"
 )
 
 func TestRoutesAndCredentials(t *testing.T) {
@@ -83,18 +82,6 @@ func TestClientRequestIDIsAnswered(t *testing.T) {
 	}
 }
 
-// syncBuffer takes log lines from the server's goroutines.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
 // A backend may know the header too.
 func TestClientRequestIDIsAnsweredOnce(t *testing.T) {
 	t.Parallel()
@@ -113,7 +100,7 @@ func TestClientRequestIDIsAnsweredOnce(t *testing.T) {
 
 func TestLogsOneLineARequestAndNoContent(t *testing.T) {
 	t.Parallel()
-	var lines syncBuffer
+	var lines inprocess.Log
 	e := start(t, enclave.Options{AcceptPlaintext: true, Log: zerolog.New(&lines)})
 	e.post(t, chatPath, `{"model":"log-model","stream":true,"messages":[{"role":"user","content":"canary-4711"}]}`, "X-Client-Request-Id", "id-1")
 	e.post(t, chatPath, `{"model":"`+strings.Repeat("m", 1<<20)+`","messages":[{"role":"user","content":"canary-4711"}]}`)
@@ -122,7 +109,7 @@ func TestLogsOneLineARequestAndNoContent(t *testing.T) {
 	if err := e.stop(); err != nil {
 		t.Fatal(err)
 	}
-	log := lines.b.String()
+	log := lines.String()
 	got := strings.Split(strings.TrimSpace(log), "\n")
 	if len(got) != 4 || len(log) > 4096 {
 		t.Fatalf("%d lines, want 4, and %d bytes: %.4096s", len(got), len(log), log)
