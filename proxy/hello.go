@@ -10,7 +10,7 @@ import (
 // in clear, which clients show as a failed handshake: only the log can say why.
 type clearListener struct {
 	net.Listener
-	log zerolog.Logger
+	log *zerolog.Logger
 }
 
 // Accept gives the next connection.
@@ -25,7 +25,7 @@ func (l clearListener) Accept() (net.Conn, error) {
 // clearConn looks at the first byte that a client sends.
 type clearConn struct {
 	net.Conn
-	log   zerolog.Logger
+	log   *zerolog.Logger
 	begun bool
 }
 

@@ -107,7 +107,7 @@ func CheckListener(c *config.Config) []error {
 // by it the server knows what connections have.
 func (p *Proxy) dataListener() net.Listener {
 	if p.tls == nil {
-		return clearListener{p.listener, p.log}
+		return clearListener{p.listener, &p.log}
 	}
 	return tls.NewListener(p.listener, p.tls)
 }
