@@ -54,8 +54,12 @@ func (c *innerConn) NetConn() net.Conn { return c.Conn }
 
 type connKey struct{}
 
-// withConn lets requests find their connection.
+// withConn lets requests find their connection: the one out of a CONNECT, if it is one,
+// whatever has been read of it already.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if begun, ok := c.(*headConn); ok {
+		c = begun.Conn
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 

@@ -1,7 +1,8 @@
 // Package proxy is the sidecar: one data port that applications reach in four
 // ways, and an admin port for probes and metrics.
 //
-// Follow one request, which is a visit (visit.go): Proxy.ServeHTTP (doors.go) finds out
+// Follow one request, which is a visit (visit.go): servers.go has it read, by package
+// downstream if it is plain and else by net/http, and Proxy.ServeHTTP (doors.go) finds out
 // who sent it (clients.go), through which door it came — absolute-form, CONNECT with
 // TLS, CONNECT with plaintext, or base URL — and for which host; admit.go decides
 // whether it may pass and, with route.go, by which route; egress.go says what may be

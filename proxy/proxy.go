@@ -98,14 +98,13 @@ type Proxy struct {
 	self    self
 	metrics *metrics
 
-	listener *bounded     // data port
-	tls      *tls.Config  // of the data port; nil when it speaks none
-	clients  *clients     // of the data port
-	admin    *bounded     // nil when off
-	inner    *handoff     // connections that came out of a CONNECT in clear
-	inside   *handoff     // those that came out of TLS in one
-	server   *http.Server // behind the data port and inner
-	secure   *http.Server // behind inside
+	listener *bounded    // data port
+	tls      *tls.Config // of the data port; nil when it speaks none
+	clients  *clients    // of the data port
+	admin    *bounded    // nil when off
+	inner    *handoff    // connections that came out of a CONNECT in clear
+	inside   *handoff    // those that came out of TLS in one
+	servers  *servers    // behind these three
 
 	connects  *goproxy.ProxyHttpServer
 	unrouted  *httputil.ReverseProxy
@@ -181,15 +180,18 @@ func (p *Proxy) open() error {
 	if err := p.bind(c); err != nil {
 		return err
 	}
+	if p.servers, err = p.newServers(c); err != nil {
+		p.closeListeners()
+		return err
+	}
 	t, err := p.newTable(c)
 	if err != nil {
 		p.closeListeners()
+		p.servers.close()
 		return err
 	}
 	p.table = t
 	p.tables.Add(1)
-	p.server = p.newServer(c, (*http.Protocols).SetHTTP2)
-	p.secure = p.newServer(c, (*http.Protocols).SetUnencryptedHTTP2)
 	return nil
 }
 

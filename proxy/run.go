@@ -19,28 +19,6 @@ const stopGrace = 5 * time.Second
 
 var errDrained = errors.New("cut at the end of timeouts.drain")
 
-// newServer is the server that doors lead to. It speaks HTTP/1.1, and HTTP/2 in one
-// way: where net/http sees TLS it goes by ALPN, and in clear there is none. Inside a
-// CONNECT we have taken TLS off ourselves, and it goes by what the client says first:
-// some speak HTTP/2 whatever was agreed on (httpx).
-func (p *Proxy) newServer(c *config.Config, http2 func(*http.Protocols, bool)) *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	http2(protocols, true)
-	return &http.Server{
-		Handler:                      p,
-		DisableGeneralOptionsHandler: true, // OPTIONS * would slip past the Host check
-		ReadHeaderTimeout:            c.Timeouts.ReadHeader,
-		IdleTimeout:                  c.Timeouts.Idle,
-		MaxHeaderBytes:               readableHead(c.Limits),
-		ErrorLog:                     serverLog(p.log),
-		BaseContext:                  func(net.Listener) context.Context { return p.working },
-		ConnContext:                  withConn,
-		Protocols:                    protocols,
-		HTTP2:                        http2Bounds(c),
-	}
-}
-
 // Run serves until ctx ends. Then it drains: no new connections, /readyz says
 // 503, CONNECTs without a request are closed, open requests and tunnels have
 // timeouts.drain to end before they are cut. It returns nil after a clean end,
@@ -49,20 +27,20 @@ func (p *Proxy) Run(ctx context.Context) error {
 	defer p.cut(nil)
 	failed := make(chan error, 4)
 	var servers sync.WaitGroup
-	serve := func(s *http.Server, l net.Listener) {
+	serve := func(how func(net.Listener) error, l net.Listener) {
 		servers.Go(func() {
-			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := how(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
 			}
 		})
 	}
 	admin := p.newAdmin()
 	if p.admin != nil {
-		serve(admin, p.admin) // ends with admin.Close
+		serve(admin.Serve, p.admin) // ends with admin.Close
 	}
-	serve(p.server, p.dataListener()) // these end with Shutdown
-	serve(p.server, p.inner)
-	serve(p.secure, p.inside)
+	serve(p.servers.dataPort, p.dataListener()) // these end with shutdown
+	serve(p.servers.clear, p.inner)
+	serve(p.servers.decrypted, p.inside)
 	p.serving.Store(true)
 	limits := p.options.Config.Limits
 	serving := p.log.Info().Stringer("listen", p.Addr()).
@@ -94,10 +72,8 @@ func (p *Proxy) drain(ctx context.Context) error {
 	p.stopTaking()
 	ctx, cancel := context.WithTimeout(ctx, p.current().Timeouts.Drain)
 	defer cancel()
-	inside := make(chan error, 1)
-	go func() { inside <- p.secure.Shutdown(ctx) }() // ends with ctx
-	shutdown := errors.Join(p.server.Shutdown(ctx), <-inside)
-	_ = p.replace(nil) // nobody else stops it, so it was not stopped
+	_ = p.servers.shutdown(ctx) // fails with the end of ctx alone: what is open then is cut
+	_ = p.replace(nil)          // nobody else stops it, so it was not stopped
 	ended := make(chan struct{})
 	go func() { // ends with the last request
 		p.tables.Wait()
@@ -108,10 +84,7 @@ func (p *Proxy) drain(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	p.cut(errDrained)
-	if shutdown != nil {
-		_ = p.server.Close() // closing only fails for listeners closed already
-		_ = p.secure.Close()
-	}
+	p.servers.close()
 	select {
 	case <-ended:
 		p.log.Info().Msg("stopped")

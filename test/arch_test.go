@@ -25,9 +25,10 @@ func sealcar() house {
 
 			"doctor": {why: "what is wrong on the way can be examined without serving anybody", may: []string{"config", "sidecar", "upstream", "certfetch/*", "crypto/ark", "apierror"}},
 
-			"proxy":    {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "socket", "kubeprobe"}},
-			"upstream": {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
-			"enclave":  {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
+			"proxy":      {why: "the data port knows no protocol: one reaches it as an http.RoundTripper", may: []string{"config", "apierror", "exchange", "netguard", "livefile", "filemode", "downstream", "socket", "kubeprobe"}},
+			"upstream":   {why: "how we dial out does not depend on what is sent", may: []string{"config", "netguard", "livefile", "filemode", "socket"}},
+			"downstream": {why: "how connections are held does not depend on what their requests are for", may: []string{"socket"}},
+			"enclave":    {why: "the other end of the wire runs without the sidecar", may: []string{"crypto/*", "payload", "apierror", "exchange", "filemode"}},
 
 			"certfetch":     {why: "where certificates come from is apart from what is sealed with them", may: []string{"crypto/ark", "crypto/volcsign", "apierror", "certfetch/*", "backoff", "lru", "filemode", "livefile"}},
 			"webhook":       {why: "what is done to a pod can be told from the pod and the settings alone", may: []string{"filemode", "kubeprobe"}},
@@ -94,7 +95,7 @@ func sealcar() house {
 			"github.com/KimMachineGun/automemlimit": {why: "cgroups, v1 and v2, nested and mounted in many ways, are read by one that keeps up with them", by: []string{"machine"}},
 			"golang.org/x/sync":                     {why: "one fetch of a certificate, however many wait", by: []string{"certfetch", "certfetch/revocation", "translate/images"}},
 			"golang.org/x/crypto":                   {why: "OCSP and the CRL extensions that crypto/x509 does not read", by: []string{"certfetch/revocation"}},
-			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks; what is a token, as net/http has it", by: []string{"enclave", "webhook", "proxy"}},
+			"golang.org/x/net":                      {why: "a bound on connections, which net/http lacks; what is a token, as net/http has it", by: []string{"enclave", "webhook", "proxy", "downstream"}},
 			"golang.org/x/sys":                      {why: "what a system offers and package syscall lacks", by: []string{"hardening", "filemode"}},
 			"github.com/segmentio/asm":              {why: "base64 costs more than AES on images, and this one a tenth of the standard library's; it encodes our own ciphertext, and decodes nothing of a stranger's", by: []string{"crypto/ark"}},
 		},

@@ -1,0 +1,213 @@
+package downstream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// What a connection is doing. Who wants to end it looks here first.
+const (
+	waiting = int32(iota) // for a request
+	busy                  // with one
+	ended                 // to be closed
+)
+
+// discardTime is how long a client has to send the rest of what is not wanted.
+const discardTime = 500 * time.Millisecond
+
+// conn is a connection that Server holds. It carries one request at a time.
+type conn struct {
+	wire   net.Conn
+	server *Server
+	rest   func(net.Conn, []byte)
+	state  atomic.Int32
+
+	room  *[bufferSize]byte // that reads go to, from the pool; nil while there is nothing in it
+	ahead []byte            // of room: what was read and not used yet
+
+	remote string
+	ctx    context.Context    //nolint:containedctx // of the connection: what its requests' derive from
+	gone   context.CancelFunc // ends ctx
+	stop   func()             // watching for the client's end
+}
+
+// serve answers plain requests, one after the other, and gives the connection away
+// with the first other one.
+func (c *conn) serve() {
+	defer c.gone()
+	patience := c.server.config.ReadHeaderTimeout
+	for {
+		head := c.await(patience)
+		if head < 0 {
+			c.close()
+			return
+		}
+		req := c.parse(head)
+		if req == nil {
+			c.giveAway()
+			return
+		}
+		if !c.answer(req) {
+			c.close()
+			return
+		}
+		patience = c.server.config.IdleTimeout
+	}
+}
+
+// await waits for the next request and gives the length of its head: 0 if it is not
+// plain, -1 if there will be none.
+func (c *conn) await(patience time.Duration) int {
+	if len(c.ahead) == 0 {
+		var deadline time.Time
+		if patience > 0 {
+			deadline = time.Now().Add(patience)
+		}
+		if c.wire.SetReadDeadline(deadline) != nil || c.fill() != nil {
+			return -1
+		}
+	}
+	if !c.state.CompareAndSwap(waiting, busy) {
+		return -1
+	}
+	return plainHead(c.ahead)
+}
+
+// fill reads what has come, ahead of its use.
+func (c *conn) fill() error {
+	if c.room == nil {
+		c.room = c.server.rooms.Get().(*[bufferSize]byte)
+	}
+	n, err := c.wire.Read(c.room[:])
+	c.ahead = c.room[:n]
+	if n > 0 {
+		return nil // the error comes again
+	}
+	return err
+}
+
+// read reads a body: first what was read ahead.
+func (c *conn) read(p []byte) (int, error) {
+	if len(c.ahead) == 0 {
+		return c.wire.Read(p)
+	}
+	n := copy(p, c.ahead)
+	c.use(n)
+	return n, nil
+}
+
+// use takes n bytes from what was read ahead. Streams are open for long, so the room
+// goes back when it is empty.
+func (c *conn) use(n int) {
+	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+		c.server.rooms.Put(c.room)
+		c.room, c.ahead = nil, nil
+	}
+}
+
+// parse reads a plain request. It is nil if http.ReadRequest finds a fault in it all
+// the same; then nothing is used.
+func (c *conn) parse(head int) *http.Request {
+	if head == 0 {
+		return nil
+	}
+	p := c.server.parsers.Get().(*parser)
+	defer c.server.parsers.Put(p)
+	p.bytes.Reset(c.ahead[:head])
+	p.Reset(&p.bytes)
+	req, err := http.ReadRequest(p.Reader)
+	if err != nil {
+		return nil
+	}
+	req.RemoteAddr = c.remote
+	c.use(head)
+	return req
+}
+
+// parser is what http.ReadRequest reads from.
+type parser struct {
+	*bufio.Reader
+	bytes bytes.Reader
+}
+
+// answer has a request handled, and reports whether another one can follow.
+func (c *conn) answer(req *http.Request) (again bool) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	defer c.recover()
+	b := &body{conn: c, left: req.ContentLength}
+	req.Body = http.NoBody
+	if b.left > 0 {
+		req.Body = b
+		_ = c.wire.SetReadDeadline(time.Time{}) // if it fails so will the read
+	}
+	w := &reply{conn: c, body: b, header: make(http.Header)}
+	defer w.release()
+	c.server.config.Handler.ServeHTTP(w, req.WithContext(ctx))
+	again = w.end()
+	_ = c.wire.SetWriteDeadline(time.Time{}) // if it fails so will the next write
+	if !again || !b.discard() {
+		c.linger(b)
+		return false
+	}
+	c.state.Store(waiting)
+	return !c.server.draining.Load() // which may have been set since this was last waiting
+}
+
+// recover ends what a handler panics with, as net/http does.
+func (c *conn) recover() {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return
+	}
+	stack := make([]byte, 64<<10)
+	c.server.complain(fmt.Sprintf("panic serving %s: %v\n%s", c.remote, fault, stack[:runtime.Stack(stack, false)]))
+}
+
+// linger reads a while what the client still sends: closing a connection with unread
+// bytes resets it, and the client would not come to see the reply.
+func (c *conn) linger(b *body) {
+	half, ok := c.wire.(interface{ CloseWrite() error })
+	if b.remains() == 0 || !ok || half.CloseWrite() != nil || c.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.wire, maxDiscard) // whatever ends it, the connection is over
+}
+
+// giveAway leaves the connection to who can serve what it says.
+func (c *conn) giveAway() {
+	c.server.forget(c)
+	read := bytes.Clone(c.ahead)
+	if len(read) > 0 {
+		c.use(len(read))
+	}
+	if err := c.wire.SetReadDeadline(time.Time{}); err != nil {
+		_ = c.wire.Close()
+		return
+	}
+	c.rest(c.wire, read)
+}
+
+func (c *conn) close() {
+	c.server.forget(c)
+	_ = c.wire.Close() // nobody waits for anything from it
+}
+
+// end closes the connection if it waits for a request.
+func (c *conn) end() {
+	if c.state.CompareAndSwap(waiting, ended) {
+		_ = c.wire.Close() // its goroutine sees to the rest
+	}
+}
