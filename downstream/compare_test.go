@@ -2,6 +2,7 @@ package downstream_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +117,9 @@ func (e exchange) byNetHTTP(t *testing.T) outcome {
 	var work sync.WaitGroup
 	work.Go(func() { _ = server.Serve(pieces{l, e.pieces()}) })
 	replies := e.run(t, l.Addr().String())
-	_ = server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = server.Shutdown(ctx)
 	work.Wait()
 	return outcome{requests.said, replies}
 }

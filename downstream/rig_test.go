@@ -59,9 +59,9 @@ func serve(t testing.TB, l net.Listener, c downstream.Config) *rig {
 	})
 	t.Cleanup(func() {
 		_ = r.Close()
-		_ = r.other.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
+		_ = r.other.Shutdown(ctx) // which waits for those that linger
 		if err := r.Shutdown(ctx); err != nil {
 			t.Errorf("connections are open still: %v", err)
 		}
