@@ -132,11 +132,10 @@ func TestHeaderLinesAreReadAsByNetHTTP(t *testing.T) {
 	requestsAreReadAsByNetHTTP(t, requests)
 }
 
-// TestLengthsAreReadAsByNetHTTP is about a POST with five bytes behind it.
-func TestLengthsAreReadAsByNetHTTP(t *testing.T) {
-	t.Parallel()
-	requests := map[string]request{}
-	for line, plain := range map[string]bool{
+// lengthLines are header lines of a POST with five bytes behind it, by whether it is
+// plain with them.
+func lengthLines() map[string]bool {
+	return map[string]bool{
 		"Content-Length: 5":                          true,
 		"content-length:5":                           true,
 		"Content-Length: 05":                         true,
@@ -156,16 +155,21 @@ func TestLengthsAreReadAsByNetHTTP(t *testing.T) {
 		"Content-Length: 5\r\nTransfer-Encoding: x":  false,
 		"Content-Length: 5\r\nExpect: 100-continue":  false,
 		"Content-Length: 999999999999999999\r\nX: 1": true, // and so the probe is of its body
-	} {
+	}
+}
+
+func TestLengthsAreReadAsByNetHTTP(t *testing.T) {
+	t.Parallel()
+	requests := map[string]request{}
+	for line, plain := range lengthLines() {
 		requests[fmt.Sprintf("%q", line)] = request{send: one("POST / HTTP/1.1\r\nHost: a\r\n" + line + "\r\n\r\nhello"), plain: plain}
 	}
 	requestsAreReadAsByNetHTTP(t, requests)
 }
 
-func TestRequestLinesAreReadAsByNetHTTP(t *testing.T) {
-	t.Parallel()
-	requests := map[string]request{}
-	for line, plain := range map[string]bool{
+// requestLines are first lines, by whether a request is plain with them.
+func requestLines() map[string]bool {
+	return map[string]bool{
 		"GET / HTTP/1.1":                     true,
 		"GET /?q=a;b HTTP/1.1":               true,
 		"GET /a%2fb//../c HTTP/1.1":          true,
@@ -206,16 +210,21 @@ func TestRequestLinesAreReadAsByNetHTTP(t *testing.T) {
 		" GET / HTTP/1.1":           false,
 		"\x16\x03\x01\x02\x00\x01":  false,
 		"":                          false,
-	} {
+	}
+}
+
+func TestRequestLinesAreReadAsByNetHTTP(t *testing.T) {
+	t.Parallel()
+	requests := map[string]request{}
+	for line, plain := range requestLines() {
 		method, _, _ := strings.Cut(line, " ")
 		requests[fmt.Sprintf("%q", line)] = request{send: one(line + "\r\nHost: a\r\n\r\n"), methods: one(method), plain: plain}
 	}
 	requestsAreReadAsByNetHTTP(t, requests)
 }
 
-func TestHeadsAreReadAsByNetHTTP(t *testing.T) {
-	t.Parallel()
-	requestsAreReadAsByNetHTTP(t, map[string]request{
+func heads() map[string]request {
+	return map[string]request{
 		"of 4095 bytes":          {send: one(sized(4095)), plain: true},
 		"of 4096 bytes":          {send: one(sized(4096)), plain: true},
 		"of 4097 bytes":          {send: one(sized(4097))},
@@ -235,7 +244,12 @@ func TestHeadsAreReadAsByNetHTTP(t *testing.T) {
 		"with a Host of two":     {send: one("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"), plain: true},
 		"plain, then old":        {send: one(get + "GET / HTTP/1.0\r\n\r\n")},
 		"plain, then not HTTP":   {send: one(post("hello") + "\x00\x01\x02")},
-	})
+	}
+}
+
+func TestHeadsAreReadAsByNetHTTP(t *testing.T) {
+	t.Parallel()
+	requestsAreReadAsByNetHTTP(t, heads())
 }
 
 // requestsAreReadAsByNetHTTP compares each, with the probe behind it.
