@@ -69,7 +69,7 @@ func (r *recorder) around(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		r.note("%s", seen(req))
 		read := &noted{ReadCloser: req.Body}
-		defer func() { r.note("body %d bytes %.20q, %v", read.n, read.begin, read.err) }()
+		defer func() { r.note("body %d bytes %.20q, %v", read.n, read.begin, read.cause()) }()
 		req = req.WithContext(req.Context()) // net/http looks at the body of its own one
 		req.Body = read
 		h(w, req)
@@ -90,6 +90,14 @@ func (b *noted) Read(p []byte) (int, error) {
 	}
 	b.err = err
 	return n, err
+}
+
+// cause leaves the addresses out.
+func (b *noted) cause() error {
+	if err, ok := errors.AsType[*net.OpError](b.err); ok {
+		return err.Err
+	}
+	return b.err
 }
 
 func (e exchange) pieces() (sizes []int) {

@@ -2,9 +2,11 @@ package downstream_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +229,12 @@ func faults() map[string]func(control, *http.Request) {
 			_ = c.SetWriteDeadline(time.Time{})
 			_ = c.write("x")
 		},
+		"sent in time": func(c control, _ *http.Request) {
+			c.set("Content-Length", "1")
+			_ = c.write("x")
+			_ = c.Flush()
+			_ = c.SetWriteDeadline(time.Unix(1, 0)) // which the next reply does not have
+		},
 		"in time for both": func(c control, _ *http.Request) {
 			_ = c.SetWriteDeadline(time.Now().Add(patience))
 			_ = c.SetReadDeadline(time.Now().Add(patience))
@@ -243,7 +251,7 @@ func TestFaultsOfHandlersEndAsWithNetHTTP(t *testing.T) {
 
 func TestErrorsOfWritingAreThoseOfNetHTTP(t *testing.T) {
 	t.Parallel()
-	errors := func(c control, status int, length string, pieces ...string) {
+	tell := func(c control, status int, length string, pieces ...string) {
 		var text []string
 		if length != "" {
 			c.set("Content-Length", length)
@@ -256,13 +264,13 @@ func TestErrorsOfWritingAreThoseOfNetHTTP(t *testing.T) {
 		c.Header().Set(http.TrailerPrefix+"Errors", strings.Join(text, ", "))
 	}
 	repliesAreThoseOfNetHTTP(t, get, map[string]func(control, *http.Request){
-		"none":         func(c control, _ *http.Request) { errors(c, 200, "", "a", "", large) },
-		"no body":      func(c control, _ *http.Request) { errors(c, 204, "", "a", "") },
-		"too much":     func(c control, _ *http.Request) { errors(c, 200, "3", "ab", "cd", "e") },
-		"all too much": func(c control, _ *http.Request) { errors(c, 200, "0", "a") },
+		"none":         func(c control, _ *http.Request) { tell(c, 200, "", "a", "", large) },
+		"no body":      func(c control, _ *http.Request) { tell(c, 204, "", "a", "") },
+		"too much":     func(c control, _ *http.Request) { tell(c, 200, "3", "ab", "cd", "e") },
+		"all too much": func(c control, _ *http.Request) { tell(c, 200, "0", "a") },
 		"send deadline": func(c control, _ *http.Request) {
 			_ = c.SetWriteDeadline(time.Unix(1, 0))
-			errors(c, 200, "", large, "a")
+			tell(c, 200, "", large, "a")
 		},
 	})
 }
@@ -285,7 +293,12 @@ func reads() map[string]func(control, *http.Request) {
 			_ = c.write(fmt.Sprint(n, err))
 		},
 		"read late": func(c control, r *http.Request) { b, err := io.ReadAll(r.Body); _ = c.write(fmt.Sprint(len(b), err)) },
-		"echoed":    func(c control, r *http.Request) { b, _ := io.ReadAll(r.Body); _, _ = io.Copy(c, bytes.NewReader(b)) },
+		"read too late": func(c control, r *http.Request) {
+			_ = c.SetReadDeadline(time.Unix(1, 0))
+			_, err := io.Copy(io.Discard, r.Body)
+			_ = c.write(fmt.Sprint(errors.Is(err, os.ErrDeadlineExceeded)))
+		},
+		"echoed": func(c control, r *http.Request) { b, _ := io.ReadAll(r.Body); _, _ = io.Copy(c, bytes.NewReader(b)) },
 	}
 }
 

@@ -77,7 +77,7 @@ func (r *reply) announce() {
 	_, r.typed = r.header["Content-Type"]
 	r.typed = r.typed || coded || r.header.Get("Content-Encoding") != ""
 	r.last = r.status == http.StatusSwitchingProtocols || httpguts.HeaderValuesContainsToken(r.header["Connection"], "close") ||
-		r.conn.server.draining.Load() || r.body.remains() > maxDiscard
+		r.conn.server.draining.Load() || r.body.lost()
 }
 
 func (r *reply) announceTrailers() {

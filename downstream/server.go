@@ -174,7 +174,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.draining.Store(true)
 	s.closeListeners()
-	s.each(func(c *conn) { _ = c.wire.Close() })
+	s.each(func(c *conn) {
+		c.gone() // the system tells of the other end's end alone
+		_ = c.wire.Close()
+	})
 	return s.watcher.Close()
 }
 
