@@ -64,6 +64,18 @@ func (r *recorder) note(format string, args ...any) {
 	r.said = append(r.said, fmt.Sprintf(format, args...))
 }
 
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.said)
+}
+
+func (r *recorder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = nil
+}
+
 // around notes requests, and what a handler reads of their bodies.
 func (r *recorder) around(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
@@ -113,7 +125,7 @@ func (e exchange) byDownstream(t *testing.T) (o outcome, handed int32) {
 	var requests recorder
 	r := serve(t, pieces{listen(t), e.pieces()}, downstream.Config{Handler: requests.around(e.handler)})
 	o.replies = e.run(t, r.addr)
-	return outcome{requests.said, o.replies}, r.handed.Load()
+	return outcome{requests.all(), o.replies}, r.handed.Load()
 }
 
 // byNetHTTP has it served by the reference.
@@ -129,7 +141,7 @@ func (e exchange) byNetHTTP(t *testing.T) outcome {
 	defer cancel()
 	_ = server.Shutdown(ctx)
 	work.Wait()
-	return outcome{requests.said, replies}
+	return outcome{requests.all(), replies}
 }
 
 // run is the client. It returns when the server has ended the connection, which it has

@@ -55,11 +55,11 @@ func FuzzPlainRequestsAreReadAsNetHTTPReadsThem(f *testing.F) {
 			return
 		}
 		outcomeOf := func(serve func(*heard)) outcome {
-			requests.said = nil
+			requests.forget()
 			c := &heard{in: sent, cut: cut, over: make(chan struct{})}
 			serve(c)
 			<-c.over
-			return outcome{requests.said, readReplies(bufio.NewReader(&c.out), nil)}
+			return outcome{requests.all(), readReplies(bufio.NewReader(&c.out), nil)}
 		}
 		handed := false
 		got := outcomeOf(func(c *heard) {

@@ -1,0 +1,235 @@
+package downstream_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sealcar/downstream"
+)
+
+// measured is a connection that notes the deadlines that its server sets for reading,
+// and counts what it reads.
+type measured struct {
+	*net.TCPConn
+	mu        sync.Mutex
+	deadlines []time.Time
+	taken     int64
+}
+
+func (c *measured) NetConn() net.Conn { return c.TCPConn }
+
+func (c *measured) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadlines = append(c.deadlines, t)
+	c.mu.Unlock()
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+func (c *measured) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	c.mu.Lock()
+	c.taken += int64(n)
+	c.mu.Unlock()
+	return n, err
+}
+
+// bounds are those deadlines, as the whole minutes until them; 0 means none.
+func (c *measured) bounds() (minutes []int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, at := range c.deadlines {
+		bound := 0
+		if !at.IsZero() {
+			bound = int(time.Until(at).Round(time.Minute) / time.Minute)
+		}
+		minutes = append(minutes, bound)
+	}
+	return minutes
+}
+
+// serveMeasured serves one connection, which it measures.
+func serveMeasured(t *testing.T, c downstream.Config) (*rig, *measured, *client) {
+	t.Helper()
+	l := listen(t)
+	accepted := make(chan *measured, 1)
+	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
+		raw, err := l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		m := &measured{TCPConn: raw.(*net.TCPConn)}
+		accepted <- m
+		return m, nil
+	}}}, c)
+	far := dial(t, r.addr)
+	return r, wait(t, accepted), far
+}
+
+func TestWaitingForRequestsIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		first, further time.Duration
+		want           []int
+	}{
+		"both":       {time.Hour, 2 * time.Hour, []int{60, 0, 120}},
+		"no bound":   {0, 0, []int{0, 0, 0}},
+		"only first": {time.Hour, 0, []int{60, 0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(readAll), ReadHeaderTimeout: test.first, IdleTimeout: test.further})
+			c.send(post("hello")) // a body has no bound
+			c.reply()
+			_ = c.Close()
+			if err := r.Shutdown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := m.bounds()
+			if len(got) < 2 || got[0] != test.want[0] || got[1] != test.want[1] || len(got) > 2 && got[2] != test.want[2] || len(got) > 3 {
+				t.Errorf("waited %v minutes at most, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestConnectionsWithoutARequestAreClosed(t *testing.T) {
+	t.Parallel()
+	config := downstream.Config{Handler: http.HandlerFunc(readAll), ReadHeaderTimeout: time.Millisecond, IdleTimeout: patience}
+	dial(t, serve(t, listen(t), config).addr).ends()
+	config.ReadHeaderTimeout, config.IdleTimeout = patience, time.Millisecond
+	c := dial(t, serve(t, listen(t), config).addr)
+	c.send(get)
+	c.reply()
+	c.ends()
+}
+
+// A connection that is given away has none of our bounds left.
+func TestTheRestHasItsOwnBounds(t *testing.T) {
+	t.Parallel()
+	given := make(chan struct{})
+	l := listen(t)
+	server, err := downstream.New(downstream.Config{Handler: http.HandlerFunc(readAll), ReadHeaderTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m *measured
+	var work sync.WaitGroup
+	work.Go(func() {
+		_ = server.Serve(&scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
+			raw, err := l.Accept()
+			if err != nil {
+				return nil, err
+			}
+			m = &measured{TCPConn: raw.(*net.TCPConn)}
+			return m, nil
+		}}}, func(c net.Conn, _ []byte) {
+			_ = c.Close()
+			close(given)
+		})
+	})
+	t.Cleanup(func() { _ = server.Close(); work.Wait() })
+	dial(t, l.Addr().String()).send("HEAD / HTTP/1.1\r\n")
+	wait(t, given)
+	if got := m.bounds(); len(got) != 2 || got[0] != 60 || got[1] != 0 {
+		t.Errorf("waited %v minutes at most, want an hour, and then no bound", got)
+	}
+}
+
+// ignore is a handler that wants no body.
+func ignore(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "no, thanks") }
+
+// Up to 256 KiB that are not wanted are read, and the connection goes on.
+func TestABodyThatIsNotWantedIsDiscarded(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(ignore)})
+	c := dial(t, r.addr)
+	c.send(post(strings.Repeat("b", 256<<10)))
+	if reply, _ := c.reply(); reply.Close {
+		t.Error("the connection ends")
+	}
+	c.send(get)
+	c.reply()
+}
+
+// A client that does not send what it has announced holds its connection for half a
+// second, in which it may, and no longer.
+func TestABodyThatIsNotWantedIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(ignore)})
+	c.send(strings.TrimSuffix(post("hello"), "o"))
+	if reply, _ := c.reply(); reply.Close {
+		t.Error("the connection ends at once")
+	}
+	c.ends()
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last := m.deadlines[len(m.deadlines)-1]; last.IsZero() || time.Until(last) > time.Second {
+		t.Errorf("it is waited for until %v", last)
+	}
+}
+
+// Larger ones are not read to their end, and their clients still come to see the reply:
+// closing at once would reset the connection.
+func TestAClientIsHeardOutAWhile(t *testing.T) {
+	t.Parallel()
+	r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(ignore)})
+	c.send(post(strings.Repeat("b", 256<<10+8<<10)))
+	if reply, body := c.reply(); !reply.Close || body != "no, thanks" {
+		t.Errorf("the reply is %q, and says that the connection ends: %t", body, reply.Close)
+	}
+	c.ends()
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.taken < 256<<10 || m.taken > 256<<10+8<<10 {
+		t.Errorf("%d bytes were read", m.taken)
+	}
+}
+
+func TestTheRestOfALargeBodyIsNotRead(t *testing.T) {
+	t.Parallel()
+	r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(ignore)})
+	var work sync.WaitGroup
+	work.Go(func() { _, _ = io.WriteString(c.Conn, post(strings.Repeat("b", 8<<20))) }) // it is reset
+	c.reply()
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	work.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.taken > 256<<10+8<<10 {
+		t.Errorf("%d bytes were read", m.taken)
+	}
+}
+
+// A body whose end never came is an error for as long as it is read: net/http says once
+// that it was cut, and then that it is complete.
+func TestABodyThatWasCutStaysSo(t *testing.T) {
+	t.Parallel()
+	errs := make(chan error, 2)
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for range 2 {
+			_, err := io.Copy(io.Discard, r.Body)
+			errs <- err
+		}
+	})})
+	c := dial(t, r.addr)
+	c.send(strings.TrimSuffix(post("hello"), "o"))
+	_ = c.Conn.(*net.TCPConn).CloseWrite()
+	for range 2 {
+		if err := wait(t, errs); err != io.ErrUnexpectedEOF {
+			t.Errorf("the body ends with %v", err)
+		}
+	}
+}
