@@ -48,8 +48,8 @@ test-faults: ## the tests of a bad network
 	@race=$$(GO='$(GO)' test/race.sh) && set -x && $(GO) -C test/faults test $$race -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: test-socket
-test-socket: ## the system calls whose place others take under the race detector
-	$(GO) test ./socket ./upstream
+test-socket: ## the system calls whose place others take under the race detector, and what is counted without it
+	$(GO) test ./socket ./upstream ./downstream
 
 .PHONY: check
 check: fmt-check lint deadcode tidy ## what must hold before a commit, tests apart

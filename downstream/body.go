@@ -75,7 +75,7 @@ func (b *body) lost() bool {
 }
 
 // discard reads what is left, for discardTime at most, and reports whether the next
-// request can follow.
+// request can follow. Of a body that was too long the reply has said that none can.
 func (b *body) discard() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,7 +83,7 @@ func (b *body) discard() bool {
 	if b.left == 0 {
 		return true
 	}
-	if b.left > maxDiscard || b.err != nil || b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
+	if b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
 		return false
 	}
 	room := make([]byte, 4<<10)

@@ -1,6 +1,7 @@
 package downstream_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -193,6 +194,26 @@ func TestAClientIsHeardOutAWhile(t *testing.T) {
 	defer m.mu.Unlock()
 	if m.taken < 256<<10 || m.taken > 256<<10+8<<10 {
 		t.Errorf("%d bytes were read", m.taken)
+	}
+}
+
+// A client that neither sends nor ends is not heard out for ever.
+func TestASilentClientIsNotHeardOutForLong(t *testing.T) {
+	t.Parallel()
+	r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(ignore)})
+	c.send(post(strings.Repeat("b", 1<<20))[:1<<10])
+	if reply, _ := c.reply(); !reply.Close {
+		t.Error("the connection goes on")
+	}
+	short, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.Shutdown(short); err != nil {
+		t.Errorf("it is heard out still: %v", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last := m.deadlines[len(m.deadlines)-1]; last.IsZero() || time.Until(last) > time.Second {
+		t.Errorf("it is heard out until %v", last)
 	}
 }
 

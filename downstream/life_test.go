@@ -168,6 +168,20 @@ func TestARequestIsCancelledWhenItsReplyCannotBeSent(t *testing.T) {
 	}
 }
 
+// Nobody asked for other protocols, so what comes behind would be in none.
+func TestAReplyThatSwitchesProtocolsIsTheLast(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})})
+	c := dial(t, r.addr)
+	c.send(get)
+	if reply, _ := c.reply(); reply.StatusCode != http.StatusSwitchingProtocols || !reply.Close {
+		t.Errorf("the reply is %s, %v", reply.Status, reply.Header)
+	}
+	c.ends()
+}
+
 func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 	t.Parallel()
 	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(readAll)})
@@ -266,7 +280,10 @@ func TestServeAfterShutdownTakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := listen(t)
-	if err := r.Serve(l, nil); !errors.Is(err, http.ErrServerClosed) {
+	defer func() { _ = l.Close() }()
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(l, nil) }()
+	if err := wait(t, served); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("Serve gave %v", err)
 	}
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
@@ -291,6 +308,25 @@ func (l *scripted) Accept() (net.Conn, error) {
 	l.steps = l.steps[1:]
 	l.mu.Unlock()
 	return step()
+}
+
+// A connection may have been accepted already when Shutdown closes the listener.
+func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	down := make(chan struct{})
+	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
+		c, err := l.Accept()
+		<-down
+		return c, err
+	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
+	c := dial(t, r.addr)
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(down)
+	c.ends()
+	wait(t, r.over)
 }
 
 // passing is what Accept gives when there are too many open files.

@@ -100,6 +100,7 @@ func lines() map[string]bool {
 		"Expect: more":                           false,
 		"Expect:":                                false,
 		"Transfer-Encoding: identity":            false,
+		"Transfer-Encoding: chunked":             false,
 		"Transfer-Encoding: gzip":                false,
 		"Transfer-Encoding:":                     false,
 		"Host: a":                                false,
@@ -136,25 +137,26 @@ func TestHeaderLinesAreReadAsByNetHTTP(t *testing.T) {
 // plain with them.
 func lengthLines() map[string]bool {
 	return map[string]bool{
-		"Content-Length: 5":                          true,
-		"content-length:5":                           true,
-		"Content-Length: 05":                         true,
-		"Content-Length: 000000000000000005":         true,
-		"Content-Length: 0000000000000000005":        false,
-		"Content-Length: +5":                         false,
-		"Content-Length: -5":                         false,
-		"Content-Length: 0x5":                        false,
-		"Content-Length: 5 5":                        false,
-		"Content-Length: 5, 5":                       false,
-		"Content-Length: 5\r\nContent-Length: 5":     false,
-		"Content-Length: 5\r\nContent-Length: 6":     false,
-		"Content-Length:":                            false,
-		"Content-Length: ":                           false,
-		"Content-Length: 9223372036854775808":        false,
-		"Content-Length: 99999999999999999999":       false,
-		"Content-Length: 5\r\nTransfer-Encoding: x":  false,
-		"Content-Length: 5\r\nExpect: 100-continue":  false,
-		"Content-Length: 999999999999999999\r\nX: 1": true, // and so the probe is of its body
+		"Content-Length: 5":                               true,
+		"content-length:5":                                true,
+		"Content-Length: 05":                              true,
+		"Content-Length: 000000000000000005":              true,
+		"Content-Length: 0000000000000000005":             false,
+		"Content-Length: +5":                              false,
+		"Content-Length: -5":                              false,
+		"Content-Length: 0x5":                             false,
+		"Content-Length: 5 5":                             false,
+		"Content-Length: 5, 5":                            false,
+		"Content-Length: 5\r\nContent-Length: 5":          false,
+		"Content-Length: 5\r\nContent-Length: 6":          false,
+		"Content-Length:":                                 false,
+		"Content-Length: ":                                false,
+		"Content-Length: 9223372036854775808":             false,
+		"Content-Length: 99999999999999999999":            false,
+		"Content-Length: 5\r\nTransfer-Encoding: x":       false,
+		"Content-Length: 5\r\nTransfer-Encoding: chunked": false,
+		"Content-Length: 5\r\nExpect: 100-continue":       false,
+		"Content-Length: 999999999999999999\r\nX: 1":      true, // and so the probe is of its body
 	}
 }
 

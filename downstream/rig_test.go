@@ -15,7 +15,7 @@ import (
 )
 
 // patience is for what must happen; only a failing test takes as long.
-const patience = 30 * time.Second
+const patience = 10 * time.Second
 
 func listen(t testing.TB) *net.TCPListener {
 	t.Helper()

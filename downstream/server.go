@@ -113,16 +113,12 @@ func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
 	}
 	var err error
 	c.stop, err = s.watcher.Watch(raw, c.gone)
-	switch {
-	case s.draining.Load():
-		c.gone()
-		c.close()
-	case err != nil: // it is no socket: what cannot be watched has to be read
+	if err != nil { // it is no socket: what cannot be watched has to be read
 		c.gone()
 		c.giveAway()
-	default:
-		go c.serve()
+		return
 	}
+	go c.serve()
 }
 
 // hold remembers a connection for who ends the server. It gives nil if somebody has:
