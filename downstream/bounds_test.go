@@ -197,6 +197,24 @@ func TestAClientIsHeardOutAWhile(t *testing.T) {
 	}
 }
 
+// A handler may copy what another server has said about another connection.
+func TestFramingOfTheLastReplyIsOurs(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "keep-alive")
+	})})
+	c := dial(t, r.addr)
+	c.send(post(strings.Repeat("b", 1<<20))[:1<<10])
+	_ = c.Conn.(*net.TCPConn).CloseWrite()
+	reply, err := io.ReadAll(c.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head := string(reply); strings.Count(head, "Connection: ") != 1 || !strings.Contains(head, "\r\nConnection: close\r\n") {
+		t.Errorf("the reply is %q", head)
+	}
+}
+
 // A client that neither sends nor ends is not heard out for ever.
 func TestASilentClientIsNotHeardOutForLong(t *testing.T) {
 	t.Parallel()

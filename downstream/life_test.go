@@ -314,13 +314,15 @@ func (l *scripted) Accept() (net.Conn, error) {
 func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	down := make(chan struct{})
+	accepted, down := make(chan struct{}), make(chan struct{})
 	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
 		c, err := l.Accept()
+		close(accepted)
 		<-down
 		return c, err
 	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
 	c := dial(t, r.addr)
+	wait(t, accepted)
 	if err := r.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
