@@ -13,4 +13,18 @@
 //
 // That a client is gone is told by the system (socket.Watcher), for all connections at
 // once.
+//
+// Handlers see, and clients get, what they would with net/http's server alone, but for
+// the order of headers, for what a handler cannot do with a plain request (Hijack), and
+// for these on purpose:
+//
+//   - A client's end cancels its request also while there is a body to read; a read
+//     deadline that passes does not.
+//   - What is not wanted of a body is discarded behind the reply, not before it.
+//   - A body that was cut gives its error again, and not io.EOF, when it is read again.
+//   - 304 keeps its Content-Type. A reply of 101 is its connection's last.
+//   - "close" among other words in a handler's Connection is heard. Its
+//     Transfer-Encoding is not, be it "identity".
+//   - Of a handler that panics, what waits to be sent is not.
+//   - A request has no TLS, and its context only what Config.Context gives.
 package downstream
