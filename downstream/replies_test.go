@@ -286,7 +286,7 @@ func reads() map[string]func(control, *http.Request) {
 			_, err := r.Body.Read(room())
 			_ = c.write(fmt.Sprint(err))
 		},
-		"half read and closed": func(c control, r *http.Request) { _, _ = io.ReadFull(r.Body, room()); _ = r.Body.Close() },
+		"half read and closed": func(_ control, r *http.Request) { _, _ = io.ReadFull(r.Body, room()); _ = r.Body.Close() },
 		"read after its end": func(c control, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			n, err := r.Body.Read(room())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -259,7 +260,7 @@ func requestsAreReadAsByNetHTTP(t *testing.T, requests map[string]request) {
 	for name, r := range requests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := exchange{send: append(r.send[:len(r.send):len(r.send)], probe), methods: r.methods, handler: readAll}
+			e := exchange{send: append(slices.Clip(r.send), probe), methods: r.methods, handler: readAll}
 			if len(r.send) == 1 && len(r.send[0]) < 1<<10 {
 				e.send = one(r.send[0] + probe) // in one piece: what comes behind must not matter
 			}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package socket
 
 // Watched is how many connections the watcher has an entry of.
