@@ -34,10 +34,11 @@ type conn struct {
 	room  *[bufferSize]byte // that reads go to, from the pool; nil while there is nothing in it
 	ahead []byte            // of room: what was read and not used yet
 
-	remote string
-	ctx    context.Context    //nolint:containedctx // of the connection: what its requests' derive from
-	gone   context.CancelFunc // ends ctx
-	stop   func()             // watching for the client's end
+	hurried bool // writes have a deadline
+	remote  string
+	ctx     context.Context    //nolint:containedctx // of the connection: what its requests' derive from
+	gone    context.CancelFunc // ends ctx
+	stop    func()             // watching for the client's end
 }
 
 // serve answers plain requests, one after the other, and gives the connection away
@@ -141,20 +142,18 @@ type parser struct {
 
 // answer has a request handled, and reports whether another one can follow.
 func (c *conn) answer(req *http.Request) (again bool) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
 	defer c.recover()
 	b := &body{conn: c, left: req.ContentLength}
 	req.Body = http.NoBody
-	if b.left > 0 {
-		req.Body = b
-		_ = c.wire.SetReadDeadline(time.Time{}) // if it fails so will the read
-	}
 	w := &reply{conn: c, body: b, header: make(http.Header)}
 	defer w.release()
-	c.server.config.Handler.ServeHTTP(w, req.WithContext(ctx))
+	if b.left > 0 {
+		req.Body = b
+		_ = w.SetReadDeadline(time.Time{}) // if it fails so will the read
+	}
+	c.server.config.Handler.ServeHTTP(w, req.WithContext(c.ctx))
 	again = w.end()
-	_ = c.wire.SetWriteDeadline(time.Time{}) // if it fails so will the next write
+	_ = w.SetWriteDeadline(time.Time{}) // if it fails so will the next write
 	if !again || !b.discard() {
 		c.linger(b)
 		return false
