@@ -48,8 +48,9 @@ func (v *visit) routed(ctx context.Context) *http.Request {
 	out := v.outgoing(ctx)
 	out.URL, out.Host, out.RequestURI = v.url, v.url.Host, ""
 	out.Close = false
-	out.Trailer = nil          // they come after what was checked
-	removeHopByHop(out.Header) // the application's own, which nobody asks for these any more
+	out.Trailer = nil // they come after what was checked
+	// The application's own headers change: nobody asks them for these any more.
+	removeHopByHop(out.Header)
 	out.Header.Del("Expect")
 	out.Header.Del("Http2-Settings") // hop-by-hop even where Connection does not name it (RFC 7540 section 3.2.1)
 	if _, named := out.Header["User-Agent"]; !named {
