@@ -116,10 +116,14 @@ func (c *conn) fill(enough int) error {
 	return nil
 }
 
-// read reads a body: first what was read ahead.
+// read reads a body: first what was read ahead. Who fails to send it is gone.
 func (c *conn) read(p []byte) (int, error) {
 	if len(c.ahead) == 0 {
-		return c.wire.Read(p)
+		n, err := c.wire.Read(p)
+		if err != nil {
+			c.gone()
+		}
+		return n, err
 	}
 	n := copy(p, c.ahead)
 	c.use(n)
