@@ -39,7 +39,8 @@ type conn struct {
 	gone   context.CancelFunc // ends ctx
 	stop   func()             // watching for the client's end
 
-	posted bool // the last request, so that line ends may follow it
+	posted  bool // the last request was one by POST, so line ends may follow it
+	hurried bool // writes have a deadline
 }
 
 // serve answers plain requests, one after the other, and gives the connection away
@@ -115,10 +116,14 @@ func (c *conn) fill(enough int) error {
 	return nil
 }
 
-// read reads a body: first what was read ahead.
+// read reads a body: first what was read ahead. Who fails to send it is gone.
 func (c *conn) read(p []byte) (int, error) {
 	if len(c.ahead) == 0 {
-		return c.wire.Read(p)
+		n, err := c.wire.Read(p)
+		if err != nil {
+			c.gone()
+		}
+		return n, err
 	}
 	n := copy(p, c.ahead)
 	c.use(n)
@@ -162,20 +167,18 @@ type parser struct {
 
 // answer has a request handled, and reports whether another one can follow.
 func (c *conn) answer(req *http.Request) (again bool) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
 	defer c.recover()
 	b := &body{conn: c, left: req.ContentLength}
 	req.Body = http.NoBody
-	if b.left > 0 {
-		req.Body = b
-		_ = c.wire.SetReadDeadline(time.Time{}) // if it fails so will the read
-	}
 	w := &reply{conn: c, body: b, header: make(http.Header)}
 	defer w.release()
-	c.server.config.Handler.ServeHTTP(w, req.WithContext(ctx))
+	if b.left > 0 {
+		req.Body = b
+		_ = w.SetReadDeadline(time.Time{}) // if it fails so will the read
+	}
+	c.server.config.Handler.ServeHTTP(w, req.WithContext(c.ctx))
 	again = w.end()
-	_ = c.wire.SetWriteDeadline(time.Time{}) // if it fails so will the next write
+	_ = w.SetWriteDeadline(time.Time{}) // if it fails so will the next write
 	if !again || !b.discard() {
 		c.linger(b)
 		return false

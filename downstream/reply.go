@@ -194,11 +194,22 @@ func (r *reply) FlushError() error {
 	return r.err
 }
 
-// SetReadDeadline bounds reading the request's body.
-func (r *reply) SetReadDeadline(t time.Time) error { return r.conn.wire.SetReadDeadline(t) }
+// SetReadDeadline bounds reading what is still to come of the request's body.
+func (r *reply) SetReadDeadline(t time.Time) error {
+	if r.body.atHand() {
+		return nil
+	}
+	return r.conn.wire.SetReadDeadline(t)
+}
 
 // SetWriteDeadline bounds sending.
-func (r *reply) SetWriteDeadline(t time.Time) error { return r.conn.wire.SetWriteDeadline(t) }
+func (r *reply) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !r.conn.hurried {
+		return nil
+	}
+	r.conn.hurried = !t.IsZero()
+	return r.conn.wire.SetWriteDeadline(t)
+}
 
 // EnableFullDuplex lets a handler read its request while it replies, as it can anyway.
 func (r *reply) EnableFullDuplex() error { return nil }

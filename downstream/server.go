@@ -15,6 +15,8 @@ import (
 
 // Config is what New needs to know. Handler is required.
 type Config struct {
+	// Handler answers requests. Their context ends with the connection, and not when
+	// the handler returns: who leaves work behind gives it a context of its own.
 	Handler http.Handler
 	Context func(net.Conn) context.Context // that a connection's requests have; nil means context.Background
 
