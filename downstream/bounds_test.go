@@ -17,23 +17,25 @@ import (
 // measured is a connection that notes the deadlines that its server sets for reading,
 // and counts what it reads.
 type measured struct {
-	*net.TCPConn
+	net.Conn
 	mu        sync.Mutex
 	deadlines []time.Time
 	taken     int64
 }
 
-func (c *measured) NetConn() net.Conn { return c.TCPConn }
+func (c *measured) NetConn() net.Conn { return c.Conn }
+
+func (c *measured) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (c *measured) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	c.deadlines = append(c.deadlines, t)
 	c.mu.Unlock()
-	return c.TCPConn.SetReadDeadline(t)
+	return c.Conn.SetReadDeadline(t)
 }
 
 func (c *measured) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
+	n, err := c.Conn.Read(p)
 	c.mu.Lock()
 	c.taken += int64(n)
 	c.mu.Unlock()
@@ -64,7 +66,7 @@ func serveMeasured(t *testing.T, c downstream.Config) (*rig, *measured, *client)
 		if err != nil {
 			return nil, err
 		}
-		m := &measured{TCPConn: raw.(*net.TCPConn)}
+		m := &measured{Conn: raw}
 		accepted <- m
 		return m, nil
 	}}}, c)
@@ -84,8 +86,14 @@ func TestWaitingForRequestsIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(readAll), ReadHeaderTimeout: test.first, IdleTimeout: test.further})
-			c.send(post("hello")) // a body has no bound
+			entered := make(chan struct{}, 1)
+			r, m, c := serveMeasured(t, downstream.Config{ReadHeaderTimeout: test.first, IdleTimeout: test.further, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				entered <- struct{}{}
+				readAll(w, r)
+			})})
+			c.send(strings.TrimSuffix(post("hello"), "hello"))
+			wait(t, entered)
+			c.send("hello") // a body has no bound
 			c.reply()
 			_ = c.Close()
 			if err := r.Shutdown(t.Context()); err != nil {
@@ -127,7 +135,7 @@ func TestTheRestHasItsOwnBounds(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			m = &measured{TCPConn: raw.(*net.TCPConn)}
+			m = &measured{Conn: raw}
 			return m, nil
 		}}}, func(c net.Conn, _ []byte) {
 			_ = c.Close()
@@ -271,5 +279,21 @@ func TestABodyThatWasCutStaysSo(t *testing.T) {
 		if err := wait(t, errs); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("the body ends with %v", err)
 		}
+	}
+}
+
+// A client that does not send its body in the time that the handler has given it is as
+// good as gone, and so is one that is reset.
+func TestARequestIsCancelledWhenItsBodyDoesNotCome(t *testing.T) {
+	t.Parallel()
+	errs := make(chan error, 1)
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		_, _ = io.Copy(io.Discard, r.Body)
+		errs <- r.Context().Err()
+	})})
+	dial(t, r.addr).send(strings.TrimSuffix(post("hello"), "o"))
+	if err := wait(t, errs); !errors.Is(err, context.Canceled) {
+		t.Errorf("the context says %v", err)
 	}
 }

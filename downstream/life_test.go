@@ -138,18 +138,21 @@ func TestARequestOverTLSIsCancelledWhenItsClientIsGone(t *testing.T) {
 	}
 }
 
-func TestARequestIsOverWithItsHandler(t *testing.T) {
+// A context is its connection's, so nothing may end it between requests.
+func TestTheNextRequestIsNotCancelledWithTheLast(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	close(g.release)
 	r := serve(t, listen(t), downstream.Config{Handler: g})
 	c := dial(t, r.addr)
-	c.send(get)
-	c.reply()
-	wait(t, wait(t, g.entered).Done())
-	c.send(get)
-	if _, body := c.reply(); body != "done" {
-		t.Errorf("the next request is cancelled too: %q", body)
+	for range 2 {
+		c.send(get)
+		if _, body := c.reply(); body != "done" {
+			t.Fatalf("the reply is %q", body)
+		}
+		if ctx := wait(t, g.entered); ctx.Err() != nil {
+			t.Error("a request is cancelled while its client is there")
+		}
 	}
 }
 
@@ -202,6 +205,13 @@ func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 	}
 }
 
+// begin begins to shut the server down, and waits for nothing.
+func (r *rig) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.Shutdown(ctx)
+}
+
 func TestShutdownLetsRequestsEnd(t *testing.T) {
 	t.Parallel()
 	g := newGate()
@@ -209,9 +219,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	c := dial(t, r.addr)
 	c.send(get + get) // the other one is not served any more
 	ctx := wait(t, g.entered)
-	down := make(chan error)
-	go func() { down <- r.Shutdown(t.Context()) }()
-	wait(t, r.over)
+	r.begin()
 	if ctx.Err() != nil {
 		t.Error("the request is cancelled")
 	}
@@ -219,7 +227,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	if reply, body := c.reply(); !reply.Close || body != "done" {
 		t.Errorf("the last reply is %q, and says that the connection ends: %t", body, reply.Close)
 	}
-	if err := wait(t, down); err != nil {
+	if err := r.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 	c.ends()
@@ -236,15 +244,13 @@ func TestShutdownEndsAfterAReplyThatHasBegun(t *testing.T) {
 	c := dial(t, r.addr)
 	c.send(get)
 	wait(t, g.entered)
-	down := make(chan error)
-	go func() { down <- r.Shutdown(t.Context()) }()
-	wait(t, r.over)
+	r.begin()
 	close(g.release)
 	if reply, body := c.reply(); reply.Close || body != "done" {
 		t.Errorf("the reply is %q, and says that the connection ends: %t", body, reply.Close)
 	}
 	c.ends()
-	if err := wait(t, down); err != nil {
+	if err := r.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
