@@ -91,7 +91,7 @@ func (b *body) discard() bool {
 	if b.left == 0 {
 		return true
 	}
-	if b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
+	if b.err != nil || b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
 		return false
 	}
 	room := make([]byte, 4<<10)

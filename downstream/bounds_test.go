@@ -297,3 +297,19 @@ func TestARequestIsCancelledWhenItsBodyDoesNotCome(t *testing.T) {
 		t.Errorf("the context says %v", err)
 	}
 }
+
+// The client could send the rest later, but the connection's context has ended.
+func TestABodyThatFailedEndsItsConnection(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.Flush() // so that the reply cannot say that it is the last one
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+		_, _ = io.Copy(io.Discard, r.Body)
+	})})
+	c := dial(t, r.addr)
+	c.send(strings.TrimSuffix(post("hello"), "o"))
+	c.reply()
+	_, _ = io.WriteString(c, "o"+get) // the server may have closed
+	c.ends()
+}
