@@ -96,7 +96,7 @@ func TestWaitingForRequestsIsBounded(t *testing.T) {
 			c.send("hello") // a body has no bound
 			c.reply()
 			_ = c.Close()
-			if err := r.Shutdown(t.Context()); err != nil {
+			if err := r.down(); err != nil {
 				t.Fatal(err)
 			}
 			got := m.bounds()
@@ -176,7 +176,7 @@ func TestABodyThatIsNotWantedIsNotWaitedForLong(t *testing.T) {
 		t.Error("the connection ends at once")
 	}
 	c.ends()
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	m.mu.Lock()
@@ -196,7 +196,7 @@ func TestAClientIsHeardOutAWhile(t *testing.T) {
 		t.Errorf("the reply is %q, and says that the connection ends: %t", body, reply.Close)
 	}
 	c.ends()
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	m.mu.Lock()
@@ -232,9 +232,7 @@ func TestASilentClientIsNotHeardOutForLong(t *testing.T) {
 	if reply, _ := c.reply(); !reply.Close {
 		t.Error("the connection goes on")
 	}
-	short, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := r.Shutdown(short); err != nil {
+	if err := r.down(); err != nil {
 		t.Errorf("it is heard out still: %v", err)
 	}
 	m.mu.Lock()
@@ -250,7 +248,7 @@ func TestTheRestOfALargeBodyIsNotRead(t *testing.T) {
 	var work sync.WaitGroup
 	work.Go(func() { _, _ = io.WriteString(c.Conn, post(strings.Repeat("b", 8<<20))) }) // it is reset
 	c.reply()
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	work.Wait()

@@ -191,7 +191,7 @@ func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 	fresh, used := dial(t, r.addr), dial(t, r.addr)
 	used.send(get)
 	used.reply()
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	used.ends()
@@ -203,6 +203,13 @@ func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 	if _, err := net.Dial("tcp", r.addr); err == nil {
 		t.Error("connections are taken still")
 	}
+}
+
+// down shuts the server down.
+func (r *rig) down() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return r.Shutdown(ctx)
 }
 
 // begin begins to shut the server down, and waits for nothing.
@@ -227,7 +234,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	if reply, body := c.reply(); !reply.Close || body != "done" {
 		t.Errorf("the last reply is %q, and says that the connection ends: %t", body, reply.Close)
 	}
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Error(err)
 	}
 	c.ends()
@@ -250,7 +257,7 @@ func TestShutdownEndsAfterAReplyThatHasBegun(t *testing.T) {
 		t.Errorf("the reply is %q, and says that the connection ends: %t", body, reply.Close)
 	}
 	c.ends()
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Error(err)
 	}
 }
@@ -274,7 +281,7 @@ func TestShutdownEndsWithItsContextAndCloseEndsRequests(t *testing.T) {
 		t.Error(err)
 	}
 	wait(t, ctx.Done())
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Error(err)
 	}
 }
@@ -282,7 +289,7 @@ func TestShutdownEndsWithItsContextAndCloseEndsRequests(t *testing.T) {
 func TestServeAfterShutdownTakesNothing(t *testing.T) {
 	t.Parallel()
 	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(readAll)})
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	l := listen(t)
@@ -329,7 +336,7 @@ func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
 	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
 	c := dial(t, r.addr)
 	wait(t, accepted)
-	if err := r.Shutdown(t.Context()); err != nil {
+	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	close(down)
