@@ -65,22 +65,29 @@ func (e *echo) read(name string, body io.Reader) []byte {
 	return text
 }
 
-// rest answers one request that is not plain, and closes its connection.
+// rest answers one request that is not plain, and closes its connection. What it got
+// with it stays its own.
 func (e *echo) rest(c net.Conn, read []byte) {
 	defer func() { _ = c.Close() }()
+	before := bytes.Clone(read)
+	defer func() {
+		if !bytes.Equal(read, before) {
+			e.t.Errorf("what was read ahead became other bytes: %q is %q", before, read)
+		}
+	}()
 	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(read), c)))
 	if err != nil {
 		return // its client has gone
 	}
 	name := r.Header.Get("X-Name")
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nX-Name: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", name, len(name), name)
+	_ = c.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, c) // until the client's end
 }
 
-// Buffers are shared by all connections, one after the other. Whatever clients do,
-// nobody gets a byte of another's.
-func TestBytesStayWithTheirConnection(t *testing.T) {
-	t.Parallel()
-	e := &echo{t: t}
+// serveEcho has a Server with e, and gives its address. The test's end shuts it down.
+func serveEcho(t *testing.T, e *echo) string {
+	t.Helper()
 	server, err := downstream.New(downstream.Config{Handler: e, IdleTimeout: stressPatience, ReadHeaderTimeout: stressPatience})
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
@@ -91,25 +98,37 @@ func TestBytesStayWithTheirConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var serving, clients sync.WaitGroup
+	var serving sync.WaitGroup
 	serving.Go(func() {
 		_ = server.Serve(l, func(c net.Conn, read []byte) { serving.Go(func() { e.rest(c, read) }) })
 	})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stressPatience)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("connections are open still: %v", err)
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		serving.Wait()
+		e.behind.Wait()
+	})
+	return l.Addr().String()
+}
+
+// Buffers are shared by all connections, one after the other. Whatever clients do,
+// nobody gets a byte of another's.
+func TestBytesStayWithTheirConnection(t *testing.T) {
+	t.Parallel()
+	e := &echo{t: t}
+	addr := serveEcho(t, e)
+	var clients sync.WaitGroup
 	for number := range 24 {
-		c := &stressClient{t: t, addr: l.Addr().String(), number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))} //nolint:gosec // the same in each run
+		c := &stressClient{t: t, addr: addr, number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))} //nolint:gosec // the same in each run
 		clients.Go(c.run)
 	}
 	clients.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), stressPatience)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		t.Errorf("connections are open still: %v", err)
-	}
-	if err := server.Close(); err != nil {
-		t.Error(err)
-	}
-	serving.Wait()
-	e.behind.Wait()
 }
 
 // stressClient is a client with a connection after the other.
@@ -152,7 +171,7 @@ func (c *stressClient) connection() bool {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { c.send(conn, text, leaving) })
-	return c.check(bufio.NewReader(conn), want, leaving)
+	return c.check(bufio.NewReader(conn), want)
 }
 
 // request makes one, and gives its name and it.
@@ -183,7 +202,7 @@ func (c *stressClient) send(conn net.Conn, text []byte, leaving bool) {
 }
 
 // check reads the replies until the connection ends, which it may early.
-func (c *stressClient) check(in *bufio.Reader, want []string, _ bool) bool {
+func (c *stressClient) check(in *bufio.Reader, want []string) bool {
 	for _, name := range want {
 		resp, err := http.ReadResponse(in, nil)
 		if err != nil {
@@ -201,4 +220,30 @@ func (c *stressClient) check(in *bufio.Reader, want []string, _ bool) bool {
 		}
 	}
 	return true
+}
+
+// A body that a handler did not want and that does not come in time is never taken for
+// the next request.
+func TestUnwantedBodyThatComesLateIsNoRequest(t *testing.T) {
+	t.Parallel()
+	addr := serveEcho(t, &echo{t: t})
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(stressPatience))
+	_, _ = io.WriteString(conn, "POST /refused HTTP/1.1\r\nHost: a\r\nX-Name: outer\r\nContent-Length: 60\r\n\r\n")
+	replies := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(replies, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if _, err := replies.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection goes on (%v): the body would be its next request", err)
+	}
 }
