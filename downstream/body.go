@@ -76,6 +76,14 @@ func (b *body) done() bool {
 // connection, in bytes: as much as net/http does.
 const maxDiscard = 256 << 10
 
+// lost reports whether the connection cannot have another request, as far as is known.
+// A client that has ended need not be told.
+func (b *body) lost() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left > maxDiscard || b.err != nil && !errors.Is(b.err, io.ErrUnexpectedEOF)
+}
+
 // discard reads what is left, for discardTime at most, and reports whether the next
 // request can follow.
 func (b *body) discard() bool {
