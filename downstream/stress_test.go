@@ -125,7 +125,7 @@ func TestBytesStayWithTheirConnection(t *testing.T) {
 	addr := serveEcho(t, e)
 	var clients sync.WaitGroup
 	for number := range 24 {
-		c := &stressClient{t: t, addr: addr, number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))} //nolint:gosec // the same in each run
+		c := &stressClient{t: t, addr: addr, number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))}
 		clients.Go(c.run)
 	}
 	clients.Wait()
