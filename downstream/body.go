@@ -62,9 +62,25 @@ func (b *body) remains() int64 {
 	return b.left
 }
 
+// atHand reports whether all that remains has been read ahead, so that no deadline of
+// the connection's concerns it.
+func (b *body) atHand() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left <= int64(len(b.conn.ahead))
+}
+
 // maxDiscard is how much of a body that the handler did not want is read to keep its
 // connection, in bytes: as much as net/http does.
 const maxDiscard = 256 << 10
+
+// lost reports whether the connection cannot have another request, as far as is known.
+// A client that has ended need not be told.
+func (b *body) lost() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left > maxDiscard || b.err != nil && !errors.Is(b.err, io.ErrUnexpectedEOF)
+}
 
 // discard reads what is left, for discardTime at most, and reports whether the next
 // request can follow.

@@ -38,15 +38,18 @@ type conn struct {
 	ctx    context.Context    //nolint:containedctx // of the connection: what its requests' derive from
 	gone   context.CancelFunc // ends ctx
 	stop   func()             // watching for the client's end
+
+	posted  bool // the last request was one by POST, so line ends may follow it
+	hurried bool // writes have a deadline
 }
 
 // serve answers plain requests, one after the other, and gives the connection away
 // with the first other one.
 func (c *conn) serve() {
 	defer c.gone()
-	patience := c.server.config.ReadHeaderTimeout
+	patience, begin := c.server.config.ReadHeaderTimeout, 1
 	for {
-		head := c.await(patience)
+		head := c.await(patience, begin)
 		if head < 0 {
 			c.close()
 			return
@@ -60,45 +63,67 @@ func (c *conn) serve() {
 			c.close()
 			return
 		}
-		patience = c.server.config.IdleTimeout
+		patience, begin = c.server.config.IdleTimeout, furtherBegin
 	}
 }
 
-// await waits for the next request and gives the length of its head: 0 if it is not
-// plain, -1 if there will be none.
-func (c *conn) await(patience time.Duration) int {
-	if len(c.ahead) == 0 {
+// furtherBegin is how many bytes begin a further request on a connection: with fewer
+// of them its end is nobody's error. It is what net/http has.
+const furtherBegin = 4
+
+// await waits for the next request, which the given number of bytes begins, and gives
+// the length of its head: 0 if it is not plain, -1 if there will be none.
+func (c *conn) await(patience time.Duration, begin int) int {
+	if len(c.ahead) < begin {
 		var deadline time.Time
 		if patience > 0 {
 			deadline = time.Now().Add(patience)
 		}
-		if c.wire.SetReadDeadline(deadline) != nil || c.fill() != nil {
+		if c.wire.SetReadDeadline(deadline) != nil || c.fill(begin) != nil {
 			return -1
 		}
 	}
 	if !c.state.CompareAndSwap(waiting, busy) {
 		return -1
 	}
+	if c.posted {
+		c.trim()
+	}
 	return plainHead(c.ahead)
 }
 
-// fill reads what has come, ahead of its use.
-func (c *conn) fill() error {
+// trim drops line ends behind a POST, which old clients send without counting them
+// (RFC 9112 section 2.2): as many as net/http does.
+func (c *conn) trim() {
+	begin := c.ahead[:furtherBegin]
+	if n := len(begin) - len(bytes.TrimLeft(begin, "\r\n")); n > 0 {
+		c.use(n)
+	}
+}
+
+// fill reads what has come, ahead of its use, until there are enough bytes.
+func (c *conn) fill(enough int) error {
 	if c.room == nil {
 		c.room = c.server.rooms.Get().(*[bufferSize]byte)
 	}
-	n, err := c.wire.Read(c.room[:])
-	c.ahead = c.room[:n]
-	if n > 0 {
-		return nil // the error comes again
+	c.ahead = c.room[:copy(c.room[:], c.ahead)]
+	for len(c.ahead) < enough {
+		n, err := c.wire.Read(c.room[len(c.ahead):])
+		if c.ahead = c.room[:len(c.ahead)+n]; n == 0 && err != nil {
+			return err // behind bytes it comes again
+		}
 	}
-	return err
+	return nil
 }
 
-// read reads a body: first what was read ahead.
+// read reads a body: first what was read ahead. Who fails to send it is gone.
 func (c *conn) read(p []byte) (int, error) {
 	if len(c.ahead) == 0 {
-		return c.wire.Read(p)
+		n, err := c.wire.Read(p)
+		if err != nil {
+			c.gone()
+		}
+		return n, err
 	}
 	n := copy(p, c.ahead)
 	c.use(n)
@@ -129,6 +154,7 @@ func (c *conn) parse(head int) *http.Request {
 		return nil
 	}
 	req.RemoteAddr = c.remote
+	c.posted = req.Method == http.MethodPost
 	c.use(head)
 	return req
 }
@@ -141,20 +167,18 @@ type parser struct {
 
 // answer has a request handled, and reports whether another one can follow.
 func (c *conn) answer(req *http.Request) (again bool) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
 	defer c.recover()
 	b := &body{conn: c, left: req.ContentLength}
 	req.Body = http.NoBody
-	if b.left > 0 {
-		req.Body = b
-		_ = c.wire.SetReadDeadline(time.Time{}) // if it fails so will the read
-	}
 	w := &reply{conn: c, body: b, header: make(http.Header)}
 	defer w.release()
-	c.server.config.Handler.ServeHTTP(w, req.WithContext(ctx))
+	if b.left > 0 {
+		req.Body = b
+		_ = w.SetReadDeadline(time.Time{}) // if it fails so will the read
+	}
+	c.server.config.Handler.ServeHTTP(w, req.WithContext(c.ctx))
 	again = w.end()
-	_ = c.wire.SetWriteDeadline(time.Time{}) // if it fails so will the next write
+	_ = w.SetWriteDeadline(time.Time{}) // if it fails so will the next write
 	if !again || !b.discard() {
 		c.linger(b)
 		return false

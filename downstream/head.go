@@ -2,7 +2,6 @@ package downstream
 
 import (
 	"bytes"
-	"strings"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -15,68 +14,105 @@ import (
 // in it that asks the server for more than a reply. It leaves no room for two readings
 // (RFC 9112 sections 2.2, 3, 5 and 6.3).
 func plainHead(read []byte) int {
-	end := bytes.Index(read, []byte("\r\n\r\n"))
+	end := bytes.Index(read, endOfHead())
 	if end < 0 {
 		return 0
 	}
-	line, fields, _ := strings.Cut(string(read[:end]), "\r\n")
-	if !plainLine(line) || !plainFields(fields, strings.HasPrefix(line, "POST ")) {
+	line, fields, _ := bytes.Cut(read[:end], endOfLine())
+	post := bytes.HasPrefix(line, []byte("POST "))
+	if !post && !bytes.HasPrefix(line, []byte("GET ")) || !plainLine(line) || !plainFields(fields, post) {
 		return 0
 	}
-	return end + len("\r\n\r\n")
+	return end + len(endOfHead())
 }
 
-// plainLine judges a request line.
-func plainLine(line string) bool {
-	method, rest, _ := strings.Cut(line, " ")
-	target, version, _ := strings.Cut(rest, " ")
-	return (method == "GET" || method == "POST") && target != "" && visible(target, false) && version == "HTTP/1.1"
+func endOfLine() []byte { return []byte("\r\n") }
+func endOfHead() []byte { return []byte("\r\n\r\n") }
+
+// plainLine judges what is behind the method.
+func plainLine(line []byte) bool {
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	target, version, _ := bytes.Cut(rest, []byte(" "))
+	return len(target) > 0 && visible(target, false) && string(version) == "HTTP/1.1"
 }
 
-// plainFields judges the lines behind it.
-func plainFields(lines string, post bool) bool {
-	var hosts, lengths int
-	for line := range strings.SplitSeq(lines, "\r\n") {
-		name, value, colon := strings.Cut(line, ":")
-		value = strings.Trim(value, " ")
-		if !colon || !httpguts.ValidHeaderFieldName(name) || !visible(value, true) || !plainField(name, value) {
+// plainFields judges the lines behind the first.
+func plainFields(lines []byte, post bool) bool {
+	var seen [odd + 1]int // headers of each meaning
+	for line := range bytes.SplitSeq(lines, endOfLine()) {
+		name, value, colon := bytes.Cut(line, []byte(":"))
+		if !colon || !isToken(name) || !visible(value, true) {
 			return false
 		}
-		switch {
-		case strings.EqualFold(name, "Host"):
-			hosts++
-		case strings.EqualFold(name, "Content-Length"):
-			lengths++
+		seen[meaning(name, bytes.Trim(value, " "))]++
+	}
+	return seen[odd] == 0 && seen[host] == 1 && (seen[length] == 1 && post || seen[length] == 0 && !post)
+}
+
+// What a header means to a server.
+const (
+	nothing = iota
+	host
+	length
+	odd // more than a plain request may ask
+)
+
+func meaning(name, value []byte) int {
+	var lower [len("transfer-encoding")]byte // the longest name that means something
+	if len(name) > len(lower) {
+		return nothing
+	}
+	meant, plain := nothing, true
+	switch string(toLower(lower[:0], name)) {
+	case "host":
+		meant, plain = host, httpguts.ValidHostHeader(string(value))
+	case "content-length":
+		meant, plain = length, isLength(value)
+	case "connection":
+		plain = bytes.EqualFold(value, []byte("keep-alive"))
+	case "transfer-encoding", "expect", "upgrade", "trailer", "http2-settings":
+		plain = false
+	}
+	if !plain {
+		return odd
+	}
+	return meant
+}
+
+func isToken(name []byte) bool {
+	for _, c := range name {
+		if !httpguts.IsTokenRune(rune(c)) {
+			return false
 		}
 	}
-	return hosts == 1 && (lengths == 1 && post || lengths == 0 && !post)
+	return len(name) > 0
 }
 
-// plainField judges a header by what it means to a server.
-func plainField(name, value string) bool {
-	switch strings.ToLower(name) {
-	case "host":
-		return httpguts.ValidHostHeader(value)
-	case "content-length":
-		return plainLength(value)
-	case "connection":
-		return strings.EqualFold(value, "keep-alive")
-	case "transfer-encoding", "expect", "upgrade", "trailer", "http2-settings":
-		return false
-	default:
-		return true
+// toLower appends an ASCII text in small letters.
+func toLower(to, text []byte) []byte {
+	for _, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		to = append(to, c)
 	}
+	return to
 }
 
-// plainLength judges a Content-Length: digits, and few enough for an int64.
-func plainLength(value string) bool {
-	return len(value) > 0 && len(value) <= 18 && strings.Trim(value, "0123456789") == ""
+// isLength judges a Content-Length: digits, and few enough for an int64.
+func isLength(value []byte) bool {
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(value) > 0 && len(value) <= 18
 }
 
-// visible reports whether all of s is visible ASCII, with blanks or without.
-func visible(s string, blanks bool) bool {
-	for i := range len(s) {
-		if c := s[i]; c > '~' || c < ' ' || c == ' ' && !blanks {
+// visible reports whether all of text is visible ASCII, with blanks or without.
+func visible(text []byte, blanks bool) bool {
+	for _, c := range text {
+		if c > '~' || c < ' ' || c == ' ' && !blanks {
 			return false
 		}
 	}

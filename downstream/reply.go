@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// maxUnframed is how much of a reply without a length waits for its end, in bytes: a
-// reply that has ended by then gets one. It is what net/http has.
+// maxUnframed is how much of a reply without a length or a type waits for its end, in
+// bytes: a reply that has ended by then gets both. It is what net/http has.
 const maxUnframed = 2 << 10
 
 // reply is the http.ResponseWriter of a plain request. Its methods are those that
@@ -27,7 +28,9 @@ type reply struct {
 	written  int64
 	trailers []string // that the header announces
 	typed    bool     // its content has a type, or an encoding
-	framed   bool     // what is sent already says where the reply ends
+	dated    bool
+	open     bool // its length is not told, however little it is
+	framed   bool // what is sent already says where the reply ends
 	chunked  bool
 	last     bool   // of its connection
 	unframed []byte // written before framed
@@ -43,10 +46,10 @@ func (r *reply) Header() http.Header { return r.header }
 // fault of the handler's.
 func (r *reply) WriteHeader(status int) {
 	switch {
-	case status < 100 || status > 999:
-		panic(fmt.Sprintf("downstream: the status %d is none of HTTP's", status))
 	case r.status != 0:
 		return
+	case status < 100 || status > 999:
+		panic(fmt.Sprintf("downstream: the status %d is none of HTTP's", status))
 	case status < http.StatusOK && status != http.StatusSwitchingProtocols:
 		r.start(status)
 		_, _ = r.buffer().WriteString("\r\n") // its error comes with Flush
@@ -63,6 +66,21 @@ func (r *reply) announce() {
 	if n, err := strconv.ParseInt(r.header.Get("Content-Length"), 10, 64); err == nil && n >= 0 && bodyAllowed(r.status) {
 		r.length = n
 	}
+	has := func(name string) bool { return r.header[name] != nil }
+	coded := r.header.Get("Transfer-Encoding") != "" // which is our business, but tells that the length is not known
+	r.open = has("Content-Length") || has("Trailer") || coded
+	for name := range r.header {
+		r.open = r.open || strings.HasPrefix(name, http.TrailerPrefix)
+	}
+	r.announceTrailers()
+	_, r.dated = r.header["Date"] // it may be there to say that there is to be none, as the type
+	_, r.typed = r.header["Content-Type"]
+	r.typed = r.typed || coded || r.header.Get("Content-Encoding") != ""
+	r.last = r.status == http.StatusSwitchingProtocols || httpguts.HeaderValuesContainsToken(r.header["Connection"], "close") ||
+		r.conn.server.draining.Load() || r.body.lost()
+}
+
+func (r *reply) announceTrailers() {
 	for _, line := range r.header["Trailer"] {
 		for name := range strings.SplitSeq(line, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(name) {
@@ -70,10 +88,6 @@ func (r *reply) announce() {
 			}
 		}
 	}
-	_, r.typed = r.header["Content-Type"]
-	r.typed = r.typed || r.header.Get("Content-Encoding") != ""
-	r.last = r.status == http.StatusSwitchingProtocols || httpguts.HeaderValuesContainsToken(r.header["Connection"], "close") ||
-		r.conn.server.draining.Load() || r.body.remains() > maxDiscard
 }
 
 // start writes a head without its end.
@@ -91,15 +105,19 @@ func (r *reply) start(status int) {
 	_ = r.header.WriteSubset(w, except)
 }
 
+// sniffed is how much of a body http.DetectContentType looks at, in bytes.
+const sniffed = 512
+
 // frame ends the head with where the reply ends, and writes what has waited for that.
-func (r *reply) frame() {
+// The body goes on with next.
+func (r *reply) frame(next []byte) {
 	r.framed = true
 	w := r.buffer()
 	line := func(name, value string) { _, _ = w.WriteString(name + ": " + value + "\r\n") }
-	if !r.typed && len(r.unframed) > 0 {
-		line("Content-Type", http.DetectContentType(r.unframed))
+	if !r.typed && len(r.unframed)+len(next) > 0 {
+		line("Content-Type", http.DetectContentType(slices.Concat(r.unframed, next[:min(len(next), sniffed)])))
 	}
-	if len(r.header["Date"]) == 0 {
+	if !r.dated {
 		_, _ = w.Write(time.Now().UTC().AppendFormat(append(w.AvailableBuffer(), "Date: "...), http.TimeFormat+"\r\n"))
 	}
 	switch {
@@ -134,25 +152,17 @@ func (r *reply) Write(p []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	if !r.framed {
-		if r.length < 0 && r.written <= maxUnframed {
+		if (r.length < 0 || !r.typed) && r.written <= maxUnframed {
 			r.unframed = append(r.unframed, p...)
 			return len(p), nil
 		}
-		r.frameFor(p)
+		r.frame(p)
 	}
 	r.send(p)
 	if r.err != nil {
 		return 0, r.err
 	}
 	return len(p), nil
-}
-
-// frameFor ends the head before p is sent, by which its type may have to be told.
-func (r *reply) frameFor(p []byte) {
-	if !r.typed && len(r.unframed) == 0 {
-		_, _ = r.buffer().WriteString("Content-Type: " + http.DetectContentType(p) + "\r\n")
-	}
-	r.frame()
 }
 
 // send writes a piece of the body.
@@ -178,17 +188,28 @@ func (r *reply) FlushError() error {
 		r.WriteHeader(http.StatusOK)
 	}
 	if !r.framed {
-		r.frame()
+		r.frame(nil)
 	}
 	r.flush()
 	return r.err
 }
 
-// SetReadDeadline bounds reading the request's body.
-func (r *reply) SetReadDeadline(t time.Time) error { return r.conn.wire.SetReadDeadline(t) }
+// SetReadDeadline bounds reading what is still to come of the request's body.
+func (r *reply) SetReadDeadline(t time.Time) error {
+	if r.body.atHand() {
+		return nil
+	}
+	return r.conn.wire.SetReadDeadline(t)
+}
 
 // SetWriteDeadline bounds sending.
-func (r *reply) SetWriteDeadline(t time.Time) error { return r.conn.wire.SetWriteDeadline(t) }
+func (r *reply) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !r.conn.hurried {
+		return nil
+	}
+	r.conn.hurried = !t.IsZero()
+	return r.conn.wire.SetWriteDeadline(t)
+}
 
 // EnableFullDuplex lets a handler read its request while it replies, as it can anyway.
 func (r *reply) EnableFullDuplex() error { return nil }
@@ -200,10 +221,10 @@ func (r *reply) end() bool {
 		r.WriteHeader(http.StatusOK)
 	}
 	if !r.framed {
-		if len(r.trailers) == 0 && r.length < 0 {
+		if !r.open && r.length < 0 {
 			r.length = int64(len(r.unframed))
 		}
-		r.frame()
+		r.frame(nil)
 	}
 	if r.chunked {
 		w := r.buffer()

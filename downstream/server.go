@@ -15,6 +15,8 @@ import (
 
 // Config is what New needs to know. Handler is required.
 type Config struct {
+	// Handler answers requests. Their context ends with the connection, and not when
+	// the handler returns: who leaves work behind gives it a context of its own.
 	Handler http.Handler
 	Context func(net.Conn) context.Context // that a connection's requests have; nil means context.Background
 
@@ -106,12 +108,11 @@ const (
 
 // take serves a connection on a goroutine of its own, which ends with it.
 func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
-	c := &conn{wire: raw, server: s, rest: rest, remote: raw.RemoteAddr().String()}
-	c.ctx, c.gone = context.WithCancel(s.config.Context(raw))
-	s.mu.Lock()
-	s.conns[c] = struct{}{}
-	s.open.Add(1)
-	s.mu.Unlock()
+	c := s.hold(raw, rest)
+	if c == nil {
+		_ = raw.Close() // nobody waits for anything from it
+		return
+	}
 	var err error
 	c.stop, err = s.watcher.Watch(raw, c.gone)
 	switch {
@@ -124,6 +125,21 @@ func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
 	default:
 		go c.serve()
 	}
+}
+
+// hold remembers a connection for who ends the server. It gives nil if somebody has:
+// Shutdown may wait already, for those that were held before.
+func (s *Server) hold(raw net.Conn, rest func(net.Conn, []byte)) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return nil
+	}
+	c := &conn{wire: raw, server: s, rest: rest, remote: raw.RemoteAddr().String()}
+	c.ctx, c.gone = context.WithCancel(s.config.Context(raw))
+	s.conns[c] = struct{}{}
+	s.open.Add(1)
+	return c
 }
 
 // forget is for when a connection has ended, or is somebody else's.
@@ -160,7 +176,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.draining.Store(true)
 	s.closeListeners()
-	s.each(func(c *conn) { _ = c.wire.Close() })
+	s.each(func(c *conn) {
+		c.gone() // the system tells of the other end's end alone
+		_ = c.wire.Close()
+	})
 	return s.watcher.Close()
 }
 

@@ -21,7 +21,7 @@ type outbound struct {
 	reply    *http.Response // which has its trailers once the body has been read
 	visit    *visit
 	patience time.Duration
-	timer    *time.Timer // nil without patience
+	timer    *time.Timer // nil before the first read, or without patience
 	left     int64       // bytes that may still come
 }
 
@@ -31,16 +31,12 @@ func newOutbound(resp *http.Response, v *visit) *outbound {
 	if v.streaming && v.route != nil {
 		o.left = int64(v.table.config.Limits.StreamBytes)
 	}
-	if patience > 0 {
-		o.timer = time.AfterFunc(patience, func() { v.stop(errStreamIdle) })
-		o.timer.Stop()
-	}
 	return o
 }
 
 func (o *outbound) Read(p []byte) (int, error) {
-	if o.timer != nil {
-		o.timer.Reset(o.patience)
+	if o.patience > 0 {
+		o.arm()
 		defer o.timer.Stop()
 	}
 	n, err := o.ReadCloser.Read(p)
@@ -54,4 +50,13 @@ func (o *outbound) Read(p []byte) (int, error) {
 		o.visit.broken = err
 	}
 	return n, err
+}
+
+// arm bounds the next read.
+func (o *outbound) arm() {
+	if o.timer == nil {
+		o.timer = time.AfterFunc(o.patience, func() { o.visit.stop(errStreamIdle) })
+		return
+	}
+	o.timer.Reset(o.patience)
 }

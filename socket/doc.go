@@ -1,5 +1,6 @@
 // Package socket reads and writes TCP connections without telling Go's scheduler
-// of each system call. Start at Direct.
+// of each system call (start at Direct), and tells of clients that have gone without
+// reading their connections (Watcher, on Linux).
 //
 // The scheduler wants to know of system calls because they may block: it would
 // then give the processor to another thread. Those on a socket of package net

@@ -12,14 +12,14 @@ import (
 // Watcher tells of connections that the other end has ended, without reading them.
 // Safe for concurrent use.
 type Watcher struct {
-	set     *os.File // an epoll instance (epoll(7)), itself watched by Go's poller
-	raw     syscall.RawConn
-	running sync.Once
-	work    sync.WaitGroup
+	set  *os.File // an epoll instance (epoll(7)), itself watched by Go's poller
+	raw  syscall.RawConn
+	work sync.WaitGroup
 
-	mu   sync.Mutex
-	told map[uint64]func() // by the numbers that their events bear
-	next uint64
+	mu     sync.Mutex        // guards what follows
+	told   map[uint64]func() // by the numbers that their events bear
+	last   uint64            // of those numbers
+	closed bool
 }
 
 // NewWatcher makes a watcher. Its goroutine starts with the first Watch and ends with
@@ -47,8 +47,10 @@ func (w *Watcher) Watch(c net.Conn, gone func()) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.running.Do(func() { w.work.Go(w.run) })
-	number := w.remember(gone)
+	number, err := w.remember(gone)
+	if err != nil {
+		return nil, err
+	}
 	// The number takes the place of the descriptor, which may be another connection's
 	// by the time that an event is read.
 	event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(uint32(number)), Pad: int32(uint32(number >> 32))} //nolint:gosec // its two halves
@@ -74,12 +76,18 @@ func (w *Watcher) control(of syscall.RawConn, op int, event *syscall.EpollEvent)
 	return errors.Join(err, failed)
 }
 
-func (w *Watcher) remember(gone func()) uint64 {
+func (w *Watcher) remember(gone func()) (number uint64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.next++
-	w.told[w.next] = gone
-	return w.next
+	if w.closed {
+		return 0, fmt.Errorf("watching a connection: %w", os.ErrClosed)
+	}
+	if w.last == 0 {
+		w.work.Go(w.run)
+	}
+	w.last++
+	w.told[w.last] = gone
+	return w.last, nil
 }
 
 func (w *Watcher) forget(number uint64) {
@@ -138,6 +146,9 @@ func (w *Watcher) tell(number uint64) {
 
 // Close ends watching. Who is watched still is told nothing any more.
 func (w *Watcher) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
 	err := w.set.Close()
 	w.work.Wait()
 	return err
