@@ -1,6 +1,8 @@
 package command
 
 import (
+	"runtime/debug"
+
 	"github.com/rs/zerolog"
 
 	"sealcar/config"
@@ -25,7 +27,9 @@ func fitMachine(p Process, share float64, log zerolog.Logger) config.Machine {
 }
 
 // pace has the collector paced until stop. It is for when everything is made: what
-// that leaves behind would stay in memory as long as nothing is to be done.
+// that leaves behind, most of it by the reading of the system's roots, would stay
+// in memory as long as nothing is to be done, so it is given back first.
 func pace(p Process, m config.Machine) (stop func()) {
+	debug.FreeOSMemory()
 	return machine.Pace(machine.PaceOptions{Getenv: p.Getenv, Memory: m.Memory})
 }

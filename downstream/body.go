@@ -62,12 +62,14 @@ func (b *body) remains() int64 {
 	return b.left
 }
 
-// atHand reports whether all that remains has been read ahead, so that no deadline of
-// the connection's concerns it.
-func (b *body) atHand() bool {
+// done reports whether nothing more of the body is read from the wire: it has all been
+// read, if only ahead, or nobody wants the rest. No deadline concerns it then; the
+// connection's may be those of its next request, and what is ahead too, for a transport
+// may come to ask this when the handler has returned.
+func (b *body) done() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.left <= int64(len(b.conn.ahead))
+	return b.closed || b.left == 0 || b.left <= int64(len(b.conn.ahead))
 }
 
 // maxDiscard is how much of a body that the handler did not want is read to keep its

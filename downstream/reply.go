@@ -196,7 +196,7 @@ func (r *reply) FlushError() error {
 
 // SetReadDeadline bounds reading what is still to come of the request's body.
 func (r *reply) SetReadDeadline(t time.Time) error {
-	if r.body.atHand() {
+	if r.body.done() {
 		return nil
 	}
 	return r.conn.wire.SetReadDeadline(t)

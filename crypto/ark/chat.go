@@ -81,7 +81,7 @@ func (s *chatScan) value(v rewrite.Value) error {
 	if s.values++; s.values > s.policy.maxValues {
 		return apierror.BadRequest("too_many_values", v.Path(), fmt.Sprintf("the request has more than %d values, so nothing was sent; send less or raise limits.json_values", s.policy.maxValues))
 	}
-	switch classOf(v) {
+	switch classOf(v.Name) {
 	case object:
 		return payload.MustBe(v, "{}", "an object")
 	case messageList:
@@ -108,10 +108,10 @@ func (s *chatScan) value(v rewrite.Value) error {
 
 // content handles what stands in the content of a message.
 func (s *chatScan) content(v rewrite.Value) error {
-	switch classOf(v) {
+	switch classOf(v.Name) {
 	case secretContent:
 		if v.Kind == '"' {
-			s.seal(v)
+			s.seal(v.Start, v.End)
 		}
 		return payload.MustBe(v, `"[]n`, "a string or a list of parts")
 	case contentPart:
@@ -121,7 +121,7 @@ func (s *chatScan) content(v rewrite.Value) error {
 		s.partType, err = s.text(v)
 		return err
 	case secretText:
-		s.seal(v)
+		s.seal(v.Start, v.End)
 		return payload.MustBe(v, `"`, "a string")
 	default:
 		return s.imageURL(v)
@@ -146,7 +146,7 @@ func (s *chatScan) imageURL(v rewrite.Value) error {
 		}
 		// The app said that it sealed this. It did not, as will be seen.
 	}
-	s.seal(v)
+	s.seal(v.Start, v.End)
 	return nil
 }
 
@@ -183,7 +183,12 @@ func (s *chatScan) part(v rewrite.Value) error {
 }
 
 // beside judges a value that is not sealed.
-func (s *chatScan) beside(v rewrite.Value, e exposure) error { return s.judge(v.Path, e) }
+func (s *chatScan) beside(v rewrite.Value, e exposure) error {
+	if e == nothing { // as most are; a method value costs more than that
+		return nil
+	}
+	return s.judge(v.Path, e)
+}
 
 // judge judges by the policy what is not sealed, and where.
 func (s *chatScan) judge(path func() string, e exposure) error {
@@ -215,8 +220,8 @@ func reportable(path string) string {
 	return strings.ReplaceAll(path, "…", "...") // of a path that was cut
 }
 
-func (s *chatScan) seal(v rewrite.Value) {
-	s.chat.secret = append(s.chat.secret, rewrite.Span{Start: v.Start, End: v.End})
+func (s *chatScan) seal(start, end int) {
+	s.chat.secret = append(s.chat.secret, rewrite.Span{Start: start, End: end})
 }
 
 func (s *chatScan) text(v rewrite.Value) (string, error) {

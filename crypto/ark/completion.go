@@ -63,7 +63,7 @@ func (c *completion) read(doc []byte) error {
 
 func (c *completion) value(v rewrite.Value) error {
 	kinds := "{}n" // of message and delta
-	switch classOf(v) {
+	switch classOf(v.Name) {
 	case object:
 		kinds = "{}"
 	case replyError:
@@ -90,7 +90,7 @@ func (c *completion) value(v rewrite.Value) error {
 	case secretContent:
 		kinds = `"n`
 		if v.Kind == '"' {
-			c.contents = append(c.contents, contentString{span: rewrite.Span{Start: v.Start, End: v.End}, place: pathIn(v)})
+			c.contents = append(c.contents, contentString{span: rewrite.Span{Start: v.Start, End: v.End}, place: pathIn(v.Name)})
 		}
 	default:
 		c.beside(v)
@@ -152,10 +152,10 @@ func (c *completion) beside(v rewrite.Value) {
 	if exposureOf(c.doc, v) == nothing {
 		return
 	}
-	if place := pathIn(v); !slices.Contains(c.clear, place) {
+	if place := pathIn(v.Name); !slices.Contains(c.clear, place) {
 		c.clear = append(c.clear, place)
 	}
-	if strings.HasPrefix(pathIn(v), "choices[]") {
+	if strings.HasPrefix(pathIn(v.Name), "choices[]") {
 		c.present().says = true
 	}
 }

@@ -35,19 +35,19 @@ func readFailure(body []byte) failure {
 	var f failure
 	err := rewrite.Scan(body, failureShape, func(v rewrite.Value) error {
 		switch text := body[v.Start:v.End]; {
-		case classOf(v) == choiceList, v.Kind == '[' && (classOf(v) == object || classOf(v) == replyError):
+		case classOf(v.Name) == choiceList, v.Kind == '[' && (classOf(v.Name) == object || classOf(v.Name) == replyError):
 			return errNoFailure
-		case classOf(v) == object:
+		case classOf(v.Name) == object:
 			return nil
-		case classOf(v) == replyError:
+		case classOf(v.Name) == replyError:
 			f.isDocument = f.isDocument || v.Kind == '{' || v.Kind == '"' && !empty(body, v)
-		case pathIn(v) == "object":
+		case pathIn(v.Name) == "object":
 			f.isDocument = f.isDocument || string(text) == `"error"`
-		case pathIn(v) == "error.code":
+		case pathIn(v.Name) == "error.code":
 			f.code = string(text)
 		}
 		if exposureOf(body, v) != nothing {
-			f.clear = append(f.clear, pathIn(v))
+			f.clear = append(f.clear, pathIn(v.Name))
 			f.cuts = rewrite.Cut(f.cuts, body, rewrite.Span{Start: v.Start, End: v.End})
 		}
 		return nil

@@ -70,9 +70,9 @@ func shapeOf(table []place) *rewrite.Shape {
 func nameOf(c class, path string) string { return string([]byte{byte(c)}) + path }
 
 // classOf and pathIn take a value's name apart.
-func classOf(v rewrite.Value) class { return class(v.Name[0]) }
+func classOf(name string) class { return class(name[0]) }
 
-func pathIn(v rewrite.Value) string { return v.Name[1:] }
+func pathIn(name string) string { return name[1:] }
 
 // child is the node one step below, made if need be.
 func child(node *rewrite.Shape, step string) *rewrite.Shape {
@@ -127,7 +127,7 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 	if v.Kind == '{' || v.Kind == '[' || fits(doc, v) {
 		return nothing
 	}
-	switch classOf(v) {
+	switch classOf(v.Name) {
 	case residue, opaque:
 		return unless(empty(doc, v), knownResidue)
 	case media:
@@ -138,7 +138,7 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 			return nothing
 		}
 	}
-	if strings.HasPrefix(pathIn(v), "messages") { // whatever is in a message may be what it says
+	if strings.HasPrefix(pathIn(v.Name), "messages") { // whatever is in a message may be what it says
 		return content
 	}
 	return unknownParameter
@@ -147,7 +147,7 @@ func exposureOf(doc []byte, v rewrite.Value) exposure {
 // fits tells whether a value is of the kind that its place has, and with that no
 // content.
 func fits(doc []byte, v rewrite.Value) bool {
-	c := classOf(v)
+	c := classOf(v.Name)
 	switch {
 	case c == replyError:
 		return true
