@@ -14,7 +14,7 @@ import (
 // whole loop over a real connection, so a buffer that is no more shared, or another
 // goroutine for each request, shows here first: it is why this package exists. Two
 // allocations are room for another release of Go.
-const plainAllocs = 25 + 2
+const plainAllocs = 19 + 2
 
 func TestAPlainRequestMakesLittleGarbage(t *testing.T) {
 	if raceEnabled {
