@@ -1,0 +1,172 @@
+package downstream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	"sealcar/downstream"
+)
+
+func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(readAll)})
+	fresh, used := dial(t, r.addr), dial(t, r.addr)
+	used.send(get)
+	used.reply()
+	if err := r.down(); err != nil {
+		t.Fatal(err)
+	}
+	used.ends()
+	_, _ = io.ReadAll(fresh.read) // reset if it was not accepted any more
+	wait(t, r.over)
+	if !errors.Is(r.err, http.ErrServerClosed) {
+		t.Errorf("Serve gave %v", r.err)
+	}
+	if _, err := net.Dial("tcp", r.addr); err == nil {
+		t.Error("connections are taken still")
+	}
+}
+
+// down shuts the server down.
+func (r *rig) down() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return r.Shutdown(ctx)
+}
+
+// begin begins to shut the server down, and waits for nothing.
+func (r *rig) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.Shutdown(ctx)
+}
+
+func TestShutdownLetsRequestsEnd(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	r := serve(t, listen(t), downstream.Config{Handler: g})
+	c := dial(t, r.addr)
+	c.send(get + get) // the other one is not served any more
+	ctx := wait(t, g.entered)
+	r.begin()
+	if ctx.Err() != nil {
+		t.Error("the request is cancelled")
+	}
+	close(g.release)
+	if reply, body := c.reply(); !reply.Close || body != "done" {
+		t.Errorf("the last reply is %q, and says that the connection ends: %t", body, reply.Close)
+	}
+	if err := r.down(); err != nil {
+		t.Error(err)
+	}
+	c.ends()
+}
+
+// A reply that has begun cannot say any more that it is the last one.
+func TestShutdownEndsAfterAReplyThatHasBegun(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		g.ServeHTTP(w, r)
+	})})
+	c := dial(t, r.addr)
+	c.send(get)
+	wait(t, g.entered)
+	r.begin()
+	close(g.release)
+	if reply, body := c.reply(); reply.Close || body != "done" {
+		t.Errorf("the reply is %q, and says that the connection ends: %t", body, reply.Close)
+	}
+	c.ends()
+	if err := r.down(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShutdownEndsWithItsContextAndCloseEndsRequests(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	r := serve(t, listen(t), downstream.Config{Handler: g})
+	c := dial(t, r.addr)
+	c.send(get)
+	ctx := wait(t, g.entered)
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.Shutdown(short); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown gave %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("the request is cancelled by Shutdown")
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	wait(t, ctx.Done())
+	if err := r.down(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeAfterShutdownTakesNothing(t *testing.T) {
+	t.Parallel()
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(readAll)})
+	if err := r.down(); err != nil {
+		t.Fatal(err)
+	}
+	l := listen(t)
+	defer func() { _ = l.Close() }()
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(l, nil) }()
+	if err := wait(t, served); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve gave %v", err)
+	}
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("connections are taken")
+	}
+}
+
+// scripted is a listener that does what it is told, one Accept after the other.
+type scripted struct {
+	net.Listener
+	mu    sync.Mutex
+	steps []func() (net.Conn, error)
+}
+
+func (l *scripted) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	if len(l.steps) == 0 {
+		l.mu.Unlock()
+		return l.Listener.Accept()
+	}
+	step := l.steps[0]
+	l.steps = l.steps[1:]
+	l.mu.Unlock()
+	return step()
+}
+
+// A connection may have been accepted already when Shutdown closes the listener.
+func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	accepted, down := make(chan struct{}), make(chan struct{})
+	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
+		c, err := l.Accept()
+		close(accepted)
+		<-down
+		return c, err
+	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
+	c := dial(t, r.addr)
+	wait(t, accepted)
+	if err := r.down(); err != nil {
+		t.Fatal(err)
+	}
+	close(down)
+	c.ends()
+	wait(t, r.over)
+}
