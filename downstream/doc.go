@@ -18,8 +18,9 @@
 // the order of headers, for what a handler cannot do with a plain request (Hijack), and
 // for these on purpose:
 //
-//   - A client's end cancels its request also while there is a body to read. A request's
-//     context does not end when its handler returns.
+//   - A client's end cancels its request also while there is a body to read. Over TLS it
+//     is the connection's end that counts, not close_notify alone. A request's context
+//     does not end when its handler returns.
 //   - What is not wanted of a body is discarded behind the reply, not before it.
 //   - A body that was cut gives its error again, and not io.EOF, when it is read again.
 //   - 304 keeps its Content-Type. A reply of 101 is its connection's last.
