@@ -103,18 +103,19 @@ func TestAConnectionGivenAwayIsServedAndWatchedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := &handoff{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
+	back := downstream.NewHandoff()
+	other := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil || r.Method != http.MethodConnect {
+			t.Errorf("%s: %v", r.Method, err)
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+		back.Give(c)
+	})}
 	var work sync.WaitGroup
-	work.Go(func() { _ = server.Serve(back, func(c net.Conn, _ []byte) { _ = c.Close() }) })
-	work.Go(func() {
-		_ = server.Serve(l, func(c net.Conn, read []byte) {
-			if !strings.HasPrefix(string(read), "CONNECT a:80") {
-				t.Errorf("%q was read", read)
-			}
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
-			back.give(c)
-		})
-	})
+	work.Go(func() { _ = server.Serve(back, &http.Server{}) })
+	work.Go(func() { _ = server.Serve(l, other) })
 	t.Cleanup(func() { _ = server.Close(); work.Wait() })
 	c := dial(t, l.Addr().String())
 	c.send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")

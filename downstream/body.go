@@ -13,30 +13,49 @@ import (
 type body struct {
 	conn *conn
 
-	mu     sync.Mutex
-	left   int64 // bytes to come
+	reading sync.Mutex // held by who reads the connection, however long that takes
+
+	mu     sync.Mutex // guards what follows; nobody waits for the client under it
+	left   int64      // bytes not read yet
+	coming int64      // of these: not read ahead either
 	closed bool
 	err    error // that ended it early
 }
 
+func newBody(c *conn, length int64) *body {
+	b := &body{conn: c, left: max(length, 0)}
+	b.coming = b.beyond(len(c.ahead))
+	return b
+}
+
+// beyond is how much of what is left goes beyond so many bytes.
+func (b *body) beyond(ahead int) int64 { return max(b.left-int64(ahead), 0) }
+
 // Read implements io.Reader. The last bytes come with io.EOF.
 func (b *body) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	closed, err := b.closed, b.err
+	b.mu.Unlock()
 	switch {
-	case b.closed:
+	case closed:
 		return 0, http.ErrBodyReadAfterClose
-	case b.err != nil:
-		return 0, b.err
+	case err != nil:
+		return 0, err
 	}
 	return b.read(p)
 }
 
+// read reads the connection, for who may.
 func (b *body) read(p []byte) (n int, err error) {
-	if b.left > 0 {
-		n, err = b.conn.read(p[:min(int64(len(p)), b.left)])
-		b.left -= int64(n)
+	if left := b.remains(); left > 0 {
+		n, err = b.conn.read(p[:min(int64(len(p)), left)])
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left -= int64(n)
+	b.coming = b.beyond(len(b.conn.ahead))
 	switch {
 	case b.left == 0:
 		return n, io.EOF
@@ -62,14 +81,17 @@ func (b *body) remains() int64 {
 	return b.left
 }
 
-// done reports whether nothing more of the body is read from the wire: it has all been
-// read, if only ahead, or nobody wants the rest. No deadline concerns it then; the
-// connection's may be those of its next request, and what is ahead too, for a transport
-// may come to ask this when the handler has returned.
-func (b *body) done() bool {
+// setDeadline bounds reading what is still to come of the body, also by who waits for
+// it already. It has no effect once nothing is: the connection's deadline may be that
+// of its next request by then, for a transport may come to ask this when the handler
+// has returned.
+func (b *body) setDeadline(t time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.closed || b.left == 0 || b.left <= int64(len(b.conn.ahead))
+	if b.closed || b.coming == 0 {
+		return nil
+	}
+	return b.conn.wire.SetReadDeadline(t)
 }
 
 // maxDiscard is how much of a body that the handler did not want is read to keep its
@@ -77,7 +99,7 @@ func (b *body) done() bool {
 const maxDiscard = 256 << 10
 
 // lost reports whether the connection cannot have another request, as far as is known.
-// A client that has ended need not be told.
+// A client that has ended is not told.
 func (b *body) lost() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,19 +109,44 @@ func (b *body) lost() bool {
 // discard reads what is left, for discardTime at most, and reports whether the next
 // request can follow. Of a body that was too long the reply has said that none can.
 func (b *body) discard() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	if b.left == 0 {
+	left, err := b.end()
+	if left == 0 {
 		return true
 	}
-	if b.err != nil || b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
+	if err != nil {
 		return false
 	}
+	b.reading.Lock() // whoever has it gives it back by the deadline
+	defer b.reading.Unlock()
 	room := make([]byte, 4<<10)
 	for {
 		if _, err := b.read(room); err != nil {
-			return b.left == 0
+			return b.remains() == 0
 		}
+	}
+}
+
+// end closes the body, and gives who reads it discardTime for what is left.
+func (b *body) end() (left int64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.left > 0 {
+		err = errors.Join(b.err, b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)))
+	}
+	return b.left, err
+}
+
+// linger reads on for a while: closing a connection with unread bytes resets it, and
+// the client would not come to see the reply.
+func (b *body) linger() {
+	half, ok := b.conn.wire.(interface{ CloseWrite() error })
+	if left, _ := b.end(); left == 0 || !ok || half.CloseWrite() != nil {
+		return
+	}
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.conn.wire.SetReadDeadline(time.Now().Add(discardTime)) == nil {
+		_, _ = io.CopyN(io.Discard, b.conn.wire, maxDiscard) // whatever ends it, the connection is over
 	}
 }

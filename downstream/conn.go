@@ -6,20 +6,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"runtime"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
-// What a connection is doing. Who wants to end it looks here first.
+// state is what a connection is doing. Who wants to end it looks here first.
+type state int
+
 const (
-	waiting = int32(iota) // for a request
-	busy                  // with one
-	ended                 // to be closed
+	fresh   state = iota // waiting for its first request
+	waiting              // for a further one
+	busy                 // with one
 )
+
+// freshTime is how long a new connection has for its request once Shutdown has begun:
+// the request may well be on its way.
+const freshTime = time.Second
 
 // discardTime is how long a client has to send the rest of what is not wanted.
 const discardTime = 500 * time.Millisecond
@@ -28,10 +33,12 @@ const discardTime = 500 * time.Millisecond
 type conn struct {
 	wire   net.Conn
 	server *Server
-	rest   func(net.Conn, []byte)
-	state  atomic.Int32
+	rest   *Handoff
 
-	room  *[bufferSize]byte // that reads go to, from the pool; nil while there is nothing in it
+	mu    sync.Mutex // guards state, and deadlines that hang on it
+	state state
+
+	room  *[bufferSize]byte // that reads go to, from the pool; nil while there is nothing in it and a request is answered
 	ahead []byte            // of room: what was read and not used yet
 
 	remote string
@@ -47,24 +54,35 @@ type conn struct {
 // with the first other one.
 func (c *conn) serve() {
 	defer c.gone()
-	patience, begin := c.server.config.ReadHeaderTimeout, 1
-	for {
-		head := c.await(patience, begin)
+	until := in(c.server.config.ReadHeaderTimeout)
+	for begin := 1; ; begin = furtherBegin {
+		head := c.await(until, begin)
 		if head < 0 {
 			c.close()
 			return
 		}
 		req := c.parse(head)
 		if req == nil {
-			c.giveAway()
+			if begin == furtherBegin {
+				until = time.Time{} // it was for the wait alone
+			}
+			c.giveAway(until)
 			return
 		}
 		if !c.answer(req) {
 			c.close()
 			return
 		}
-		patience, begin = c.server.config.IdleTimeout, furtherBegin
+		until = in(c.server.config.IdleTimeout)
 	}
+}
+
+// in is the time after patience, or none without.
+func in(patience time.Duration) time.Time {
+	if patience <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(patience)
 }
 
 // furtherBegin is how many bytes begin a further request on a connection: with fewer
@@ -73,29 +91,57 @@ const furtherBegin = 4
 
 // await waits for the next request, which the given number of bytes begins, and gives
 // the length of its head: 0 if it is not plain, -1 if there will be none.
-func (c *conn) await(patience time.Duration, begin int) int {
+func (c *conn) await(until time.Time, begin int) int {
 	if len(c.ahead) < begin {
-		var deadline time.Time
-		if patience > 0 {
-			deadline = time.Now().Add(patience)
-		}
-		if c.wire.SetReadDeadline(deadline) != nil || c.fill(begin) != nil {
+		if c.setDeadline(until) != nil || c.fill(begin) != nil {
 			return -1
 		}
 	}
-	if !c.state.CompareAndSwap(waiting, busy) {
-		return -1
-	}
+	c.become(busy)
 	if c.posted {
 		c.trim()
 	}
 	return plainHead(c.ahead)
 }
 
+func (c *conn) become(s state) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = s
+}
+
+// setDeadline bounds waiting for a request.
+func (c *conn) setDeadline(until time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.wire.SetReadDeadline(until); err != nil || !c.server.draining.Load() {
+		return err
+	}
+	return c.hurry()
+}
+
+// hasten ends waiting for a request, of a new connection after freshTime.
+func (c *conn) hasten() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.hurry() // if it fails so does the wait
+}
+
+func (c *conn) hurry() error {
+	switch c.state {
+	case fresh:
+		return c.wire.SetReadDeadline(time.Now().Add(freshTime))
+	case waiting:
+		return c.wire.SetReadDeadline(time.Unix(1, 0))
+	default:
+		return nil
+	}
+}
+
 // trim drops line ends behind a POST, which old clients send without counting them
 // (RFC 9112 section 2.2): as many as net/http does.
 func (c *conn) trim() {
-	begin := c.ahead[:furtherBegin]
+	begin := c.ahead[:min(len(c.ahead), furtherBegin)]
 	if n := len(begin) - len(bytes.TrimLeft(begin, "\r\n")); n > 0 {
 		c.use(n)
 	}
@@ -146,13 +192,14 @@ func (c *conn) parse(head int) *http.Request {
 		return nil
 	}
 	p := c.server.parsers.Get().(*parser)
-	defer c.server.parsers.Put(p)
+	defer p.release(&c.server.parsers)
 	p.bytes.Reset(c.ahead[:head])
 	p.Reset(&p.bytes)
 	req, err := http.ReadRequest(p.Reader)
 	if err != nil {
 		return nil
 	}
+	req.Body = http.NoBody // that of http.ReadRequest reads the parser
 	req.RemoteAddr = c.remote
 	c.posted = req.Method == http.MethodPost
 	c.use(head)
@@ -165,11 +212,17 @@ type parser struct {
 	bytes bytes.Reader
 }
 
+// release gives the parser back with nothing in it.
+func (p *parser) release(to *sync.Pool) {
+	p.bytes.Reset(nil)
+	p.Reset(nil)
+	to.Put(p)
+}
+
 // answer has a request handled, and reports whether another one can follow.
 func (c *conn) answer(req *http.Request) (again bool) {
-	defer c.recover()
-	b := &body{conn: c, left: req.ContentLength}
-	req.Body = http.NoBody
+	defer c.reportPanic()
+	b := newBody(c, req.ContentLength)
 	w := &reply{conn: c, body: b, header: make(http.Header)}
 	defer w.release()
 	if b.left > 0 {
@@ -180,15 +233,15 @@ func (c *conn) answer(req *http.Request) (again bool) {
 	again = w.end()
 	_ = w.SetWriteDeadline(time.Time{}) // if it fails so will the next write
 	if !again || !b.discard() {
-		c.linger(b)
+		b.linger()
 		return false
 	}
-	c.state.Store(waiting)
+	c.become(waiting)
 	return !c.server.draining.Load() // which may have been set since this was last waiting
 }
 
-// recover ends what a handler panics with, as net/http does.
-func (c *conn) recover() {
+// reportPanic ends what a handler panics with, as net/http does.
+func (c *conn) reportPanic() {
 	fault := recover()
 	if fault == nil {
 		return
@@ -200,38 +253,20 @@ func (c *conn) recover() {
 	c.server.complain(fmt.Sprintf("panic serving %s: %v\n%s", c.remote, fault, stack[:runtime.Stack(stack, false)]))
 }
 
-// linger reads a while what the client still sends: closing a connection with unread
-// bytes resets it, and the client would not come to see the reply.
-func (c *conn) linger(b *body) {
-	half, ok := c.wire.(interface{ CloseWrite() error })
-	if b.remains() == 0 || !ok || half.CloseWrite() != nil || c.wire.SetReadDeadline(time.Now().Add(discardTime)) != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, c.wire, maxDiscard) // whatever ends it, the connection is over
-}
-
-// giveAway leaves the connection to who can serve what it says.
-func (c *conn) giveAway() {
+// giveAway leaves the connection to who can serve what it says. The rest of the head has
+// to come before the given time, if there is one.
+func (c *conn) giveAway(until time.Time) {
 	c.server.forget(c)
 	read := bytes.Clone(c.ahead)
 	if len(read) > 0 {
 		c.use(len(read))
 	}
-	if err := c.wire.SetReadDeadline(time.Time{}); err != nil {
-		_ = c.wire.Close()
-		return
-	}
-	c.rest(c.wire, read)
+	begun := NewBegun(c.wire, read)
+	begun.until = until
+	c.rest.Give(begun)
 }
 
 func (c *conn) close() {
 	c.server.forget(c)
 	_ = c.wire.Close() // nobody waits for anything from it
-}
-
-// end closes the connection if it waits for a request.
-func (c *conn) end() {
-	if c.state.CompareAndSwap(waiting, ended) {
-		_ = c.wire.Close() // its goroutine sees to the rest
-	}
 }

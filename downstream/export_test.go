@@ -4,6 +4,6 @@ import "net"
 
 // ServeConn serves c on the caller's goroutine. It is not watched, so it need not be a
 // socket, as those of FuzzPlainRequestsAreReadAsNetHTTPReadsThem are not.
-func (s *Server) ServeConn(c net.Conn, rest func(c net.Conn, read []byte)) {
+func (s *Server) ServeConn(c net.Conn, rest *Handoff) {
 	s.hold(c, rest).serve()
 }

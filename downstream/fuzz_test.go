@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,13 @@ func FuzzPlainRequestsAreReadAsNetHTTPReadsThem(f *testing.F) {
 		f.Fatal(err)
 	}
 	other := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
-	rest := &handoff{conns: make(chan net.Conn), closed: make(chan struct{})}
+	rest := downstream.NewHandoff()
+	var taken atomic.Int32
+	other.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			taken.Add(1)
+		}
+	}
 	var work sync.WaitGroup
 	work.Go(func() { _ = other.Serve(rest) })
 	f.Cleanup(func() {
@@ -63,15 +70,14 @@ func FuzzPlainRequestsAreReadAsNetHTTPReadsThem(f *testing.F) {
 		}
 		handed := false
 		got := outcomeOf(func(c *heard) {
-			plain.ServeConn(c, func(c net.Conn, read []byte) {
-				handed = true
-				rest.give(&begun{Conn: c, head: read})
-			})
+			before := taken.Load()
+			plain.ServeConn(c, rest)
+			handed = taken.Load() > before
 		})
 		if handed && len(got.requests) == 0 {
 			return // it was net/http's alone
 		}
-		compare(t, got, outcomeOf(func(c *heard) { rest.give(c) }))
+		compare(t, got, outcomeOf(func(c *heard) { rest.Give(c) }))
 	})
 }
 

@@ -42,8 +42,7 @@ type reply struct {
 // Header implements http.ResponseWriter.
 func (r *reply) Header() http.Header { return r.header }
 
-// WriteHeader implements http.ResponseWriter. A status that HTTP does not have is a
-// fault of the handler's.
+// WriteHeader implements http.ResponseWriter. It panics on a status outside 100 to 999.
 func (r *reply) WriteHeader(status int) {
 	switch {
 	case r.status != 0:
@@ -195,12 +194,7 @@ func (r *reply) FlushError() error {
 }
 
 // SetReadDeadline bounds reading what is still to come of the request's body.
-func (r *reply) SetReadDeadline(t time.Time) error {
-	if r.body.done() {
-		return nil
-	}
-	return r.conn.wire.SetReadDeadline(t)
-}
+func (r *reply) SetReadDeadline(t time.Time) error { return r.body.setDeadline(t) }
 
 // SetWriteDeadline bounds sending.
 func (r *reply) SetWriteDeadline(t time.Time) error {

@@ -32,6 +32,7 @@ type rig struct {
 	addr   string
 	other  *http.Server
 	handed atomic.Int32  // connections given to other
+	gave   chan struct{} // one is
 	over   chan struct{} // closed when Serve has returned
 	err    error         // that it returned
 }
@@ -44,18 +45,22 @@ func serve(t testing.TB, l net.Listener, c downstream.Config) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		Server: server, addr: l.Addr().String(), over: make(chan struct{}),
-		other: &http.Server{Handler: c.Handler, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience},
+		Server: server, addr: l.Addr().String(), over: make(chan struct{}), gave: make(chan struct{}, 1),
+		other: &http.Server{Handler: c.Handler, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 10 * time.Hour},
 	}
-	rest := &handoff{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
+	r.other.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			r.handed.Add(1)
+			select {
+			case r.gave <- struct{}{}:
+			default: // nobody waits
+			}
+		}
+	}
 	var work sync.WaitGroup
-	work.Go(func() { _ = r.other.Serve(rest) })
 	work.Go(func() {
 		defer close(r.over)
-		r.err = r.Serve(l, func(c net.Conn, read []byte) {
-			r.handed.Add(1)
-			rest.give(&begun{Conn: c, head: read})
-		})
+		r.err = r.Serve(l, r.other)
 	})
 	t.Cleanup(func() {
 		_ = r.Close()
@@ -68,55 +73,6 @@ func serve(t testing.TB, l net.Listener, c downstream.Config) *rig {
 		work.Wait()
 	})
 	return r
-}
-
-// begun is a connection some of whose bytes have been read already.
-type begun struct {
-	net.Conn
-	head []byte
-}
-
-func (c *begun) Read(p []byte) (int, error) {
-	if len(c.head) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.head)
-	c.head = c.head[n:]
-	return n, nil
-}
-
-func (c *begun) NetConn() net.Conn { return c.Conn }
-
-func (c *begun) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
-
-// handoff is the listener of who serves the rest.
-type handoff struct {
-	net.Listener // for Addr
-	conns        chan net.Conn
-	closed       chan struct{}
-	once         sync.Once
-}
-
-func (h *handoff) give(c net.Conn) {
-	select {
-	case h.conns <- c:
-	case <-h.closed:
-		_ = c.Close()
-	}
-}
-
-func (h *handoff) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (h *handoff) Close() error {
-	h.once.Do(func() { close(h.closed) })
-	return nil
 }
 
 // pieces is a listener whose connections come to be read in pieces of the sizes given,

@@ -17,8 +17,8 @@ import (
 type Config struct {
 	// Handler answers requests. Their context ends with the connection, and not when
 	// the handler returns: who leaves work behind gives it a context of its own.
-	Handler http.Handler
-	Context func(net.Conn) context.Context // that a connection's requests have; nil means context.Background
+	Handler     http.Handler
+	ConnContext func(net.Conn) context.Context // that a connection's requests have; nil means context.Background
 
 	ReadHeaderTimeout time.Duration // until the first request; 0 means no bound
 	IdleTimeout       time.Duration // until each further one; 0 means no bound
@@ -53,8 +53,8 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Context == nil {
-		c.Context = func(net.Conn) context.Context { return context.Background() }
+	if c.ConnContext == nil {
+		c.ConnContext = func(net.Conn) context.Context { return context.Background() }
 	}
 	if c.Complain == nil {
 		c.Complain = func(string) {}
@@ -71,23 +71,24 @@ func New(c Config) (*Server, error) {
 }
 
 // Serve serves the connections of l until Shutdown, after which its error is
-// http.ErrServerClosed, or until l fails. rest gets those that have
-// sent another request than a plain one, and owns them from then on; read is what they
-// have sent so far.
-func (s *Server) Serve(l net.Listener, rest func(c net.Conn, read []byte)) error {
-	s.mu.Lock()
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
-	if s.draining.Load() {
-		_ = l.Close() // nobody waits for anything from it
-	}
+// http.ErrServerClosed, or until l fails; then l is closed. A connection that has sent
+// another request than a plain one is rest's from then on. Whoever shuts down the one
+// server shuts down the other too.
+func (s *Server) Serve(l net.Listener, rest *http.Server) error {
+	others := NewHandoff()
+	var work sync.WaitGroup
+	work.Go(func() { _ = rest.Serve(others) }) // ends with others
+	defer work.Wait()
+	defer func() { _ = others.Close() }() // neither can fail, or matters any more
+	defer func() { _ = l.Close() }()
+	s.remember(l)
 	wait := firstWait
 	for {
 		c, err := l.Accept()
 		switch e, ok := errors.AsType[net.Error](err); {
 		case err == nil:
 			wait = firstWait
-			s.take(c, rest)
+			s.take(c, others)
 		case s.draining.Load():
 			return http.ErrServerClosed
 		case ok && e.Temporary(): //nolint:staticcheck // what net/http asks: too many open files pass
@@ -100,6 +101,16 @@ func (s *Server) Serve(l net.Listener, rest func(c net.Conn, read []byte)) error
 	}
 }
 
+// remember keeps a listener for Shutdown, which may have been there already.
+func (s *Server) remember(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = append(s.listeners, l)
+	if s.draining.Load() {
+		_ = l.Close() // nobody waits for anything from it
+	}
+}
+
 // How long to wait when a connection could not be accepted, as net/http does.
 const (
 	firstWait = 5 * time.Millisecond
@@ -107,7 +118,7 @@ const (
 )
 
 // take serves a connection on a goroutine of its own, which ends with it.
-func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
+func (s *Server) take(raw net.Conn, rest *Handoff) {
 	c := s.hold(raw, rest)
 	if c == nil {
 		_ = raw.Close() // nobody waits for anything from it
@@ -115,9 +126,12 @@ func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
 	}
 	var err error
 	c.stop, err = s.watcher.Watch(raw, c.gone)
-	if err != nil { // it is no socket: what cannot be watched has to be read
+	if err != nil { // what cannot be watched has to be read
+		if !errors.Is(err, socket.ErrNoTCP) {
+			s.complain(err.Error())
+		}
 		c.gone()
-		c.giveAway()
+		c.giveAway(time.Time{})
 		return
 	}
 	go c.serve()
@@ -125,20 +139,20 @@ func (s *Server) take(raw net.Conn, rest func(net.Conn, []byte)) {
 
 // hold remembers a connection for who ends the server. It gives nil if somebody has:
 // Shutdown may wait already, for those that were held before.
-func (s *Server) hold(raw net.Conn, rest func(net.Conn, []byte)) *conn {
+func (s *Server) hold(raw net.Conn, rest *Handoff) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining.Load() {
 		return nil
 	}
 	c := &conn{wire: raw, server: s, rest: rest, remote: raw.RemoteAddr().String()}
-	c.ctx, c.gone = context.WithCancel(s.config.Context(raw))
+	c.ctx, c.gone = context.WithCancel(s.config.ConnContext(raw))
 	s.conns[c] = struct{}{}
 	s.open.Add(1)
 	return c
 }
 
-// forget is for when a connection has ended, or is somebody else's.
+// forget drops a connection that has ended or been given away.
 func (s *Server) forget(c *conn) {
 	if c.stop != nil {
 		c.stop()
@@ -149,12 +163,13 @@ func (s *Server) forget(c *conn) {
 	s.open.Done()
 }
 
-// Shutdown closes the listeners and what waits for a request, and waits for other
-// connections to end with theirs, until ctx ends.
+// Shutdown closes the listeners and what waits for a further request, and waits for
+// other connections to end with theirs, until ctx ends. New ones have a moment for a
+// first request, which may be on its way.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.closeListeners()
-	s.each((*conn).end)
+	s.each((*conn).hasten)
 	over := make(chan struct{})
 	go func() { // ends with the last connection
 		s.open.Wait()
@@ -172,10 +187,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.draining.Store(true)
 	s.closeListeners()
+	var closing sync.WaitGroup
 	s.each(func(c *conn) {
-		c.gone() // the system tells of the other end's end alone
-		_ = c.wire.Close()
+		closing.Go(func() { // TLS may wait for room for its farewell
+			c.gone() // the system tells of the other end's end alone
+			_ = c.wire.Close()
+		})
 	})
+	closing.Wait()
 	return s.watcher.Close()
 }
 

@@ -3,7 +3,6 @@ package downstream_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -15,20 +14,48 @@ import (
 func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 	t.Parallel()
 	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(readAll)})
-	fresh, used := dial(t, r.addr), dial(t, r.addr)
+	used := dial(t, r.addr)
 	used.send(get)
 	used.reply()
 	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	used.ends()
-	_, _ = io.ReadAll(fresh.read) // reset if it was not accepted any more
 	wait(t, r.over)
 	if !errors.Is(r.err, http.ErrServerClosed) {
 		t.Errorf("Serve gave %v", r.err)
 	}
 	if _, err := net.Dial("tcp", r.addr); err == nil {
 		t.Error("connections are taken still")
+	}
+}
+
+// The request of a new connection may be on its way: closing that would reset it.
+func TestNewConnectionsHaveAMomentAfterShutdown(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	accepted := make(chan struct{}, 2)
+	accept := func() (net.Conn, error) {
+		c, err := l.Accept()
+		accepted <- struct{}{}
+		return c, err
+	}
+	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){accept, accept, accept}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
+	asks, waits := dial(t, r.addr), dial(t, r.addr)
+	late := dial(t, r.addr) // once it is accepted, the others are held
+	for range 3 {
+		wait(t, accepted)
+	}
+	_ = late.Close()
+	r.begin()
+	asks.send(get)
+	if reply, _ := asks.reply(); reply.StatusCode != http.StatusOK || !reply.Close {
+		t.Errorf("it got %s, and the connection ends: %t", reply.Status, reply.Close)
+	}
+	asks.ends()
+	waits.ends()
+	if err := r.down(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -122,7 +149,7 @@ func TestServeAfterShutdownTakesNothing(t *testing.T) {
 	l := listen(t)
 	defer func() { _ = l.Close() }()
 	served := make(chan error, 1)
-	go func() { served <- r.Serve(l, nil) }()
+	go func() { served <- r.Serve(l, &http.Server{}) }()
 	if err := wait(t, served); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("Serve gave %v", err)
 	}

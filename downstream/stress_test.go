@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,24 +66,12 @@ func (e *echo) read(name string, body io.Reader) []byte {
 	return text
 }
 
-// rest answers one request that is not plain, and closes its connection. What it got
-// with it stays its own.
-func (e *echo) rest(c net.Conn, read []byte) {
-	defer func() { _ = c.Close() }()
-	before := bytes.Clone(read)
-	defer func() {
-		if !bytes.Equal(read, before) {
-			e.t.Errorf("what was read ahead became other bytes: %q is %q", before, read)
-		}
-	}()
-	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(read), c)))
-	if err != nil {
-		return // its client has gone
-	}
+// other answers a request that is not plain, which is the last of its connection.
+func (e *echo) other(w http.ResponseWriter, r *http.Request) {
 	name := r.Header.Get("X-Name")
-	_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nX-Name: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", name, len(name), name)
-	_ = c.(*net.TCPConn).CloseWrite()
-	_, _ = io.Copy(io.Discard, c) // until the client's end
+	w.Header().Set("X-Name", name)
+	w.Header().Set("Connection", "close")
+	_, _ = io.WriteString(w, name)
 }
 
 // serveEcho has a Server with e, and gives its address. The test's end shuts it down.
@@ -98,10 +87,9 @@ func serveEcho(t *testing.T, e *echo) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := &http.Server{Handler: http.HandlerFunc(e.other), ReadHeaderTimeout: stressPatience}
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		_ = server.Serve(l, func(c net.Conn, read []byte) { serving.Go(func() { e.rest(c, read) }) })
-	})
+	serving.Go(func() { _ = server.Serve(l, other) })
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stressPatience)
 		defer cancel()
@@ -112,6 +100,9 @@ func serveEcho(t *testing.T, e *echo) string {
 			t.Error(err)
 		}
 		serving.Wait()
+		if err := other.Shutdown(ctx); err != nil {
+			t.Errorf("connections of net/http are open still: %v", err)
+		}
 		e.behind.Wait()
 	})
 	return l.Addr().String()
@@ -124,11 +115,15 @@ func TestBytesStayWithTheirConnection(t *testing.T) {
 	e := &echo{t: t}
 	addr := serveEcho(t, e)
 	var clients sync.WaitGroup
+	var checked atomic.Int32
 	for number := range 24 {
-		c := &stressClient{t: t, addr: addr, number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))}
+		c := &stressClient{t: t, addr: addr, checked: &checked, number: number, rand: rand.New(rand.NewPCG(1, uint64(number)))}
 		clients.Go(c.run)
 	}
 	clients.Wait()
+	if n := checked.Load(); n < 500 {
+		t.Errorf("only %d replies could be looked at", n)
+	}
 }
 
 // stressClient is a client with a connection after the other.
@@ -138,6 +133,8 @@ type stressClient struct {
 	number int
 	rand   *rand.Rand
 	sent   int // requests, for their names
+
+	checked *atomic.Int32 // replies, of all clients
 }
 
 func (c *stressClient) run() {
@@ -215,6 +212,7 @@ func (c *stressClient) check(in *bufio.Reader, want []string) bool {
 			c.t.Errorf("the reply to %s is %s's: %q", name, got, text[:min(len(text), 200)])
 			return false
 		}
+		c.checked.Add(1)
 		if err != nil || resp.Close {
 			return true
 		}

@@ -4,29 +4,9 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"sync"
+
+	"sealcar/downstream"
 )
-
-// headConn is a connection some of whose bytes have been read already.
-type headConn struct {
-	net.Conn
-	head []byte // read before the rest
-}
-
-func (c *headConn) Read(b []byte) (int, error) {
-	if len(c.head) == 0 {
-		return c.Conn.Read(b)
-	}
-	n := copy(b, c.head)
-	c.head = c.head[n:]
-	return n, nil
-}
-
-// CloseWrite ends our side only, if the connection can do that.
-func (c *headConn) CloseWrite() error { return closeWrite(c.Conn) }
-
-// NetConn is the connection below, as (*tls.Conn).NetConn.
-func (c *headConn) NetConn() net.Conn { return c.Conn }
 
 func closeWrite(c net.Conn) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
@@ -57,8 +37,8 @@ type connKey struct{}
 // withConn lets requests find their connection: the one out of a CONNECT, if it is one,
 // whatever has been read of it already.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if begun, ok := c.(*headConn); ok {
-		c = begun.Conn
+	if begun, ok := c.(*downstream.Begun); ok {
+		c = begun.NetConn()
 	}
 	return context.WithValue(ctx, connKey{}, c)
 }
@@ -87,47 +67,3 @@ func reset(r *http.Request) {
 		}
 	}
 }
-
-// handoff is a net.Listener that accepts connections made inside the process.
-type handoff struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newHandoff() *handoff {
-	return &handoff{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-// give passes c to Accept, which owns it from then on; after Close it closes c.
-func (h *handoff) give(c net.Conn) {
-	select {
-	case h.conns <- c:
-	case <-h.closed:
-		_ = c.Close() // nobody will serve it
-	}
-}
-
-// Accept waits for the next connection.
-func (h *handoff) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close ends Accept and give.
-func (h *handoff) Close() error {
-	h.once.Do(func() { close(h.closed) })
-	return nil
-}
-
-// Addr has no meaning inside a process; it names what the listener is.
-func (h *handoff) Addr() net.Addr { return handoffAddr{} }
-
-type handoffAddr struct{}
-
-func (handoffAddr) Network() string { return "inner" }
-func (handoffAddr) String() string  { return "connections out of CONNECT" }

@@ -16,6 +16,7 @@ import (
 	"github.com/elazarl/goproxy"
 
 	"sealcar/apierror"
+	"sealcar/downstream"
 	"sealcar/netguard"
 )
 
@@ -77,7 +78,7 @@ func (h earlyHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		_ = conn.Close()
 		return nil, nil, fmt.Errorf("reading behind the CONNECT: %w", err)
 	}
-	return &headConn{Conn: conn, head: bytes.Clone(early)}, rw, nil
+	return downstream.NewBegun(conn, bytes.Clone(early)), rw, nil
 }
 
 // terminate takes a CONNECT apart: TLS ends here, and what is inside comes back
@@ -93,10 +94,10 @@ func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx)
 		return
 	}
 	if inner.door == doorConnectTLS {
-		p.inside.give(inner)
+		p.inside.Give(inner)
 		return
 	}
-	p.inner.give(inner)
+	p.inner.Give(inner)
 }
 
 // preamble answers the CONNECT, looks at the client's first byte, and takes off
@@ -114,7 +115,7 @@ func (p *Proxy) preamble(ctx context.Context, v *visit, client net.Conn) (*inner
 	if _, err := io.ReadFull(client, first); err != nil {
 		return nil, fmt.Errorf("reading the first byte: %w", err)
 	}
-	inner := &innerConn{Conn: &headConn{Conn: client, head: first}, door: doorConnectPlain, target: v.target, client: v.client}
+	inner := &innerConn{Conn: downstream.NewBegun(client, first), door: doorConnectPlain, target: v.target, client: v.client}
 	if first[0] == recordHandshake {
 		if err := p.handshake(ctx, v, inner); err != nil {
 			return nil, err

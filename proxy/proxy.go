@@ -17,6 +17,7 @@ import (
 
 	"sealcar/apierror"
 	"sealcar/config"
+	"sealcar/downstream"
 	"sealcar/kubeprobe"
 )
 
@@ -98,13 +99,13 @@ type Proxy struct {
 	self    self
 	metrics *metrics
 
-	listener *bounded    // data port
-	tls      *tls.Config // of the data port; nil when it speaks none
-	clients  *clients    // of the data port
-	admin    *bounded    // nil when off
-	inner    *handoff    // connections that came out of a CONNECT in clear
-	inside   *handoff    // those that came out of TLS in one
-	servers  *servers    // behind these three
+	listener *bounded            // data port
+	tls      *tls.Config         // of the data port; nil when it speaks none
+	clients  *clients            // of the data port
+	admin    *bounded            // nil when off
+	inner    *downstream.Handoff // connections that came out of a CONNECT in clear
+	inside   *downstream.Handoff // those that came out of TLS in one
+	servers  *servers            // behind these three
 
 	connects  *goproxy.ProxyHttpServer
 	unrouted  *httputil.ReverseProxy
@@ -146,8 +147,8 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		options:   o,
 		log:       o.Log,
-		inner:     newHandoff(),
-		inside:    newHandoff(),
+		inner:     downstream.NewHandoff(),
+		inside:    downstream.NewHandoff(),
 		preambles: make(chan struct{}, maxPreambles),
 		idPrefix:  newIDPrefix(),
 	}

@@ -49,7 +49,7 @@ func (v *visit) routed(ctx context.Context) *http.Request {
 	out.URL, out.Host, out.RequestURI = v.url, v.url.Host, ""
 	out.Close = false
 	out.Trailer = nil // they come after what was checked
-	// The application's own headers change: nobody asks them for these any more.
+	out.Header = out.Header.Clone()
 	removeHopByHop(out.Header)
 	out.Header.Del("Expect")
 	out.Header.Del("Http2-Settings") // hop-by-hop even where Connection does not name it (RFC 7540 section 3.2.1)

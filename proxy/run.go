@@ -38,9 +38,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	if p.admin != nil {
 		serve(admin.Serve, p.admin) // ends with admin.Close
 	}
-	serve(p.servers.dataPort, p.dataListener()) // these end with shutdown
+	serve(p.servers.dataPort(p.tls != nil), p.dataListener()) // these end with shutdown
 	serve(p.servers.clear, p.inner)
-	serve(p.servers.decrypted, p.inside)
+	serve(p.servers.opened, p.inside)
 	p.serving.Store(true)
 	limits := p.options.Config.Limits
 	serving := p.log.Info().Stringer("listen", p.Addr()).

@@ -15,22 +15,22 @@ import (
 // servers lead requests to the doors. A connection is downstream's as long as its
 // requests are plain, and net/http's from the first other one on.
 type servers struct {
-	plain   *downstream.Server // nil where the system cannot tell that a client is gone
-	other   *http.Server       // of the data port, and of connections in clear out of a CONNECT
-	framing *http.Server       // of those out of TLS in a CONNECT
+	plain  *downstream.Server // nil where the system cannot tell that a client is gone
+	other  *http.Server       // of the data port, and of connections in clear out of a CONNECT
+	inside *http.Server       // of those out of TLS in a CONNECT
 }
 
 func (p *Proxy) newServers(c *config.Config) (*servers, error) {
 	s := &servers{
-		other:   p.newServer(c, (*http.Protocols).SetHTTP2),
-		framing: p.newServer(c, (*http.Protocols).SetUnencryptedHTTP2),
+		other:  p.newServer(c, (*http.Protocols).SetHTTP2),
+		inside: p.newServer(c, (*http.Protocols).SetUnencryptedHTTP2),
 	}
 	complaints := serverLog(p.log)
 	working := context.WithValue(p.working, http.ServerContextKey, s.other) // httputil.ReverseProxy asks for it, to tell a server from a test
 	var err error
 	s.plain, err = downstream.New(downstream.Config{
 		Handler:           p,
-		Context:           func(c net.Conn) context.Context { return withConn(working, c) },
+		ConnContext:       func(c net.Conn) context.Context { return withConn(working, c) },
 		ReadHeaderTimeout: c.Timeouts.ReadHeader,
 		IdleTimeout:       c.Timeouts.Idle,
 		Complain:          func(what string) { complaints.Print(what) },
@@ -65,31 +65,22 @@ func (p *Proxy) newServer(c *config.Config, http2 func(*http.Protocols, bool)) *
 
 // dataPort serves the data port. With TLS all of it is net/http's, which goes by what
 // TLS says.
-func (s *servers) dataPort(l net.Listener) error {
-	if _, inClear := l.(clearListener); !inClear {
-		return s.other.Serve(l)
+func (s *servers) dataPort(tls bool) func(net.Listener) error {
+	if tls {
+		return s.other.Serve
 	}
-	return s.clear(l)
+	return s.clear
 }
 
-// clear serves connections that are in clear, and decrypted those that were not.
-func (s *servers) clear(l net.Listener) error     { return s.serve(l, s.other) }
-func (s *servers) decrypted(l net.Listener) error { return s.serve(l, s.framing) }
+// clear serves connections that are in clear, and opened those that were not.
+func (s *servers) clear(l net.Listener) error  { return s.serve(l, s.other) }
+func (s *servers) opened(l net.Listener) error { return s.serve(l, s.inside) }
 
-// serve serves l until shutdown: what is not plain by other.
 func (s *servers) serve(l net.Listener, other *http.Server) error {
 	if s.plain == nil {
 		return other.Serve(l)
 	}
-	rest := newHandoff()
-	var others sync.WaitGroup
-	others.Go(func() { _ = other.Serve(rest) }) // ends with shutdown, or with rest
-	err := s.plain.Serve(l, func(c net.Conn, read []byte) { rest.give(&headConn{Conn: c, head: read}) })
-	if !errors.Is(err, http.ErrServerClosed) {
-		_ = rest.Close()
-	}
-	others.Wait()
-	return err
+	return s.plain.Serve(l, other)
 }
 
 // shutdown takes no more requests, and waits for those on their way until ctx ends.
@@ -97,7 +88,7 @@ func (s *servers) shutdown(ctx context.Context) error {
 	var work sync.WaitGroup
 	var failed [3]error
 	work.Go(func() { failed[0] = s.other.Shutdown(ctx) })
-	work.Go(func() { failed[1] = s.framing.Shutdown(ctx) })
+	work.Go(func() { failed[1] = s.inside.Shutdown(ctx) })
 	if s.plain != nil {
 		work.Go(func() { failed[2] = s.plain.Shutdown(ctx) })
 	}
@@ -108,7 +99,7 @@ func (s *servers) shutdown(ctx context.Context) error {
 // close closes what is open still.
 func (s *servers) close() {
 	_ = s.other.Close() // closing only fails for listeners closed already
-	_ = s.framing.Close()
+	_ = s.inside.Close()
 	if s.plain != nil {
 		_ = s.plain.Close()
 	}

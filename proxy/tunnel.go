@@ -13,6 +13,7 @@ import (
 	"github.com/elazarl/goproxy"
 
 	"sealcar/config"
+	"sealcar/downstream"
 	"sealcar/exchange"
 	"sealcar/netguard"
 )
@@ -91,10 +92,10 @@ func (p *Proxy) relay(ctx context.Context, v *visit, client net.Conn, j *joint, 
 			p.logPreamble(v, errors.New("an HTTP request to a server that is not HTTP's: it spoke first"))
 			return tunnelRefused
 		}
-		p.inner.give(&innerConn{Conn: &headConn{Conn: client, head: opening.head}, door: doorConnectPlain, target: v.target, client: v.client})
+		p.inner.Give(&innerConn{Conn: downstream.NewBegun(client, opening.head), door: doorConnectPlain, target: v.target, client: v.client})
 		return tunnelHTTP
 	default:
-		up := j.pipe(v.server, &headConn{Conn: client, head: opening.head})
+		up := j.pipe(v.server, downstream.NewBegun(client, opening.head))
 		received := <-down
 		j.close()
 		result, treatment := tunnelCarried, exchange.Forwarded

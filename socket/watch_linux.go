@@ -39,7 +39,7 @@ func NewWatcher() (*Watcher, error) {
 	return w, nil
 }
 
-// Watch has gone called, once, when the other end of c has said that it sends no more,
+// Watch calls gone, once, when the other end of c has said that it sends no more,
 // or the connection has failed. gone must not block. A connection without a TCP
 // connection below it cannot be watched.
 func (w *Watcher) Watch(c net.Conn, gone func()) (stop func(), err error) {
@@ -96,7 +96,8 @@ func (w *Watcher) forget(number uint64) {
 	delete(w.told, number)
 }
 
-var errNoTCP = errors.New("there is no TCP connection below it")
+// ErrNoTCP is a connection that cannot be watched.
+var ErrNoTCP = errors.New("there is no TCP connection below it")
 
 // below is the TCP connection that c is or is made of.
 func below(c net.Conn) (syscall.RawConn, error) {
@@ -107,7 +108,7 @@ func below(c net.Conn) (syscall.RawConn, error) {
 		case interface{ NetConn() net.Conn }:
 			c = layer.NetConn()
 		default:
-			return nil, fmt.Errorf("%T: %w", c, errNoTCP)
+			return nil, fmt.Errorf("%T: %w", c, ErrNoTCP)
 		}
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"net"
 )
 
-// Watcher is not to be had.
+// ErrNoTCP is a connection that cannot be watched.
+var ErrNoTCP = errors.New("there is no TCP connection below it")
+
+// Watcher is not available on this system.
 type Watcher struct{}
 
 // NewWatcher gives errors.ErrUnsupported.
