@@ -27,5 +27,7 @@
 //   - "close" among other words in a handler's Connection is heard. Its
 //     Transfer-Encoding is not, be it "identity".
 //   - Of a handler that panics, what waits to be sent is not.
-//   - A request has no TLS, and its context only what Config.Context gives.
+//   - A request has no TLS, and its context only what Config.ConnContext gives.
+//   - While the server shuts down, a new connection's first request is answered.
+//   - Nobody is told of a second WriteHeader or of a Content-Length that is no number.
 package downstream

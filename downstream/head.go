@@ -14,20 +14,22 @@ import (
 // in it that asks the server for more than a reply. It leaves no room for two readings
 // (RFC 9112 sections 2.2, 3, 5 and 6.3).
 func plainHead(read []byte) int {
-	end := bytes.Index(read, endOfHead())
+	end := bytes.Index(read, []byte(endOfHead))
 	if end < 0 {
 		return 0
 	}
-	line, fields, _ := bytes.Cut(read[:end], endOfLine())
+	line, fields, _ := bytes.Cut(read[:end], []byte(endOfLine))
 	post := bytes.HasPrefix(line, []byte("POST "))
 	if !post && !bytes.HasPrefix(line, []byte("GET ")) || !plainLine(line) || !plainFields(fields, post) {
 		return 0
 	}
-	return end + len(endOfHead())
+	return end + len(endOfHead)
 }
 
-func endOfLine() []byte { return []byte("\r\n") }
-func endOfHead() []byte { return []byte("\r\n\r\n") }
+const (
+	endOfLine = "\r\n"
+	endOfHead = "\r\n\r\n"
+)
 
 // plainLine judges what is behind the method.
 func plainLine(line []byte) bool {
@@ -38,36 +40,38 @@ func plainLine(line []byte) bool {
 
 // plainFields judges the lines behind the first.
 func plainFields(lines []byte, post bool) bool {
-	var seen [odd + 1]int // headers of each meaning
-	for line := range bytes.SplitSeq(lines, endOfLine()) {
+	var seen [odd + 1]int // fields of each kind
+	for line := range bytes.SplitSeq(lines, []byte(endOfLine)) {
 		name, value, colon := bytes.Cut(line, []byte(":"))
 		if !colon || !isToken(name) || !visible(value, true) {
 			return false
 		}
-		seen[meaning(name, bytes.Trim(value, " "))]++
+		seen[kindOf(name, bytes.Trim(value, " "))]++
 	}
 	return seen[odd] == 0 && seen[host] == 1 && (seen[length] == 1 && post || seen[length] == 0 && !post)
 }
 
-// What a header means to a server.
+// fieldKind is what a header means to a server.
+type fieldKind int
+
 const (
-	nothing = iota
+	nothing fieldKind = iota
 	host
 	length
 	odd // more than a plain request may ask
 )
 
-func meaning(name, value []byte) int {
+func kindOf(name, value []byte) fieldKind {
 	var lower [len("transfer-encoding")]byte // the longest name that means something
 	if len(name) > len(lower) {
 		return nothing
 	}
-	meant, plain := nothing, true
+	kind, plain := nothing, true
 	switch string(toLower(lower[:0], name)) {
 	case "host":
-		meant, plain = host, httpguts.ValidHostHeader(string(value))
+		kind, plain = host, httpguts.ValidHostHeader(string(value))
 	case "content-length":
-		meant, plain = length, isLength(value)
+		kind, plain = length, isLength(value)
 	case "connection":
 		plain = bytes.EqualFold(value, []byte("keep-alive"))
 	case "transfer-encoding", "expect", "upgrade", "trailer", "http2-settings":
@@ -76,7 +80,7 @@ func meaning(name, value []byte) int {
 	if !plain {
 		return odd
 	}
-	return meant
+	return kind
 }
 
 func isToken(name []byte) bool {

@@ -237,7 +237,6 @@ func faults() map[string]func(control, *http.Request) {
 			_ = c.SetReadDeadline(time.Now().Add(patience))
 			_ = c.write("x")
 		},
-		"full duplex": func(c control, _ *http.Request) { _ = c.write(fmt.Sprint(c.EnableFullDuplex())) },
 	}
 }
 
