@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -92,6 +93,31 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 		t.Error(err)
 	}
 	c.ends()
+}
+
+// The deadline that ends a wait for a request would end one for its body, too.
+func TestShutdownLetsBodiesCome(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{}, 2)
+	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- struct{}{}
+		readAll(w, r)
+	})})
+	c := dial(t, r.addr)
+	c.send(get)
+	wait(t, entered)
+	c.reply()
+	c.send(strings.TrimSuffix(post("hello"), "o"))
+	wait(t, entered)
+	r.begin()
+	c.send("o")
+	if _, body := c.reply(); body != "5 bytes, <nil>" {
+		t.Errorf("what came is %s", body)
+	}
+	c.ends()
+	if err := r.down(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A reply that has begun cannot say any more that it is the last one.
