@@ -142,7 +142,7 @@ func TestShutdownEndsAfterAReplyThatHasBegun(t *testing.T) {
 		g.ServeHTTP(w, r)
 	})})
 	c := dial(t, r.addr)
-	c.send(get)
+	c.send(get + get) // the other one is not served any more
 	wait(t, g.entered)
 	r.begin()
 	close(g.release)
@@ -220,19 +220,23 @@ func (l *scripted) Accept() (net.Conn, error) {
 func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	accepted, down := make(chan struct{}), make(chan struct{})
+	accepted, down := make(chan *measured, 1), make(chan struct{})
 	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
 		c, err := l.Accept()
-		close(accepted)
+		m := &measured{Conn: c}
+		accepted <- m
 		<-down
-		return c, err
+		return m, err
 	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
 	c := dial(t, r.addr)
-	wait(t, accepted)
+	m := wait(t, accepted)
 	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	close(down)
 	c.ends()
+	if waited := m.bounds(); len(waited) > 0 {
+		t.Error("a request is waited for, which Shutdown knows nothing of")
+	}
 	wait(t, r.over)
 }
