@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,20 +36,23 @@ func TestConnectionsThatWaitAreClosedByShutdown(t *testing.T) {
 func TestNewConnectionsHaveAMomentAfterShutdown(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	accepted := make(chan struct{}, 2)
+	accepted := make(chan *measured, 3)
 	accept := func() (net.Conn, error) {
 		c, err := l.Accept()
-		accepted <- struct{}{}
-		return c, err
+		m := &measured{Conn: c}
+		accepted <- m
+		return m, err
 	}
 	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){accept, accept, accept}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
 	asks, waits := dial(t, r.addr), dial(t, r.addr)
 	late := dial(t, r.addr) // once it is accepted, the others are held
-	for range 3 {
+	first := wait(t, accepted)
+	for range 2 {
 		wait(t, accepted)
 	}
 	_ = late.Close()
 	r.begin()
+	first.goesOn(t)
 	asks.send(get)
 	if reply, _ := asks.reply(); reply.StatusCode != http.StatusOK || !reply.Close {
 		t.Errorf("it got %s, and the connection ends: %t", reply.Status, reply.Close)
@@ -57,6 +61,15 @@ func TestNewConnectionsHaveAMomentAfterShutdown(t *testing.T) {
 	waits.ends()
 	if err := r.down(); err != nil {
 		t.Error(err)
+	}
+}
+
+// goesOn fails if the server has ended a read by a deadline in the past. What comes at
+// once may be read all the same.
+func (c *measured) goesOn(t *testing.T) {
+	t.Helper()
+	if slices.ContainsFunc(c.bounds(), func(minutes int) bool { return minutes < 0 }) {
+		t.Error("nothing more is read from the connection")
 	}
 }
 
@@ -99,17 +112,17 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 func TestShutdownLetsBodiesCome(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{}, 2)
-	r := serve(t, listen(t), downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	r, m, c := serveMeasured(t, downstream.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		readAll(w, r)
 	})})
-	c := dial(t, r.addr)
 	c.send(get)
 	wait(t, entered)
 	c.reply()
 	c.send(strings.TrimSuffix(post("hello"), "o"))
 	wait(t, entered)
 	r.begin()
+	m.goesOn(t)
 	c.send("o")
 	if _, body := c.reply(); body != "5 bytes, <nil>" {
 		t.Errorf("what came is %s", body)
@@ -129,7 +142,7 @@ func TestShutdownEndsAfterAReplyThatHasBegun(t *testing.T) {
 		g.ServeHTTP(w, r)
 	})})
 	c := dial(t, r.addr)
-	c.send(get)
+	c.send(get + get) // the other one is not served any more
 	wait(t, g.entered)
 	r.begin()
 	close(g.release)
@@ -207,19 +220,23 @@ func (l *scripted) Accept() (net.Conn, error) {
 func TestAConnectionThatComesDuringShutdownIsClosed(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	accepted, down := make(chan struct{}), make(chan struct{})
+	accepted, down := make(chan *measured, 1), make(chan struct{})
 	r := serve(t, &scripted{Listener: l, steps: []func() (net.Conn, error){func() (net.Conn, error) {
 		c, err := l.Accept()
-		close(accepted)
+		m := &measured{Conn: c}
+		accepted <- m
 		<-down
-		return c, err
+		return m, err
 	}}}, downstream.Config{Handler: http.HandlerFunc(readAll)})
 	c := dial(t, r.addr)
-	wait(t, accepted)
+	m := wait(t, accepted)
 	if err := r.down(); err != nil {
 		t.Fatal(err)
 	}
 	close(down)
 	c.ends()
+	if waited := m.bounds(); len(waited) > 0 {
+		t.Error("a request is waited for, which Shutdown knows nothing of")
+	}
 	wait(t, r.over)
 }
