@@ -2,13 +2,16 @@ package downstream
 
 import (
 	"net"
+	"sync"
 	"time"
 )
 
 // Begun is a connection some of whose bytes have been read already.
 type Begun struct {
 	net.Conn
-	read  []byte    // before the rest
+	read []byte // before the rest
+
+	mu    sync.Mutex
 	until time.Time // when the first head has to be there; the zero value bounds nothing
 }
 
@@ -28,6 +31,8 @@ func (c *Begun) Read(p []byte) (int, error) {
 // SetReadDeadline implements net.Conn. It keeps net/http, which counts anew, to the
 // time that the first head was given, until it lifts its deadline with the head.
 func (c *Begun) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case t.IsZero():
 		c.until = t
