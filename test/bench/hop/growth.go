@@ -16,7 +16,7 @@ import (
 type point struct{ x, y float64 }
 
 // growthRounds is how often each size is sent, beyond the first time.
-const growthRounds = 5
+const growthRounds = 9
 
 // measureGrowth sends larger and larger chats, and chats of more and more turns,
 // on one connection.

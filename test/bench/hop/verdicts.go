@@ -97,6 +97,10 @@ func (r *results) streamVerdicts() []verdict {
 func (r *results) growthVerdicts() []verdict {
 	last := float64(r.plan.sizes[len(r.plan.sizes)-1])
 	bytes := slope(r.sizes[nameSealed], 1<<14, 1<<18, last)
+	grown := number(bytes) + " ×"
+	if sizes := r.sizes[nameNginx]; len(sizes) > 0 { // which only copies
+		grown += "; nginx " + number(slope(sizes, 1<<14, 1<<18, last)) + " ×"
+	}
 	turns := slope(r.turns, 1, 200, 2000)
 	rss := make([]float64, len(r.memory))
 	for i, p := range r.memory {
@@ -110,7 +114,7 @@ func (r *results) growthVerdicts() []verdict {
 	most := r.plan.connections[len(r.plan.connections)-1]
 	cpu := over(median(r.chats[most][nameSealed], cpuOf), median(r.chats[least][nameSealed], cpuOf))
 	return []verdict{
-		{what: fmt.Sprintf("growth in bytes: a further byte from 256 KiB to %s costs what one from 16 KiB on does", sizeName(int(last))), target: "1 × (linear), 1.25 at most", measured: number(bytes) + " ×", ratio: bytes / 1.25},
+		{what: fmt.Sprintf("growth in bytes: a further byte from 256 KiB to %s costs what one from 16 KiB on does", sizeName(int(last))), target: "1 × (linear), 1.25 at most", measured: grown, ratio: bytes / 1.25},
 		{what: "growth in turns: a further turn from 200 to 2,000 costs what one below does", target: "1 × (linear), 1.25 at most", measured: number(turns) + " ×", ratio: turns / 1.25},
 		{what: fmt.Sprintf("CPU for each request at %d connections to that at %d", most, least), target: "1 × (flat), 1.25 at most", measured: number(cpu) + " ×", ratio: cpu / 1.25},
 		{what: fmt.Sprintf("memory over %d requests: the second half to the first", r.plan.requests), target: "1 × (flat), 1.1 at most", measured: number(flat) + " ×", ratio: flat / 1.1},
