@@ -86,8 +86,8 @@ func (h earlyHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (p *Proxy) terminate(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	v := visitOf(r.Context())
 	stop := context.AfterFunc(p.accepting, func() { _ = client.Close() })
-	defer stop()
 	inner, err := p.preamble(r.Context(), v, client)
+	stop() // before its first request can begin, which is not to be cut
 	if err != nil {
 		_ = client.Close()
 		p.logPreamble(v, err)
