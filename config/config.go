@@ -70,7 +70,7 @@ type Limits struct {
 // Timeouts are all settings with defaults; none is infinite but where it says so.
 type Timeouts struct {
 	Drain          time.Duration `mapstructure:"drain"`           // SIGTERM until open streams are cut
-	ReadHeader     time.Duration `mapstructure:"read_header"`     // an app's request headers, from their first byte, which has as long on a new connection; its TLS or CONNECT preamble
+	ReadHeader     time.Duration `mapstructure:"read_header"`     // an app's request headers, and its TLS or CONNECT preamble
 	ReadBody       time.Duration `mapstructure:"read_body"`       // an app's request body, whole
 	Idle           time.Duration `mapstructure:"idle"`            // a kept-alive connection or tunnel without traffic
 	Dial           time.Duration `mapstructure:"dial"`            // name lookup and TCP to an upstream

@@ -57,6 +57,16 @@ func (c *measured) bounds() (minutes []int) {
 	return minutes
 }
 
+// waitsNoLonger fails unless the last deadline comes that soon.
+func (c *measured) waitsNoLonger(t *testing.T, most time.Duration) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last := c.deadlines[len(c.deadlines)-1]; last.IsZero() || time.Until(last) > most {
+		t.Errorf("it is waited for until %v", last)
+	}
+}
+
 // serveMeasured serves one connection, which it measures.
 func serveMeasured(t *testing.T, c downstream.Config) (*rig, *measured, *client) {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 const maxUnframed = 2 << 10
 
 // reply is the http.ResponseWriter of a plain request. Its methods are those that
-// http.ResponseController knows, but Hijack.
+// http.ResponseController knows, except Hijack.
 type reply struct {
 	conn   *conn
 	body   *body // of the request

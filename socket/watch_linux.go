@@ -96,9 +96,6 @@ func (w *Watcher) forget(number uint64) {
 	delete(w.told, number)
 }
 
-// ErrNoTCP is a connection that cannot be watched.
-var ErrNoTCP = errors.New("there is no TCP connection below it")
-
 // below is the TCP connection that c is or is made of.
 func below(c net.Conn) (syscall.RawConn, error) {
 	for {

@@ -7,9 +7,6 @@ import (
 	"net"
 )
 
-// ErrNoTCP is a connection that cannot be watched.
-var ErrNoTCP = errors.New("there is no TCP connection below it")
-
 // Watcher is not available on this system.
 type Watcher struct{}
 
